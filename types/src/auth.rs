@@ -1,0 +1,263 @@
+//! Digests, signatures, and the frames that have passed them.
+//!
+//! A frame is signed with Ed25519 over a 32-byte BLAKE3 digest, not over its bytes: SHA-512 over a
+//! frame of 32 orders would cost more than the curve (`limits.md` section 1). The digest is keyed
+//! with everything a signature must be bound to but that need not travel: domain, protocol
+//! version, network and genesis.
+//!
+//! Verification follows ZIP-215, single and in batches, so both accept exactly the same
+//! signatures (crate `ed25519-zebra`). Keys here never leave their process; secret keys print as
+//! nothing.
+
+use crate::limits::PROTOCOL_VERSION;
+use crate::outcome::Digest;
+use crate::wire::orders::OrdersFrame;
+use crate::{NetworkId, RejectReason};
+
+/// Context of the BLAKE3 key that binds frame digests to their network.
+const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
+/// Context of the digest that a client signs to open a session.
+const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
+/// Context of the published development keys.
+const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
+
+/// An Ed25519 public key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Wraps the bytes; whether they are a point is seen at the first verification.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// From 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        crate::decimal::bytes_from_hex(text).map(Self)
+    }
+
+    /// Whether `signature` is this key's over `digest`.
+    pub fn verifies(&self, digest: &Digest, signature: &Signature) -> bool {
+        ed25519_zebra::VerificationKey::try_from(self.0)
+            .and_then(|key| key.verify(&signature.0.into(), digest.as_bytes()))
+            .is_ok()
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Digest::new(self.0).fmt(f)
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Digest::new(self.0).fmt(f)
+    }
+}
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signature([u8; 64]);
+
+impl Signature {
+    /// Wraps the bytes.
+    pub const fn new(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+}
+
+/// An Ed25519 secret key.
+#[derive(Clone)]
+pub struct SigningKey {
+    key: ed25519_zebra::SigningKey,
+    public: PublicKey,
+}
+
+impl SigningKey {
+    /// From a 32-byte seed. The caller brings the entropy.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        let key = ed25519_zebra::SigningKey::from(seed);
+        let public = ed25519_zebra::VerificationKey::from(&key);
+        Self {
+            key,
+            public: PublicKey(public.into()),
+        }
+    }
+
+    /// The published key of this name on a development network. Everybody knows it.
+    pub fn development(name: &str) -> Self {
+        Self::from_seed(development_seed(name))
+    }
+
+    /// The public half.
+    pub const fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Signs a digest.
+    pub fn sign(&self, digest: &Digest) -> Signature {
+        Signature(self.key.sign(digest.as_bytes()).into())
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey(public {})", self.public)
+    }
+}
+
+/// The seed of the published development key of this name.
+pub fn development_seed(name: &str) -> [u8; 32] {
+    blake3::derive_key(DEVELOPMENT_CONTEXT, name.as_bytes())
+}
+
+/// The digest that a client signs to open a session: over the TLS exporter value of its
+/// connection, so that the proof is worthless on any other connection.
+pub fn session_digest(exporter: &[u8; 32]) -> Digest {
+    Digest::new(blake3::derive_key(SESSION_CONTEXT, exporter))
+}
+
+/// The key under which all frames of one network are digested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameKey([u8; 32]);
+
+impl FrameKey {
+    /// Binds to domain, protocol version (u8), network id (u32) and genesis hash, in this order.
+    pub fn new(network: NetworkId, genesis_hash: Digest) -> Self {
+        let mut material = [0; 37];
+        material[0] = PROTOCOL_VERSION;
+        material[1..5].copy_from_slice(&network.get().to_le_bytes());
+        material[5..].copy_from_slice(genesis_hash.as_bytes());
+        Self(blake3::derive_key(FRAME_CONTEXT, &material))
+    }
+
+    /// The digest of the signed part of a frame: everything but the signature.
+    pub fn digest(&self, signed: &[u8]) -> Digest {
+        Digest::new(*blake3::keyed_hash(&self.0, signed).as_bytes())
+    }
+}
+
+/// A frame whose signature has been verified. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct AuthenticFrame {
+    frame: OrdersFrame,
+    digest: Digest,
+}
+
+impl AuthenticFrame {
+    /// Verifies one frame.
+    pub fn verify(
+        frame: OrdersFrame,
+        frame_key: &FrameKey,
+        public: &PublicKey,
+    ) -> Result<Self, RejectReason> {
+        let digest = frame_key.digest(frame.signed_bytes());
+        if public.verifies(&digest, &frame.signature()) {
+            Ok(Self { frame, digest })
+        } else {
+            Err(RejectReason::BadSignature)
+        }
+    }
+
+    /// Takes a frame back out of our own journal. Its signature was verified before it was
+    /// written, and the caller has checked the record's hashes; an auditor who trusts neither
+    /// calls [`AuthenticFrame::verify`] instead.
+    pub fn from_journal(frame: OrdersFrame, frame_key: &FrameKey) -> Self {
+        let digest = frame_key.digest(frame.signed_bytes());
+        Self { frame, digest }
+    }
+
+    /// The frame.
+    pub const fn frame(&self) -> &OrdersFrame {
+        &self.frame
+    }
+
+    /// What was signed.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+/// Verifies many frames at once. One bad signature makes the batch fail, and then each is verified
+/// alone, so a forger costs himself a session and the others only time.
+#[derive(Debug)]
+pub struct BatchVerifier {
+    frame_key: FrameKey,
+}
+
+impl BatchVerifier {
+    /// For the frames of one network.
+    pub const fn new(frame_key: FrameKey) -> Self {
+        Self { frame_key }
+    }
+
+    /// One result per frame, in order. `rng` must be unpredictable to the signers.
+    pub fn verify<R: rand_core::CryptoRng>(
+        &self,
+        frames: impl IntoIterator<Item = (OrdersFrame, PublicKey)>,
+        rng: R,
+        results: &mut Vec<Result<AuthenticFrame, (OrdersFrame, RejectReason)>>,
+    ) {
+        results.clear();
+        let mut batch = ed25519_zebra::batch::Verifier::new();
+        let mut keys = Vec::new();
+        for (frame, public) in frames {
+            let digest = self.frame_key.digest(frame.signed_bytes());
+            let signature = frame.signature();
+            batch.queue((
+                ed25519_zebra::VerificationKeyBytes::from(public.0),
+                signature.0.into(),
+                digest.as_bytes(),
+            ));
+            keys.push(public);
+            results.push(Ok(AuthenticFrame { frame, digest }));
+        }
+        if results.len() > 1 && batch.verify(rng).is_ok() {
+            return;
+        }
+        for (result, public) in results.iter_mut().zip(keys) {
+            let Ok(authentic) = result else { continue };
+            if !public.verifies(&authentic.digest, &authentic.frame.signature()) {
+                *result = Err((authentic.frame.clone(), RejectReason::BadSignature));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_bound_to_key_and_digest() {
+        let key = SigningKey::development("dev-0");
+        let other = SigningKey::development("dev-1");
+        let digest = Digest::new([1; 32]);
+        let signature = key.sign(&digest);
+        assert!(key.public().verifies(&digest, &signature));
+        assert!(!other.public().verifies(&digest, &signature));
+        assert!(!key.public().verifies(&Digest::new([2; 32]), &signature));
+    }
+
+    #[test]
+    fn digests_are_bound_to_network_and_genesis() {
+        let keys = [
+            FrameKey::new(NetworkId::new(1), Digest::ZERO),
+            FrameKey::new(NetworkId::new(2), Digest::ZERO),
+            FrameKey::new(NetworkId::new(1), Digest::new([1; 32])),
+        ];
+        let digests = keys.map(|key| key.digest(b"frame"));
+        assert!(digests[0] != digests[1] && digests[0] != digests[2] && digests[1] != digests[2]);
+    }
+}

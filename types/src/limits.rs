@@ -1,0 +1,79 @@
+//! Every protocol limit, written once. All nodes of a network must agree on these values, so a
+//! change is a protocol change: it needs a new protocol version and a line in the changelog.
+//!
+//! Limits of one node (queue lengths, sessions) are configuration and live where they are used.
+
+/// Version of the wire protocol, the journal payload and the signed digest.
+pub const PROTOCOL_VERSION: u8 = 1;
+
+/// Commands in one signed frame.
+pub const COMMANDS_PER_FRAME_MAX: usize = 256;
+
+/// Commands in one block: bounds the time between two releases and the buffers of a block.
+pub const COMMANDS_PER_BLOCK_MAX: usize = 16_384;
+
+/// Highest price in ticks. One below `u32::MAX`, so that a book can index prices with 32 bits
+/// and keep a value for "none".
+pub const PRICE_TICKS_MAX: u64 = u32::MAX as u64 - 1;
+
+/// Highest size of one order in lots.
+pub const QUANTITY_LOTS_MAX: u64 = (1 << 48) - 1;
+
+/// Highest `base_atoms_per_lot` and `quote_atoms_per_tick_lot` of a market.
+pub const ATOMS_FACTOR_MAX: u64 = (1 << 40) - 1;
+
+/// Highest supply of one asset in the whole ledger, in atoms. Deposits beyond it are refused, so no
+/// balance can pass it either and a fill never fails for the receiver.
+pub const ATOMS_MAX: u128 = (1 << 95) - 1;
+
+/// Open orders of one account over all markets: bounds what one `CancelAll` may touch.
+pub const OPEN_ORDERS_PER_ACCOUNT_MAX: u32 = 1 << 17;
+
+/// Resting orders in one book: slots are 32-bit and memory is bounded.
+pub const ORDERS_PER_BOOK_MAX: u32 = 1 << 22;
+
+/// Fills that one command may cause; what is left of the taker then is cancelled.
+pub const FILLS_PER_COMMAND_MAX: u32 = 10_000;
+
+/// Nonces that a key may have outstanding below its highest one.
+pub const NONCE_WINDOW: u64 = 1_024;
+
+/// Assets of a network.
+pub const ASSETS_MAX: usize = 256;
+
+/// Markets of a network. A power of two: order ids carry the market in so many bits.
+pub const MARKETS_MAX: usize = 1_024;
+
+/// Accounts of a network. The state tree has 2^32 leaves; the highest ids belong to the system.
+pub const ACCOUNTS_MAX: usize = 1 << 24;
+
+/// Fee rates are parts of this.
+pub const FEE_RATE_ONE: i64 = 1_000_000;
+
+/// Highest fee rate, and highest rebate, in parts per million (10 %).
+pub const FEE_RATE_MAX: i64 = 100_000;
+
+/// Bytes in an asset or market symbol.
+pub const SYMBOL_LENGTH_MAX: usize = 16;
+
+/// Largest message on the wire, in bytes, prefix included; checked before any allocation.
+pub const MESSAGE_LENGTH_MAX: usize = 64 * 1024;
+
+/// Orders that one command can place. A power of two: order ids carry the index in so many bits.
+pub const ORDERS_PER_COMMAND_MAX: u64 = 64;
+
+// The notional of the largest order must be a legal amount times at most 2^33, so that the product
+// is computed in u128 without overflow and then refused by the balance check, never wrapped.
+const _: () = assert!(
+    (PRICE_TICKS_MAX as u128) < (1 << 32)
+        && (QUANTITY_LOTS_MAX as u128) < (1 << 48)
+        && (ATOMS_FACTOR_MAX as u128) < (1 << 40)
+);
+const _: () = assert!(ATOMS_MAX.checked_mul(1 << 32).is_some());
+const _: () = assert!(COMMANDS_PER_FRAME_MAX <= COMMANDS_PER_BLOCK_MAX);
+const _: () = assert!(FEE_RATE_MAX < FEE_RATE_ONE);
+// A fee is amount x rate in u128.
+const _: () = assert!(ATOMS_MAX.checked_mul(FEE_RATE_ONE as u128).is_some());
+const _: () = assert!(MARKETS_MAX.is_power_of_two() && ORDERS_PER_COMMAND_MAX.is_power_of_two());
+const _: () = assert!(NONCE_WINDOW.is_multiple_of(64));
+const _: () = assert!(ASSETS_MAX <= u16::MAX as usize && MARKETS_MAX <= u16::MAX as usize);

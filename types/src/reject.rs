@@ -1,0 +1,153 @@
+//! Every reason to refuse a frame or a command, numbered.
+//!
+//! Numbers are in order of precedence within their group and are never reused: a retired reason
+//! keeps its number. Groups: 1.. the session refuses a frame (nothing was sequenced); 32.. the
+//! engine refuses a whole frame; 64.. the engine refuses one command. A rejected command never has
+//! an effect.
+
+macro_rules! reject_reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a frame or a command was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum RejectReason {
+            $($(#[$doc])* $name = $code,)*
+        }
+
+        impl RejectReason {
+            /// All reasons, by number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The reason with this number, if there is one.
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code {
+                    $($code => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The stable name, as machines see it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+reject_reasons! {
+    /// The bytes are no message of this protocol.
+    Malformed = 1, "MALFORMED";
+    /// The message is of another protocol version.
+    UnsupportedVersion = 2, "UNSUPPORTED_VERSION";
+    /// The message is longer than allowed.
+    Oversize = 3, "OVERSIZE";
+    /// This kind of message is not expected here or now.
+    UnexpectedMessage = 4, "UNEXPECTED_MESSAGE";
+    /// The client asked for another network.
+    WrongNetwork = 5, "WRONG_NETWORK";
+    /// No account has registered this key.
+    UnknownKey = 6, "UNKNOWN_KEY";
+    /// The frame names another account or key than its session.
+    WrongAccount = 7, "WRONG_ACCOUNT";
+    /// The signature does not verify.
+    BadSignature = 8, "BAD_SIGNATURE";
+    /// Too many connections.
+    TooManySessions = 9, "TOO_MANY_SESSIONS";
+    /// The session has more frames unanswered than it may.
+    TooManyInFlight = 10, "TOO_MANY_IN_FLIGHT";
+    /// A bounded queue is full; nothing happened, try again later.
+    Busy = 11, "BUSY";
+    /// The node is stopping; nothing happened.
+    ShuttingDown = 12, "SHUTTING_DOWN";
+    /// The client was silent, or in the middle of a message, for too long.
+    Timeout = 13, "TIMEOUT";
+
+    /// The key was rotated away.
+    StaleEpoch = 32, "STALE_EPOCH";
+    /// Logged time has passed the frame's expiry.
+    Expired = 33, "EXPIRED";
+    /// The nonce lies below the window of the key.
+    NonceTooOld = 34, "NONCE_TOO_OLD";
+    /// The nonce was used for other bytes.
+    NonceReused = 35, "NONCE_REUSED";
+
+    /// There is no such market.
+    UnknownMarket = 64, "UNKNOWN_MARKET";
+    /// There is no such account.
+    UnknownAccount = 65, "UNKNOWN_ACCOUNT";
+    /// There is no such asset.
+    UnknownAsset = 66, "UNKNOWN_ASSET";
+    /// The price is zero.
+    ZeroPrice = 67, "ZERO_PRICE";
+    /// The price is above the limit.
+    PriceTooHigh = 68, "PRICE_TOO_HIGH";
+    /// The size or amount is zero.
+    ZeroQuantity = 69, "ZERO_QUANTITY";
+    /// The size or amount is above the limit.
+    QuantityTooLarge = 70, "QUANTITY_TOO_LARGE";
+    /// Another open order of the account has this label.
+    DuplicateClientOrderId = 71, "DUPLICATE_CLIENT_ORDER_ID";
+    /// The account has as many open orders as it may.
+    TooManyOpenOrders = 72, "TOO_MANY_OPEN_ORDERS";
+    /// The book holds as many orders as it may.
+    BookFull = 73, "BOOK_FULL";
+    /// The account's free balance does not cover the command.
+    InsufficientFunds = 74, "INSUFFICIENT_FUNDS";
+    /// A post-only order would take.
+    WouldCross = 75, "WOULD_CROSS";
+    /// A fill-or-kill order cannot fill completely.
+    NotFillable = 76, "NOT_FILLABLE";
+    /// The account has no such open order.
+    OrderNotFound = 77, "ORDER_NOT_FOUND";
+    /// A transfer to the account itself.
+    SelfTransfer = 78, "SELF_TRANSFER";
+}
+
+impl RejectReason {
+    /// The stable number.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether the same bytes, sent again later, may be accepted.
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::TooManySessions
+                | Self::TooManyInFlight
+                | Self::Busy
+                | Self::ShuttingDown
+                | Self::Timeout
+        )
+    }
+}
+
+impl std::fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_rise_and_lead_back() {
+        assert!(RejectReason::ALL.is_sorted_by(|a, b| a.code() < b.code()));
+        for reason in RejectReason::ALL {
+            assert_eq!(RejectReason::from_code(reason.code()), Some(*reason));
+            assert!(reason.code() > 0, "zero means accepted");
+            assert!(
+                reason
+                    .name()
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b == b'_')
+            );
+        }
+        assert_eq!(RejectReason::from_code(0), None);
+        assert_eq!(RejectReason::from_code(14), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! `Orders`: 1..=256 commands under one signature.
+//!
+//! Layout, by offset: 0 prefix (count: commands), 8 account u32, 12 key u32, 16 epoch u32,
+//! 20 reserved u32, 24 nonce u64, 32 expires at u64 (logged nanoseconds; 0: never),
+//! 40 commands (32 bytes each, see [`super::command`]), then the signature (64 bytes) over the
+//! digest of all bytes before it.
+
+use bytes::Bytes;
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::command::{SLOT_LENGTH, Slot};
+use super::{Kind, Prefix, expect_kind};
+use crate::auth::{FrameKey, Signature, SigningKey};
+use crate::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX};
+use crate::{AccountId, Command, KeyEpoch, KeyId, LogTime, Nonce, RejectReason};
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Head {
+    prefix: Prefix,
+    account: U32,
+    key: U32,
+    epoch: U32,
+    reserved: U32,
+    nonce: U64,
+    expires_at: U64,
+}
+
+/// Bytes before the commands.
+pub const HEAD_LENGTH: usize = 40;
+/// Bytes of the signature.
+pub const SIGNATURE_LENGTH: usize = 64;
+/// The longest frame.
+pub const FRAME_LENGTH_MAX: usize =
+    HEAD_LENGTH + COMMANDS_PER_FRAME_MAX * SLOT_LENGTH + SIGNATURE_LENGTH;
+
+const _: () = assert!(size_of::<Head>() == HEAD_LENGTH);
+const _: () = assert!(FRAME_LENGTH_MAX <= MESSAGE_LENGTH_MAX);
+
+/// What a frame says besides its commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whose commands these are.
+    pub account: AccountId,
+    /// Which key signs.
+    pub key: KeyId,
+    /// The key's epoch: after a rotation older signatures are dead.
+    pub epoch: KeyEpoch,
+    /// Against replay.
+    pub nonce: Nonce,
+    /// Refused once logged time is past it; zero: never.
+    pub expires_at: LogTime,
+}
+
+/// A well-formed frame: every command decodes. Its signature is not checked yet; see
+/// [`crate::auth::AuthenticFrame`]. Cloning shares the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrdersFrame {
+    bytes: Bytes,
+}
+
+impl OrdersFrame {
+    /// Checks one whole message.
+    pub fn parse(bytes: Bytes) -> Result<Self, RejectReason> {
+        let prefix = expect_kind(&bytes, Kind::Orders)?;
+        let count = usize::from(prefix.count());
+        if count == 0 || count > COMMANDS_PER_FRAME_MAX {
+            return Err(RejectReason::Malformed);
+        }
+        if bytes.len() != HEAD_LENGTH + count * SLOT_LENGTH + SIGNATURE_LENGTH {
+            return Err(RejectReason::Malformed);
+        }
+        let frame = Self { bytes };
+        let well_formed = frame.head().reserved.get() == 0
+            && frame.slots().iter().all(|slot| slot.command().is_some());
+        if well_formed {
+            Ok(frame)
+        } else {
+            Err(RejectReason::Malformed)
+        }
+    }
+
+    /// Signs commands into `out`, which is cleared first. Panics on 0 or more than 256 commands.
+    pub fn encode(
+        header: &FrameHeader,
+        commands: &[Command],
+        frame_key: &FrameKey,
+        signing_key: &SigningKey,
+        out: &mut Vec<u8>,
+    ) {
+        assert!(!commands.is_empty() && commands.len() <= COMMANDS_PER_FRAME_MAX);
+        let count = u16::try_from(commands.len()).expect("just compared");
+        let length = HEAD_LENGTH + commands.len() * SLOT_LENGTH + SIGNATURE_LENGTH;
+        let head = Head {
+            prefix: Prefix::new(length, Kind::Orders, count),
+            account: U32::new(header.account.get()),
+            key: U32::new(header.key.get()),
+            epoch: U32::new(header.epoch.get()),
+            reserved: U32::ZERO,
+            nonce: U64::new(header.nonce.get()),
+            expires_at: U64::new(header.expires_at.get()),
+        };
+        out.clear();
+        out.extend_from_slice(head.as_bytes());
+        for command in commands {
+            out.extend_from_slice(Slot::from(command).as_bytes());
+        }
+        let signature = signing_key.sign(&frame_key.digest(out));
+        out.extend_from_slice(signature.as_bytes());
+    }
+
+    /// What it says besides its commands.
+    pub fn header(&self) -> FrameHeader {
+        let head = self.head();
+        FrameHeader {
+            account: AccountId::new(head.account.get()),
+            key: KeyId::new(head.key.get()),
+            epoch: KeyEpoch::new(head.epoch.get()),
+            nonce: Nonce::new(head.nonce.get()),
+            expires_at: LogTime::new(head.expires_at.get()),
+        }
+    }
+
+    /// Number of commands.
+    pub fn count(&self) -> u16 {
+        self.head().prefix.count()
+    }
+
+    /// Its commands, in order.
+    pub fn commands(&self) -> impl Iterator<Item = Command> + '_ {
+        self.slots()
+            .iter()
+            .map(|slot| slot.command().expect("checked by parse"))
+    }
+
+    /// The whole message.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What the signature is over: everything before it.
+    pub fn signed_bytes(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len() - SIGNATURE_LENGTH]
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> Signature {
+        let bytes = self.bytes.last_chunk::<SIGNATURE_LENGTH>();
+        Signature::new(*bytes.expect("checked by parse"))
+    }
+
+    fn head(&self) -> &Head {
+        Head::ref_from_prefix(&self.bytes)
+            .expect("checked by parse")
+            .0
+    }
+
+    fn slots(&self) -> &[Slot] {
+        let slots = &self.bytes[HEAD_LENGTH..self.bytes.len() - SIGNATURE_LENGTH];
+        <[Slot]>::ref_from_bytes(slots).expect("checked by parse")
+    }
+}

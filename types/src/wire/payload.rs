@@ -1,0 +1,67 @@
+//! How a block's entries lie in a journal record: signed frames exactly as they arrived, and ticks,
+//! one after the other. Every entry starts with the message [`Prefix`], so an auditor needs no
+//! other codec than the wire's.
+//!
+//! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch).
+
+use bytes::Bytes;
+use zerocopy::little_endian::U64;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::orders::OrdersFrame;
+use super::{Kind, PREFIX_LENGTH, Prefix, read_fixed};
+use crate::auth::{AuthenticFrame, FrameKey};
+use crate::block::{Entry, SequencedFrame};
+use crate::{LogTime, RejectReason};
+
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Tick {
+    prefix: Prefix,
+    time: U64,
+}
+
+/// Appends one entry to `out`.
+pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
+    match entry {
+        Entry::Frame(sequenced) => out.extend_from_slice(sequenced.frame.frame().bytes()),
+        Entry::Tick(time) => {
+            let tick = Tick {
+                prefix: Prefix::new(size_of::<Tick>(), Kind::Tick, 0),
+                time: U64::new(time.get()),
+            };
+            out.extend_from_slice(tick.as_bytes());
+        }
+    }
+}
+
+/// Reads all entries of a record into `entries`. The record's hashes have been checked, so an error
+/// means that this journal was not written by this protocol version.
+pub fn decode_entries(
+    mut payload: Bytes,
+    frame_key: &FrameKey,
+    entries: &mut Vec<Entry>,
+) -> Result<(), RejectReason> {
+    while !payload.is_empty() {
+        let first = payload
+            .first_chunk::<PREFIX_LENGTH>()
+            .ok_or(RejectReason::Malformed)?;
+        let (prefix, kind) = Prefix::parse(*first)?;
+        if prefix.length() > payload.len() {
+            return Err(RejectReason::Malformed);
+        }
+        let message = payload.split_to(prefix.length());
+        entries.push(match kind {
+            Kind::Orders => Entry::Frame(SequencedFrame {
+                frame: AuthenticFrame::from_journal(OrdersFrame::parse(message)?, frame_key),
+                origin: None,
+            }),
+            Kind::Tick => {
+                let tick: Tick = read_fixed(&message, Kind::Tick)?;
+                Entry::Tick(LogTime::new(tick.time.get()))
+            }
+            _ => return Err(RejectReason::UnexpectedMessage),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,373 @@
+//! `Query` and its replies: questions about released state, answered beside the engine.
+
+use zerocopy::little_endian::{I32, U16, U64, U128};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{Kind, Prefix, read_fixed, read_list, write_list};
+use crate::genesis::{AssetSpec, Genesis, MarketSpec, Step};
+use crate::limits::MESSAGE_LENGTH_MAX;
+use crate::{
+    AssetId, Atoms, BaseLots, ClientOrderId, FeeRate, MarketId, Nonce, OrderId, RejectReason,
+    SequenceNumber, Side, Symbol, Ticks,
+};
+
+/// What a client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The account's balances. Reply: `Balances`.
+    Balances,
+    /// The account's open orders. Reply: one or more `OpenOrders`.
+    OpenOrders,
+    /// Assets and markets. Reply: `Reference`.
+    Reference,
+    /// The answer to the frame of this nonce. Reply: an `Ack` marked as repeated, or `UnknownNonce`
+    /// (a reply head without records).
+    Nonce(Nonce),
+}
+
+/// By offset: 0 prefix, 8 request id u64 (returned in the reply), 16 question u8 (1 balances, 2
+/// open orders, 3 reference, 4 nonce), 17 reserved (7), 24 nonce u64.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Query {
+    prefix: Prefix,
+    request: U64,
+    question: u8,
+    reserved: [u8; 7],
+    nonce: U64,
+}
+
+impl Query {
+    /// The message.
+    pub fn new(request: u64, question: Question) -> Self {
+        let (code, nonce) = match question {
+            Question::Balances => (1, 0),
+            Question::OpenOrders => (2, 0),
+            Question::Reference => (3, 0),
+            Question::Nonce(nonce) => (4, nonce.get()),
+        };
+        Self {
+            prefix: Prefix::new(size_of::<Self>(), Kind::Query, 0),
+            request: U64::new(request),
+            question: code,
+            reserved: [0; 7],
+            nonce: U64::new(nonce),
+        }
+    }
+
+    /// Reads one whole message: request id and question.
+    pub fn parse(bytes: &[u8]) -> Result<(u64, Question), RejectReason> {
+        let query: Self = read_fixed(bytes, Kind::Query)?;
+        let question = match (query.question, query.nonce.get()) {
+            (1, 0) => Question::Balances,
+            (2, 0) => Question::OpenOrders,
+            (3, 0) => Question::Reference,
+            (4, nonce) => Question::Nonce(Nonce::new(nonce)),
+            _ => return Err(RejectReason::Malformed),
+        };
+        if query.reserved != [0; 7] {
+            return Err(RejectReason::Malformed);
+        }
+        Ok((query.request.get(), question))
+    }
+}
+
+/// Head of the list replies. By offset: 0 prefix (count: records), 8 request id u64, 16 sequence
+/// u64 (the last one that the answer includes), 24 more u8 (1: another message follows),
+/// 25 reserved (7); then the records.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct ReplyHead {
+    prefix: Prefix,
+    request: U64,
+    sequence: U64,
+    more: u8,
+    reserved: [u8; 7],
+}
+
+impl ReplyHead {
+    /// Which question this answers.
+    pub const fn request(&self) -> u64 {
+        self.request.get()
+    }
+
+    /// The last sequence number that the answer includes.
+    pub const fn sequence(&self) -> SequenceNumber {
+        SequenceNumber::new(self.sequence.get())
+    }
+
+    /// Whether another message of this answer follows.
+    pub const fn more(&self) -> bool {
+        self.more != 0
+    }
+}
+
+/// A balance, 40 bytes. By offset: 0 asset u16, 2 reserved (6), 8 free u128, 24 held u128.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct BalanceRecord {
+    asset: U16,
+    reserved: [u8; 6],
+    free: U128,
+    held: U128,
+}
+
+impl BalanceRecord {
+    /// The record.
+    pub const fn new(asset: AssetId, free: Atoms, held: Atoms) -> Self {
+        Self {
+            asset: U16::new(asset.get()),
+            reserved: [0; 6],
+            free: U128::new(free.get()),
+            held: U128::new(held.get()),
+        }
+    }
+
+    /// Of what.
+    pub const fn asset(&self) -> AssetId {
+        AssetId::new(self.asset.get())
+    }
+
+    /// Spendable.
+    pub const fn free(&self) -> Atoms {
+        Atoms::new(self.free.get())
+    }
+
+    /// Locked behind orders.
+    pub const fn held(&self) -> Atoms {
+        Atoms::new(self.held.get())
+    }
+}
+
+/// An open order, 40 bytes. By offset: 0 order id u64, 8 client order id u64, 16 price u64,
+/// 24 remaining u64, 32 market u16, 34 side u8, 35 reserved (5).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct OpenOrderRecord {
+    order_id: U64,
+    client_order_id: U64,
+    price: U64,
+    remaining: U64,
+    market: U16,
+    side: u8,
+    reserved: [u8; 5],
+}
+
+/// An open order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Its id.
+    pub order_id: OrderId,
+    /// Its owner's label.
+    pub client_order_id: ClientOrderId,
+    /// Where it rests.
+    pub market: MarketId,
+    /// On which side.
+    pub side: Side,
+    /// Its price.
+    pub price: Ticks,
+    /// What of it still rests.
+    pub remaining: BaseLots,
+}
+
+impl From<&OpenOrder> for OpenOrderRecord {
+    fn from(order: &OpenOrder) -> Self {
+        Self {
+            order_id: U64::new(order.order_id.get()),
+            client_order_id: U64::new(order.client_order_id.get()),
+            price: U64::new(order.price.get()),
+            remaining: U64::new(order.remaining.get()),
+            market: U16::new(order.market.get()),
+            side: order.side as u8,
+            reserved: [0; 5],
+        }
+    }
+}
+
+impl OpenOrderRecord {
+    /// The typed view; `None` if the side is none.
+    pub fn order(&self) -> Option<OpenOrder> {
+        Some(OpenOrder {
+            order_id: OrderId::new(self.order_id.get()),
+            client_order_id: ClientOrderId::new(self.client_order_id.get()),
+            market: MarketId::new(self.market.get()),
+            side: match self.side {
+                0 => Side::Bid,
+                1 => Side::Ask,
+                _ => return None,
+            },
+            price: Ticks::new(self.price.get()),
+            remaining: BaseLots::new(self.remaining.get()),
+        })
+    }
+}
+
+/// An asset or a market, 64 bytes: one list holds the assets first, then the markets. By offset:
+/// 0 symbol (16), 16 kind u8 (0 asset, 1 market), 17 decimals u8 (asset), 18 tick decimals u8,
+/// 19 lot decimals u8, 20 base u16, 22 quote u16, 24 tick units u64, 32 lot units u64,
+/// 40 maker fee i32 (parts per million), 44 taker fee i32, 48 reserved (16).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct ReferenceRecord {
+    symbol: [u8; 16],
+    kind: u8,
+    decimals: u8,
+    tick_decimals: u8,
+    lot_decimals: u8,
+    base: U16,
+    quote: U16,
+    tick_units: U64,
+    lot_units: U64,
+    maker_fee: I32,
+    taker_fee: I32,
+    reserved: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Query>() == 32);
+const _: () = assert!(size_of::<ReplyHead>() == 32);
+const _: () = assert!(size_of::<BalanceRecord>() == 40);
+const _: () = assert!(size_of::<OpenOrderRecord>() == 40);
+const _: () = assert!(size_of::<ReferenceRecord>() == 64);
+
+impl From<&AssetSpec> for ReferenceRecord {
+    fn from(asset: &AssetSpec) -> Self {
+        Self {
+            symbol: asset.symbol.padded(),
+            kind: 0,
+            decimals: asset.decimals,
+            tick_decimals: 0,
+            lot_decimals: 0,
+            base: U16::ZERO,
+            quote: U16::ZERO,
+            tick_units: U64::ZERO,
+            lot_units: U64::ZERO,
+            maker_fee: I32::ZERO,
+            taker_fee: I32::ZERO,
+            reserved: [0; 16],
+        }
+    }
+}
+
+impl From<&MarketSpec> for ReferenceRecord {
+    fn from(market: &MarketSpec) -> Self {
+        Self {
+            symbol: market.symbol.padded(),
+            kind: 1,
+            decimals: 0,
+            tick_decimals: market.tick.decimals,
+            lot_decimals: market.lot.decimals,
+            base: U16::new(market.base.get()),
+            quote: U16::new(market.quote.get()),
+            tick_units: U64::new(market.tick.units),
+            lot_units: U64::new(market.lot.units),
+            maker_fee: I32::new(market.maker_fee.get()),
+            taker_fee: I32::new(market.taker_fee.get()),
+            reserved: [0; 16],
+        }
+    }
+}
+
+/// Assets and markets of a network, as a client knows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reference {
+    /// By id.
+    pub assets: Vec<AssetSpec>,
+    /// By id.
+    pub markets: Vec<MarketSpec>,
+}
+
+impl Reference {
+    /// What a genesis lists.
+    pub fn of(genesis: &Genesis) -> Self {
+        Self {
+            assets: genesis.assets().to_vec(),
+            markets: genesis.markets().to_vec(),
+        }
+    }
+
+    /// The records of the reply.
+    pub fn records(&self) -> Vec<ReferenceRecord> {
+        let assets = self.assets.iter().map(ReferenceRecord::from);
+        assets
+            .chain(self.markets.iter().map(ReferenceRecord::from))
+            .collect()
+    }
+
+    /// Adds the next record of the reply; refuses what no genesis could list.
+    pub fn add(&mut self, record: &ReferenceRecord) -> Result<(), RejectReason> {
+        let symbol = Symbol::from_padded(record.symbol).ok_or(RejectReason::Malformed)?;
+        match record.kind {
+            0 => self.assets.push(AssetSpec {
+                symbol,
+                decimals: record.decimals,
+            }),
+            1 => {
+                let asset = |id: U16| {
+                    let id = AssetId::new(id.get());
+                    let spec = self.assets.get(id.index());
+                    spec.map(|spec| (id, spec)).ok_or(RejectReason::Malformed)
+                };
+                let step = |units: U64, decimals| Step {
+                    units: units.get(),
+                    decimals,
+                };
+                let rate = |rate: I32| FeeRate::new(rate.get()).ok_or(RejectReason::Malformed);
+                let market = MarketSpec::new(
+                    symbol,
+                    asset(record.base)?,
+                    asset(record.quote)?,
+                    (
+                        step(record.tick_units, record.tick_decimals),
+                        step(record.lot_units, record.lot_decimals),
+                    ),
+                    (rate(record.maker_fee)?, rate(record.taker_fee)?),
+                );
+                self.markets
+                    .push(market.map_err(|_| RejectReason::Malformed)?);
+            }
+            _ => return Err(RejectReason::Malformed),
+        }
+        Ok(())
+    }
+}
+
+/// Appends a list reply to `out`, in as many messages as it needs and at least one.
+pub fn encode_reply<Record: IntoBytes + Immutable>(
+    kind: Kind,
+    request: u64,
+    sequence: SequenceNumber,
+    records: &[Record],
+    out: &mut Vec<u8>,
+) {
+    let per_message = (MESSAGE_LENGTH_MAX - size_of::<ReplyHead>()) / size_of::<Record>();
+    let messages = records.len().div_ceil(per_message).max(1);
+    for message in 0..messages {
+        let start = message * per_message;
+        let end = records.len().min(start + per_message);
+        write_list(out, kind, &records[start..end], |prefix| ReplyHead {
+            prefix,
+            request: U64::new(request),
+            sequence: U64::new(sequence.get()),
+            more: u8::from(message + 1 < messages),
+            reserved: [0; 7],
+        });
+    }
+}
+
+/// Reads one message of a list reply.
+pub fn parse_reply<Record>(bytes: &[u8], kind: Kind) -> Result<(ReplyHead, &[Record]), RejectReason>
+where
+    Record: FromBytes + KnownLayout + Immutable + Unaligned,
+{
+    let (head, records): (ReplyHead, &[Record]) = read_list(bytes, kind)?;
+    if head.more > 1 || head.reserved != [0; 7] {
+        return Err(RejectReason::Malformed);
+    }
+    Ok((head, records))
+}

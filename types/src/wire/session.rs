@@ -1,0 +1,180 @@
+//! `Hello`, `Welcome`, `Refused`: opening a session, and refusing what cannot be sequenced.
+
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{Kind, Prefix, read_fixed};
+use crate::auth::{PublicKey, Signature, SigningKey, session_digest};
+use crate::outcome::Digest;
+use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
+
+/// Client to server, first message. By offset: 0 prefix, 8 network u32 (0: whichever),
+/// 12 reserved u32, 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
+/// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Hello {
+    prefix: Prefix,
+    network: U32,
+    reserved: U32,
+    public_key: [u8; 32],
+    signature: [u8; 64],
+}
+
+/// Label of the TLS exporter value that binds a session to its connection.
+pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-keel-session-1";
+
+/// The application protocol that both ends name in the TLS handshake.
+pub const ALPN: &[u8] = b"keel/1";
+
+impl Hello {
+    /// Signs the opening of a session. `network` `None`: whichever the server runs.
+    pub fn new(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
+        Self {
+            prefix: Prefix::new(size_of::<Self>(), Kind::Hello, 0),
+            network: U32::new(network.map_or(0, NetworkId::get)),
+            reserved: U32::ZERO,
+            public_key: *key.public().as_bytes(),
+            signature: *key.sign(&session_digest(exporter)).as_bytes(),
+        }
+    }
+
+    /// Checks one whole message, and that its signature is for this connection.
+    pub fn parse(bytes: &[u8], exporter: &[u8; 32]) -> Result<Self, RejectReason> {
+        let hello: Self = read_fixed(bytes, Kind::Hello)?;
+        if hello.reserved.get() != 0 {
+            return Err(RejectReason::Malformed);
+        }
+        let signature = Signature::new(hello.signature);
+        if hello
+            .public_key()
+            .verifies(&session_digest(exporter), &signature)
+        {
+            Ok(hello)
+        } else {
+            Err(RejectReason::BadSignature)
+        }
+    }
+
+    /// The network that the client wants; `None`: whichever.
+    pub fn network(&self) -> Option<NetworkId> {
+        match self.network.get() {
+            0 => None,
+            network => Some(NetworkId::new(network)),
+        }
+    }
+
+    /// The key that the session's frames will be signed with.
+    pub const fn public_key(&self) -> PublicKey {
+        PublicKey::new(self.public_key)
+    }
+}
+
+/// Server to client: the session is open. By offset: 0 prefix, 8 network u32, 12 account u32,
+/// 16 key u32, 20 epoch u32, 24 genesis hash (32), 56 next nonce u64, 64 frames in flight u32,
+/// 68 reserved u32.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Welcome {
+    prefix: Prefix,
+    network: U32,
+    account: U32,
+    key: U32,
+    epoch: U32,
+    genesis_hash: Digest,
+    next_nonce: U64,
+    frames_in_flight: U32,
+    reserved: U32,
+}
+
+/// What a client needs to sign frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTerms {
+    /// The network that the server runs.
+    pub network: NetworkId,
+    /// Its genesis.
+    pub genesis_hash: Digest,
+    /// The account that the key belongs to.
+    pub account: AccountId,
+    /// The key's number.
+    pub key: KeyId,
+    /// The key's epoch.
+    pub epoch: KeyEpoch,
+    /// One above the highest nonce of this key in any released frame. Others may be in flight.
+    pub next_nonce: Nonce,
+    /// How many frames the session may have unanswered.
+    pub frames_in_flight: u32,
+}
+
+impl Welcome {
+    /// The message.
+    pub fn new(terms: &SessionTerms) -> Self {
+        Self {
+            prefix: Prefix::new(size_of::<Self>(), Kind::Welcome, 0),
+            network: U32::new(terms.network.get()),
+            account: U32::new(terms.account.get()),
+            key: U32::new(terms.key.get()),
+            epoch: U32::new(terms.epoch.get()),
+            genesis_hash: terms.genesis_hash,
+            next_nonce: U64::new(terms.next_nonce.get()),
+            frames_in_flight: U32::new(terms.frames_in_flight),
+            reserved: U32::ZERO,
+        }
+    }
+
+    /// Reads one whole message.
+    pub fn parse(bytes: &[u8]) -> Result<SessionTerms, RejectReason> {
+        let welcome: Self = read_fixed(bytes, Kind::Welcome)?;
+        if welcome.reserved.get() != 0 {
+            return Err(RejectReason::Malformed);
+        }
+        Ok(SessionTerms {
+            network: NetworkId::new(welcome.network.get()),
+            genesis_hash: welcome.genesis_hash,
+            account: AccountId::new(welcome.account.get()),
+            key: KeyId::new(welcome.key.get()),
+            epoch: KeyEpoch::new(welcome.epoch.get()),
+            next_nonce: Nonce::new(welcome.next_nonce.get()),
+            frames_in_flight: welcome.frames_in_flight.get(),
+        })
+    }
+}
+
+/// Server to client: a message was refused and had no effect. By offset: 0 prefix, 8 nonce u64 (of
+/// a refused frame, else 0), 16 reason u16, 18 reserved (6).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Refused {
+    prefix: Prefix,
+    nonce: U64,
+    reason: U16,
+    reserved: [u8; 6],
+}
+
+impl Refused {
+    /// The message.
+    pub fn new(nonce: Nonce, reason: RejectReason) -> Self {
+        Self {
+            prefix: Prefix::new(size_of::<Self>(), Kind::Refused, 0),
+            nonce: U64::new(nonce.get()),
+            reason: U16::new(reason.code()),
+            reserved: [0; 6],
+        }
+    }
+
+    /// Reads one whole message.
+    pub fn parse(bytes: &[u8]) -> Result<(Nonce, RejectReason), RejectReason> {
+        let refused: Self = read_fixed(bytes, Kind::Refused)?;
+        let reason = RejectReason::from_code(refused.reason.get());
+        match reason {
+            Some(reason) if refused.reserved == [0; 6] => {
+                Ok((Nonce::new(refused.nonce.get()), reason))
+            }
+            _ => Err(RejectReason::Malformed),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Hello>() == 112);
+const _: () = assert!(size_of::<Welcome>() == 72);
+const _: () = assert!(size_of::<Refused>() == 24);
