@@ -1,1 +1,52 @@
-//! TODO
+//! The Rust SDK for Keel's native protocol: what a market maker links.
+//!
+//! [`connect`] opens a session and splits it into a [`Sender`] and a [`Receiver`]. The sender
+//! queues signed frames and questions without any I/O and sends them in one coalesced write per
+//! [`Sender::flush`]; the receiver yields checked [`Message`]s. Neither starts a task or a thread,
+//! retries, or decides anything: an answer that a lost connection swallowed is asked for by nonce,
+//! and a frame sent again byte for byte gets its first answer.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use client::{ConnectOptions, Message, ServerPin, connect};
+//! use types::auth::SigningKey;
+//! use types::command::CancelScope;
+//! use types::{Command, NetworkId};
+//!
+//! let (mut sender, mut receiver) = connect(&ConnectOptions {
+//!     server: "127.0.0.1:7001".parse()?,
+//!     pin: ServerPin::Development,
+//!     network: Some(NetworkId::DEVELOPMENT),
+//!     key: SigningKey::development("dev-0"),
+//! })
+//! .await?;
+//! let everything = CancelScope { market: None, side: None };
+//! let nonce = sender.queue_frame(&[Command::CancelAll(everything)]);
+//! sender.flush().await?;
+//! while let Ok(message) = receiver.next().await {
+//!     if let Message::Ack(ack) = message && ack.nonce() == nonce {
+//!         println!("durable as of sequence number {}", ack.view().first_sequence);
+//!         break;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod connect;
+mod error;
+mod join;
+mod message;
+mod pin;
+mod receiver;
+mod sender;
+mod signer;
+
+pub use connect::{ConnectOptions, connect, quic_config};
+pub use error::{ConnectError, SessionError};
+pub use message::{AckMessage, FillsMessage, Message};
+pub use pin::ServerPin;
+pub use receiver::Receiver;
+pub use sender::Sender;
+pub use signer::FrameSigner;

@@ -1,1 +1,30 @@
-//! TODO
+//! The engine: what every command means, and who runs it in which order.
+//!
+//! No I/O, no async, no clock, no randomness: frames, time and bytes come in as arguments, outcomes
+//! go out as values. Start with [`transition`], the only place where a command changes state and
+//! where a fill becomes a movement of balances. Everything else schedules it or replays it:
+//!
+//! | module | does |
+//! |---|---|
+//! | [`transition`] | `apply(view, command)`: the one meaning |
+//! | [`view`] | what a transition may see and touch, as traits that every executor implements |
+//! | [`state`] | ledger and books of one network, at one point of the total order |
+//! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
+//! | [`sequential`] | the executor that is also the oracle |
+//! | [`sequencer`] | numbers frames and seals blocks |
+//! | [`gate`] | holds every outcome back until its block is durable |
+//! | [`replay`] | the journal again, checking every recorded hash |
+//! | [`follower`] | a second state built from events alone, for queries and as a check |
+#![forbid(unsafe_code)]
+
+pub mod admission;
+pub mod follower;
+pub mod gate;
+pub mod replay;
+pub mod sequencer;
+pub mod sequential;
+pub mod state;
+pub mod transition;
+pub mod view;
+
+pub use state::State;

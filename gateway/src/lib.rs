@@ -1,1 +1,45 @@
-//! TODO
+//! QUIC order entry: sessions, signatures and answers.
+//!
+//! The gateway turns bytes from strangers into checked frames and released outcomes into answers.
+//! It decides nothing about orders and never sees the engine: both meet only through bounded rings
+//! of `types` values ([`Ports`]). A full ring is a defined answer (`BUSY`), never a wait and never
+//! a loss. It starts no threads: [`Gateway::serve`] runs on a current-thread runtime that its
+//! caller owns, and [`SignatureWorker`] is the body of a loop of its caller's.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`serve`](Gateway) | the life of the gateway: open, draining, closed |
+//! | `accept` | handshakes and the opening of sessions |
+//! | `read`, `write` | one session's stream, in and out |
+//! | `dispatch` | released blocks to fills and acks |
+//! | `session`, `table` | who is connected, and what is owed to whom |
+//! | [`AnswerBook`] | the last answers per key, for repeats and queries by nonce |
+//! | [`KeyDirectory`] | which key may open which account's session |
+//! | [`SignatureWorker`] | batch verification between gateway and sequencer |
+//! | [`Identity`] | the server's TLS key |
+//!
+//! Everything that `serve` runs stays on its thread, so state is shared through `Rc` and cells; no
+//! borrow of a cell is held across an await.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod answers;
+mod config;
+mod directory;
+mod dispatch;
+mod ports;
+mod read;
+mod serve;
+mod session;
+mod table;
+pub mod tls;
+mod verify;
+mod write;
+
+pub use answers::{Answer, AnswerBook};
+pub use config::GatewayConfig;
+pub use directory::{KeyDirectory, KeyRecord};
+pub use ports::{Ports, QueryReply, QueryRequest, RejectedFrame, UnverifiedFrame, Wake};
+pub use serve::{Gateway, GatewayHandle, GatewaySetup, ServeError};
+pub use tls::Identity;
+pub use verify::{Progress, SignatureWorker};

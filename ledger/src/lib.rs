@@ -1,1 +1,39 @@
-//! TODO
+//! Accounts, holds, settlement, fees, nonces and the state tree.
+//!
+//! This crate is pure: no I/O, no clock, no randomness, no threads. It knows no books and no
+//! commands; the engine tells it what to move, after its own checks. Start with [`Ledger`].
+//!
+//! Three kinds of failure, three tools: a balance that does not cover a hold or a transfer is
+//! [`InsufficientFunds`]; a nonce that may not be used is a [`NonceCheck`]; everything else that
+//! cannot be is a broken invariant and panics, because a ledger that has lost count must not go on.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `ledger` | [`Ledger`]: the whole state, its queries, and the verbs that move free funds |
+//! | `settlement` | [`Trade`] to balance movements: [`Ledger::settle`] |
+//! | `cells` | the balance cells; the one function that writes them |
+//! | `conservation` | the recount and its cheap always-on twin |
+//! | `keys` | registered session keys |
+//! | `nonce` | [`NonceWindow`]: each nonce is used once |
+//! | [`encoding`] | the canonical account record, which is what a leaf hashes |
+//! | [`tree`] | the state root and inclusion proofs |
+//! | `state_hash` | one digest of everything, for comparing two ledgers |
+#![forbid(unsafe_code)]
+
+mod cells;
+mod conservation;
+pub mod encoding;
+mod keys;
+mod ledger;
+mod nonce;
+mod settlement;
+mod state_hash;
+pub mod tree;
+
+pub use cells::Balance;
+pub use conservation::ConservationError;
+pub use keys::Key;
+pub use ledger::{InsufficientFunds, Ledger};
+pub use nonce::{NonceCheck, NonceWindow};
+pub use settlement::{Fees, Trade};
+pub use tree::Proof;

@@ -1,1 +1,38 @@
-//! TODO
+//! Load for a node: seeded workloads, recorded streams, and a report of what came back.
+//!
+//! A client of the node and nothing more: it knows only what the native protocol tells, and uses
+//! one thread. It never starts or stops a node, and takes no number on trust: every command that
+//! it sends has exactly one outcome in the report, or the report fails.
+//!
+//! Start with [`run()`] for a workload, [`replay()`] for a recording; [`workload`] also serves
+//! benches and simulations that need commands and no network.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`workload`] | commands from a seed |
+//! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
+//! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
+//! | [`report`] | the outcome of a run, for machines and for people |
+//! | [`cli`] | the command line |
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod drive;
+mod error;
+mod in_flight;
+mod pacer;
+pub mod replay;
+pub mod report;
+pub mod run;
+mod schedule;
+mod session;
+mod tally;
+pub mod workload;
+
+pub use error::LoadError;
+pub use replay::{Recording, ReplayOptions, ReplayReport, replay};
+pub use report::RunReport;
+pub use run::{Progress, Rate, RunOptions, run};
+pub use session::{NamedKey, Target, development_keys};
+pub use tally::Stages;
+pub use workload::Scenario;

@@ -1,1 +1,50 @@
-//! TODO
+//! The journal: an append-only, hash-chained log of blocks that survives power loss.
+//!
+//! This crate keeps bytes and sequence numbers and knows no meaning. It starts no threads, reads no
+//! clock and draws no randomness. It promises three things:
+//!
+//! - what [`Journal::commit`] has returned is durable: written and synced, in files whose names are
+//!   durable too. The first failed write or sync poisons the journal for good, because a second
+//!   sync may report success for pages that the kernel has already dropped;
+//! - every damaged byte is detected, and damage to a record that is proven to have been durable is
+//!   never mistaken for a torn tail ([`mod@format`] tells how the proof is kept, and what it
+//!   cannot see);
+//! - nothing is thrown away silently: a torn tail is copied to a file of its own before it is cut.
+//!
+//! Start with [`mod@format`] (what lies on disk), then [`Journal`] (writing), [`JournalReader`]
+//! (reading), [`Recovery`] (reading, then writing on) and [`verify()`] (reading only, for a verdict).
+#![forbid(unsafe_code)]
+
+mod aligned;
+mod atomic_file;
+mod chain;
+mod disk;
+mod ending;
+mod error;
+pub mod format;
+mod journal;
+mod prepare;
+mod reader;
+mod real_disk;
+mod recovery;
+mod segment;
+mod verify;
+mod window;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod flip_tests;
+#[cfg(test)]
+mod simulated_disk;
+
+pub use atomic_file::{write_atomically, write_secret_atomically};
+pub use ending::{Ending, TornTail};
+pub use error::StoreError;
+pub use format::{Identity, InstanceId};
+pub use journal::{Journal, NewRecord};
+pub use prepare::{PreparedSegment, SegmentPreparer};
+pub use reader::{JournalReader, Location, Record, Totals};
+pub use recovery::{CutTail, JournalConfig, Recovered, Recovery};
+pub use segment::{SegmentLength, SegmentNumber};
+pub use verify::{Report, identity, verify};

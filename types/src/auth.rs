@@ -123,9 +123,13 @@ pub fn development_seed(name: &str) -> [u8; 32] {
 }
 
 /// The digest that a client signs to open a session: over the TLS exporter value of its
-/// connection, so that the proof is worthless on any other connection.
-pub fn session_digest(exporter: &[u8; 32]) -> Digest {
-    Digest::new(blake3::derive_key(SESSION_CONTEXT, exporter))
+/// connection, so that the proof is worthless on any other connection, and then over the signed
+/// part of the message, which is everything but the signature, as in frames.
+pub fn session_digest(exporter: &[u8; 32], signed: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key(SESSION_CONTEXT);
+    hasher.update(exporter);
+    hasher.update(signed);
+    Digest::new(*hasher.finalize().as_bytes())
 }
 
 /// The key under which all frames of one network are digested.

@@ -38,6 +38,9 @@ pub const FILLS_PER_COMMAND_MAX: u32 = 10_000;
 /// Nonces that a key may have outstanding below its highest one.
 pub const NONCE_WINDOW: u64 = 1_024;
 
+/// Highest legal nonce. The room above it lets a window end past its highest nonce without wrapping.
+pub const NONCE_MAX: u64 = u64::MAX - NONCE_WINDOW - 1;
+
 /// Assets of a network.
 pub const ASSETS_MAX: usize = 256;
 
@@ -76,4 +79,6 @@ const _: () = assert!(FEE_RATE_MAX < FEE_RATE_ONE);
 const _: () = assert!(ATOMS_MAX.checked_mul(FEE_RATE_ONE as u128).is_some());
 const _: () = assert!(MARKETS_MAX.is_power_of_two() && ORDERS_PER_COMMAND_MAX.is_power_of_two());
 const _: () = assert!(NONCE_WINDOW.is_multiple_of(64));
-const _: () = assert!(ASSETS_MAX <= u16::MAX as usize && MARKETS_MAX <= u16::MAX as usize);
+const _: () = assert!(ASSETS_MAX <= u16::MAX as usize);
+// 65,535 means "all markets" on the wire.
+const _: () = assert!(MARKETS_MAX < u16::MAX as usize);

@@ -72,6 +72,8 @@ reject_reasons! {
     NonceTooOld = 34, "NONCE_TOO_OLD";
     /// The nonce was used for other bytes.
     NonceReused = 35, "NONCE_REUSED";
+    /// The nonce lies above the highest legal one.
+    NonceTooHigh = 36, "NONCE_TOO_HIGH";
 
     /// There is no such market.
     UnknownMarket = 64, "UNKNOWN_MARKET";

@@ -1,2 +1,80 @@
-//! TODO
-fn main() {}
+//! Project commands: `cargo xtask COMMAND`. CI runs `cargo xtask ci` and nothing else, so whatever
+//! it checks can be checked the same way before a commit.
+//!
+//! To add a command, write a module with a `run` and a line in [`COMMANDS`]; to make CI run it, add
+//! a line to `ci::STEPS`. Checks are pure functions over text, each with a test in which it fails
+//! on a planted example; reading files and running programs is kept to [`project`].
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout)] // A command-line tool reports on standard output.
+
+mod ci;
+mod edges;
+mod fetch_data;
+mod kill_loop;
+mod project;
+mod tidy;
+mod versions;
+
+use std::process::ExitCode;
+
+use project::{Failure, Project};
+
+/// One project command.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Project) -> Result<(), Failure>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "ci",
+        about: "everything that CI checks, in its order",
+        run: ci::run,
+    },
+    Command {
+        name: "tidy",
+        about: "house rules over all tracked and new files",
+        run: tidy::run,
+    },
+    Command {
+        name: "edges",
+        about: "which crate may use which, and what the pure crates must not use",
+        run: edges::run,
+    },
+    Command {
+        name: "versions",
+        about: "minimum and banned versions over Cargo.lock",
+        run: versions::run,
+    },
+    Command {
+        name: "fetch-data",
+        about: "get the recorded order stream into data/, which git ignores",
+        run: fetch_data::run,
+    },
+    Command {
+        name: "kill-loop",
+        about: "the long form of the kill test: 50 times `kill -9` under load",
+        run: kill_loop::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let command = COMMANDS.iter().find(|command| command.name == name);
+    let (Some(command), None) = (command, arguments.next()) else {
+        eprintln!("usage: cargo xtask COMMAND\n");
+        for command in COMMANDS {
+            eprintln!("  {:<12} {}", command.name, command.about);
+        }
+        return ExitCode::from(2);
+    };
+    match (command.run)(&Project::here()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

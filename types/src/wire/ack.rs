@@ -144,6 +144,7 @@ impl<'a> Ack<'a> {
         let well_formed = head.flags & !FLAG_REPEATED == 0
             && head.reserved == 0
             && head.reserved_2.get() == 0
+            && (refused.is_none() || outcomes.is_empty())
             && outcomes.iter().all(legal);
         if !well_formed {
             return Err(RejectReason::Malformed);
@@ -252,11 +253,11 @@ impl FillReport {
         }
     }
 
-    /// Reads one whole message.
+    /// Reads one whole message. There is none without reports.
     pub fn parse_all(bytes: &[u8]) -> Result<&[Self], RejectReason> {
         let (_, reports): (Prefix, &[Self]) = read_list(bytes, Kind::Fills)?;
         let legal = |report: &Self| report.role <= 1 && report.side <= 1 && report.reserved == 0;
-        if reports.iter().all(legal) {
+        if !reports.is_empty() && reports.iter().all(legal) {
             Ok(reports)
         } else {
             Err(RejectReason::Malformed)

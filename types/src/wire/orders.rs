@@ -81,6 +81,13 @@ impl OrdersFrame {
         }
     }
 
+    /// The nonce that a message claims whose refusal must name it, even though it may not be a
+    /// well-formed frame; zero if it is too short to have one.
+    pub fn claimed_nonce(bytes: &[u8]) -> Nonce {
+        let head = Head::read_from_prefix(bytes);
+        Nonce::new(head.map_or(0, |(head, _)| head.nonce.get()))
+    }
+
     /// Signs commands into `out`, which is cleared first. Panics on 0 or more than 256 commands.
     pub fn encode(
         header: &FrameHeader,

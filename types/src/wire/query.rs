@@ -4,7 +4,7 @@ use zerocopy::little_endian::{I32, U16, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Kind, Prefix, read_fixed, read_list, write_list};
-use crate::genesis::{AssetSpec, Genesis, MarketSpec, Step};
+use crate::genesis::{AssetSpec, DECIMALS_MAX, Genesis, MarketSpec, Step};
 use crate::limits::MESSAGE_LENGTH_MAX;
 use crate::{
     AssetId, Atoms, BaseLots, ClientOrderId, FeeRate, MarketId, Nonce, OrderId, RejectReason,
@@ -189,9 +189,9 @@ impl From<&OpenOrder> for OpenOrderRecord {
 }
 
 impl OpenOrderRecord {
-    /// The typed view; `None` if the side is none.
+    /// The typed view; `None` if no order encodes to this record.
     pub fn order(&self) -> Option<OpenOrder> {
-        Some(OpenOrder {
+        let order = OpenOrder {
             order_id: OrderId::new(self.order_id.get()),
             client_order_id: ClientOrderId::new(self.client_order_id.get()),
             market: MarketId::new(self.market.get()),
@@ -202,7 +202,8 @@ impl OpenOrderRecord {
             },
             price: Ticks::new(self.price.get()),
             remaining: BaseLots::new(self.remaining.get()),
-        })
+        };
+        (Self::from(&order) == *self).then_some(order)
     }
 }
 
@@ -229,6 +230,9 @@ pub struct ReferenceRecord {
     reserved: [u8; 16],
 }
 
+const KIND_ASSET: u8 = 0;
+const KIND_MARKET: u8 = 1;
+
 const _: () = assert!(size_of::<Query>() == 32);
 const _: () = assert!(size_of::<ReplyHead>() == 32);
 const _: () = assert!(size_of::<BalanceRecord>() == 40);
@@ -239,7 +243,7 @@ impl From<&AssetSpec> for ReferenceRecord {
     fn from(asset: &AssetSpec) -> Self {
         Self {
             symbol: asset.symbol.padded(),
-            kind: 0,
+            kind: KIND_ASSET,
             decimals: asset.decimals,
             tick_decimals: 0,
             lot_decimals: 0,
@@ -258,7 +262,7 @@ impl From<&MarketSpec> for ReferenceRecord {
     fn from(market: &MarketSpec) -> Self {
         Self {
             symbol: market.symbol.padded(),
-            kind: 1,
+            kind: KIND_MARKET,
             decimals: 0,
             tick_decimals: market.tick.decimals,
             lot_decimals: market.lot.decimals,
@@ -299,41 +303,81 @@ impl Reference {
             .collect()
     }
 
-    /// Adds the next record of the reply; refuses what no genesis could list.
+    /// Adds the next record of the reply; refuses what no genesis could list, and assets after
+    /// markets.
     pub fn add(&mut self, record: &ReferenceRecord) -> Result<(), RejectReason> {
         let symbol = Symbol::from_padded(record.symbol).ok_or(RejectReason::Malformed)?;
         match record.kind {
-            0 => self.assets.push(AssetSpec {
-                symbol,
-                decimals: record.decimals,
-            }),
-            1 => {
-                let asset = |id: U16| {
-                    let id = AssetId::new(id.get());
-                    let spec = self.assets.get(id.index());
-                    spec.map(|spec| (id, spec)).ok_or(RejectReason::Malformed)
-                };
-                let step = |units: U64, decimals| Step {
-                    units: units.get(),
-                    decimals,
-                };
-                let rate = |rate: I32| FeeRate::new(rate.get()).ok_or(RejectReason::Malformed);
-                let market = MarketSpec::new(
+            KIND_ASSET if self.markets.is_empty() => {
+                let asset = AssetSpec {
                     symbol,
-                    asset(record.base)?,
-                    asset(record.quote)?,
-                    (
-                        step(record.tick_units, record.tick_decimals),
-                        step(record.lot_units, record.lot_decimals),
-                    ),
-                    (rate(record.maker_fee)?, rate(record.taker_fee)?),
-                );
-                self.markets
-                    .push(market.map_err(|_| RejectReason::Malformed)?);
+                    decimals: record.decimals,
+                };
+                // One encoding per asset: whatever an asset does not use must be zero.
+                if asset.decimals > DECIMALS_MAX || ReferenceRecord::from(&asset) != *record {
+                    return Err(RejectReason::Malformed);
+                }
+                self.assets.push(asset);
+            }
+            KIND_MARKET => {
+                let market = self.market(symbol, record)?;
+                if ReferenceRecord::from(&market) != *record {
+                    return Err(RejectReason::Malformed);
+                }
+                self.markets.push(market);
             }
             _ => return Err(RejectReason::Malformed),
         }
         Ok(())
+    }
+
+    fn market(&self, symbol: Symbol, record: &ReferenceRecord) -> Result<MarketSpec, RejectReason> {
+        let asset = |id: U16| {
+            let id = AssetId::new(id.get());
+            let spec = self.assets.get(id.index());
+            spec.map(|spec| (id, spec)).ok_or(RejectReason::Malformed)
+        };
+        let step = |units: U64, decimals| Step {
+            units: units.get(),
+            decimals,
+        };
+        let rate = |rate: I32| FeeRate::new(rate.get()).ok_or(RejectReason::Malformed);
+        MarketSpec::new(
+            symbol,
+            asset(record.base)?,
+            asset(record.quote)?,
+            (
+                step(record.tick_units, record.tick_decimals),
+                step(record.lot_units, record.lot_decimals),
+            ),
+            (rate(record.maker_fee)?, rate(record.taker_fee)?),
+        )
+        .map_err(|_| RejectReason::Malformed)
+    }
+}
+
+/// A record of a list reply.
+pub trait ReplyRecord: FromBytes + KnownLayout + Immutable + Unaligned {
+    /// Whether an encoder could have made it. A reference record depends on those before it: see
+    /// [`Reference::add`].
+    fn is_well_formed(&self) -> bool;
+}
+
+impl ReplyRecord for BalanceRecord {
+    fn is_well_formed(&self) -> bool {
+        self.reserved == [0; 6]
+    }
+}
+
+impl ReplyRecord for OpenOrderRecord {
+    fn is_well_formed(&self) -> bool {
+        self.order().is_some()
+    }
+}
+
+impl ReplyRecord for ReferenceRecord {
+    fn is_well_formed(&self) -> bool {
+        self.kind <= KIND_MARKET && self.reserved == [0; 16]
     }
 }
 
@@ -361,13 +405,18 @@ pub fn encode_reply<Record: IntoBytes + Immutable>(
 }
 
 /// Reads one message of a list reply.
-pub fn parse_reply<Record>(bytes: &[u8], kind: Kind) -> Result<(ReplyHead, &[Record]), RejectReason>
-where
-    Record: FromBytes + KnownLayout + Immutable + Unaligned,
-{
+pub fn parse_reply<Record: ReplyRecord>(
+    bytes: &[u8],
+    kind: Kind,
+) -> Result<(ReplyHead, &[Record]), RejectReason> {
     let (head, records): (ReplyHead, &[Record]) = read_list(bytes, kind)?;
-    if head.more > 1 || head.reserved != [0; 7] {
-        return Err(RejectReason::Malformed);
+    let well_formed = head.more <= 1
+        && head.reserved == [0; 7]
+        && (kind != Kind::UnknownNonce || records.is_empty())
+        && records.iter().all(Record::is_well_formed);
+    if well_formed {
+        Ok((head, records))
+    } else {
+        Err(RejectReason::Malformed)
     }
-    Ok((head, records))
 }

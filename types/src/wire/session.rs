@@ -3,6 +3,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::orders::SIGNATURE_LENGTH;
 use super::{Kind, Prefix, read_fixed};
 use crate::auth::{PublicKey, Signature, SigningKey, session_digest};
 use crate::outcome::Digest;
@@ -10,7 +11,8 @@ use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
 
 /// Client to server, first message. By offset: 0 prefix, 8 network u32 (0: whichever),
 /// 12 reserved u32, 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
-/// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes).
+/// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes) and of
+/// everything before the signature.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Hello {
@@ -18,7 +20,7 @@ pub struct Hello {
     network: U32,
     reserved: U32,
     public_key: [u8; 32],
-    signature: [u8; 64],
+    signature: [u8; SIGNATURE_LENGTH],
 }
 
 /// Label of the TLS exporter value that binds a session to its connection.
@@ -30,13 +32,15 @@ pub const ALPN: &[u8] = b"keel/1";
 impl Hello {
     /// Signs the opening of a session. `network` `None`: whichever the server runs.
     pub fn new(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
-        Self {
+        let mut hello = Self {
             prefix: Prefix::new(size_of::<Self>(), Kind::Hello, 0),
             network: U32::new(network.map_or(0, NetworkId::get)),
             reserved: U32::ZERO,
             public_key: *key.public().as_bytes(),
-            signature: *key.sign(&session_digest(exporter)).as_bytes(),
-        }
+            signature: [0; SIGNATURE_LENGTH],
+        };
+        hello.signature = *key.sign(&hello.digest(exporter)).as_bytes();
+        hello
     }
 
     /// Checks one whole message, and that its signature is for this connection.
@@ -48,7 +52,7 @@ impl Hello {
         let signature = Signature::new(hello.signature);
         if hello
             .public_key()
-            .verifies(&session_digest(exporter), &signature)
+            .verifies(&hello.digest(exporter), &signature)
         {
             Ok(hello)
         } else {
@@ -67,6 +71,12 @@ impl Hello {
     /// The key that the session's frames will be signed with.
     pub const fn public_key(&self) -> PublicKey {
         PublicKey::new(self.public_key)
+    }
+
+    /// What the signature is over.
+    fn digest(&self, exporter: &[u8; 32]) -> Digest {
+        let bytes = self.as_bytes();
+        session_digest(exporter, &bytes[..bytes.len() - SIGNATURE_LENGTH])
     }
 }
 
@@ -125,7 +135,7 @@ impl Welcome {
     /// Reads one whole message.
     pub fn parse(bytes: &[u8]) -> Result<SessionTerms, RejectReason> {
         let welcome: Self = read_fixed(bytes, Kind::Welcome)?;
-        if welcome.reserved.get() != 0 {
+        if welcome.reserved.get() != 0 || welcome.network.get() == 0 {
             return Err(RejectReason::Malformed);
         }
         Ok(SessionTerms {

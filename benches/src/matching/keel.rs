@@ -1,0 +1,153 @@
+//! Our book as the bench drives it. Whatever the book's interface becomes, only this file follows.
+//!
+//! Everything is compiled in and nothing is switched off. What the streams do not say is filled in:
+//! orders belong to a thousand accounts, of which few have most, and carry no label, so the owners'
+//! lists are kept and the index of labels is not touched.
+
+use super::engine::{Engine, Naming, Room, Tally};
+use super::op::{Action, Op};
+use matching::{Book, RestingOrder};
+use types::limits::FILLS_PER_COMMAND_MAX;
+use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+
+/// Who places the streams' orders.
+const ACCOUNTS: u64 = 1_000;
+/// Of the hash tables; no answer depends on it.
+const HASH_SEED: u64 = 0x6b65_656c;
+
+/// Our books, one per symbol.
+#[derive(Debug)]
+pub struct Keel {
+    books: Vec<KeelBook>,
+}
+
+impl Engine for Keel {
+    const NAME: &'static str = "keel";
+    const NAMING: Naming = Naming::Renewed;
+
+    fn with_room(room: &Room) -> Self {
+        let books = room.orders.iter();
+        Self {
+            books: books.map(|&orders| KeelBook::with_room(orders)).collect(),
+        }
+    }
+
+    #[inline]
+    fn apply(&mut self, op: Op, tally: &mut Tally) {
+        let book = &mut self.books[usize::from(op.symbol)];
+        match op.action {
+            Action::Place => book.place(owner(op.id), op, tally),
+            Action::Immediate => {
+                book.number();
+                book.take(op.side, op.price, op.quantity.into(), tally);
+            }
+            Action::Cancel => {
+                book.cancel(op.id);
+            }
+            Action::Move => book.shift(op, tally),
+        }
+    }
+}
+
+/// One of our books, with plain numbers at its door.
+#[derive(Debug)]
+pub struct KeelBook {
+    book: Book,
+    /// How many orders came in: the next one's number.
+    entered: u64,
+}
+
+impl KeelBook {
+    /// An empty book with memory for this many orders.
+    pub fn with_room(orders: u32) -> Self {
+        Self {
+            book: Book::with_capacity(HASH_SEED, orders as usize),
+            entered: 0,
+        }
+    }
+
+    /// Rests an order that crosses nothing and returns its number.
+    #[inline]
+    pub fn rest(&mut self, account: u32, side: Side, price: u32, quantity: u64) -> u32 {
+        self.enter(AccountId::new(account), side, price.into(), quantity)
+    }
+
+    /// Fills what crosses; returns what is left.
+    #[inline]
+    pub fn take(&mut self, side: Side, limit: u32, quantity: u64, tally: &mut Tally) -> u64 {
+        let taken = self.book.take(
+            side,
+            Ticks::new(limit.into()),
+            BaseLots::new(quantity),
+            FILLS_PER_COMMAND_MAX,
+            |fill| tally.add(fill.maker.price.get(), fill.quantity.get()),
+        );
+        quantity - taken.filled.get()
+    }
+
+    /// Cancels an order by its number.
+    #[inline]
+    pub fn cancel(&mut self, number: u32) -> bool {
+        self.book.cancel(id(number.into())).is_some()
+    }
+
+    /// Cancels all orders of an account; returns how many.
+    pub fn cancel_all(&mut self, account: u32) -> u32 {
+        self.book.cancel_all(AccountId::new(account), None, |_| ())
+    }
+
+    #[inline]
+    fn place(&mut self, account: AccountId, op: Op, tally: &mut Tally) {
+        let left = self.take(op.side, op.price, op.quantity.into(), tally);
+        if left > 0 {
+            self.enter(account, op.side, op.price.into(), left);
+        } else {
+            self.number();
+        }
+    }
+
+    /// Cancels and places anew, by whoever owns it, with what remains.
+    #[inline]
+    fn shift(&mut self, op: Op, tally: &mut Tally) {
+        let order = self.book.cancel(id(op.id.into()));
+        let order = order.expect("streams move only what rests");
+        let left = self.take(order.side, op.price, order.remaining.get(), tally);
+        if left > 0 {
+            self.enter(order.account, order.side, op.price.into(), left);
+        } else {
+            self.number();
+        }
+    }
+
+    fn enter(&mut self, account: AccountId, side: Side, price: u64, quantity: u64) -> u32 {
+        let number = self.number();
+        self.book.rest(&RestingOrder {
+            order_id: id(number),
+            account,
+            client_order_id: ClientOrderId::NONE,
+            side,
+            price: Ticks::new(price),
+            remaining: BaseLots::new(quantity),
+        });
+        number as u32
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.entered;
+        self.entered += 1;
+        number
+    }
+}
+
+/// The cube of a uniform draw: a tenth of all orders are one account's, half are those of 125.
+const fn owner(number: u32) -> AccountId {
+    let draw = number.wrapping_mul(0x9e37_79b1) as u64;
+    let square = (draw * draw) >> 32;
+    let cube = (square * draw) >> 32;
+    AccountId::new(((cube * ACCOUNTS) >> 32) as u32)
+}
+
+/// Ids count from one, numbers from zero.
+const fn id(number: u64) -> OrderId {
+    OrderId::new(number + 1)
+}

@@ -1,0 +1,113 @@
+//! What a transition may see and touch.
+//!
+//! `transition::apply` is written once, over these traits. The sequential executor implements them
+//! with the state itself; the parallel one will implement [`Funds`] over multi-version memory and
+//! lend each lane its own book. Questions about balances are predicates ("does free cover this?"),
+//! not values, so that an executor can tell a decision that changed from a number that changed.
+
+use ledger::{Fees, Ledger, Trade};
+use matching::Book;
+use types::genesis::MarketSpec;
+use types::{AccountId, AssetId, Atoms, MarketId};
+
+/// Accounts and balances, as a transition may use them.
+pub trait Funds {
+    /// Whether the account exists.
+    fn contains(&self, account: AccountId) -> bool;
+
+    /// Whether the asset exists.
+    fn lists(&self, asset: AssetId) -> bool;
+
+    /// Whether the free balance is at least `amount`.
+    fn covers(&self, account: AccountId, asset: AssetId, amount: Atoms) -> bool;
+
+    /// Free to held. The transition has asked [`Funds::covers`] before.
+    fn hold(&mut self, account: AccountId, asset: AssetId, amount: Atoms);
+
+    /// Held to free.
+    fn release(&mut self, account: AccountId, asset: AssetId, amount: Atoms);
+
+    /// Free of one to free of the other. The transition has asked [`Funds::covers`] before.
+    fn transfer(&mut self, from: AccountId, to: AccountId, asset: AssetId, amount: Atoms);
+
+    /// Turns a fill into balance movements: the maker pays from held, the taker from free.
+    fn settle(&mut self, market: &MarketSpec, trade: &Trade) -> Fees;
+
+    /// How many orders of the account rest, over all markets.
+    fn open_orders(&self, account: AccountId) -> u32;
+
+    /// One more order of the account rests.
+    fn order_opened(&mut self, account: AccountId);
+
+    /// One order of the account left its book.
+    fn order_closed(&mut self, account: AccountId);
+}
+
+/// One market, with the funds that its fills move.
+#[derive(Debug)]
+pub struct MarketView<'a, F> {
+    /// Its grid, assets and fees.
+    pub spec: &'a MarketSpec,
+    /// Its resting orders.
+    pub book: &'a mut Book,
+    /// The accounts.
+    pub funds: &'a mut F,
+}
+
+/// The state, as a transition may use it.
+pub trait StateView {
+    /// How this view keeps balances.
+    type Funds: Funds;
+
+    /// The accounts.
+    fn funds(&mut self) -> &mut Self::Funds;
+
+    /// A market and the accounts, or `None` if there is no such market.
+    fn market(&mut self, market: MarketId) -> Option<MarketView<'_, Self::Funds>>;
+
+    /// Markets are numbered from 0 to this.
+    fn market_count(&self) -> u16;
+}
+
+impl Funds for Ledger {
+    fn contains(&self, account: AccountId) -> bool {
+        Self::contains(self, account)
+    }
+
+    fn lists(&self, asset: AssetId) -> bool {
+        asset.get() < self.asset_count()
+    }
+
+    fn covers(&self, account: AccountId, asset: AssetId, amount: Atoms) -> bool {
+        self.balance(account, asset).free >= amount
+    }
+
+    fn hold(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
+        Self::hold(self, account, asset, amount).expect("the transition asked covers() before");
+    }
+
+    fn release(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
+        Self::release(self, account, asset, amount);
+    }
+
+    fn transfer(&mut self, from: AccountId, to: AccountId, asset: AssetId, amount: Atoms) {
+        Self::transfer(self, from, to, asset, amount)
+            .expect("the transition asked covers() before");
+    }
+
+    fn settle(&mut self, market: &MarketSpec, trade: &Trade) -> Fees {
+        Self::settle(self, market, trade)
+    }
+
+    fn open_orders(&self, account: AccountId) -> u32 {
+        Self::open_orders(self, account)
+    }
+
+    fn order_opened(&mut self, account: AccountId) {
+        Self::order_opened(self, account);
+    }
+
+    fn order_closed(&mut self, account: AccountId) {
+        Self::order_closed(self, account);
+    }
+}

@@ -1,0 +1,142 @@
+//! From a connection's first packet to an open session.
+
+use std::rc::Rc;
+
+use quinn::{Connection, Endpoint, Incoming, SendStream};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, timeout_at};
+use types::RejectReason;
+use types::wire::Kind;
+use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
+use zerocopy::IntoBytes;
+
+use crate::read::{MessageReader, read};
+use crate::serve::{Phase, Shared};
+use crate::session::{Session, close};
+use crate::write::{refuse, write};
+
+/// Accepts connections until the endpoint is closed.
+pub(crate) async fn accept(shared: Rc<Shared>, endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        let handshakes = shared.handshakes.get();
+        if handshakes >= shared.config.handshakes_max {
+            incoming.refuse();
+        } else if handshakes >= shared.config.retry_from && !incoming.remote_address_validated() {
+            // It may retry, for its address is not validated; so this cannot fail.
+            let _ = incoming.retry();
+        } else {
+            shared.handshakes.set(handshakes + 1);
+            spawn_local(host(Rc::clone(&shared), incoming));
+        }
+    }
+}
+
+/// One connection's whole life.
+async fn host(shared: Rc<Shared>, incoming: Incoming) {
+    let deadline = Instant::now() + shared.config.hello_timeout;
+    let remote = incoming.remote_address();
+    let connected = timeout_at(deadline, incoming).await;
+    let introduced = match &connected {
+        Ok(Ok(connection)) => timeout_at(deadline, introduce(&shared, connection)).await,
+        _ => Ok(None),
+    };
+    shared.handshakes.set(shared.handshakes.get() - 1);
+    let Ok(Ok(connection)) = connected else {
+        tracing::debug!(%remote, "handshake failed");
+        return;
+    };
+    let Introduction {
+        stream,
+        reader,
+        opened,
+    } = match introduced {
+        Ok(Some(introduction)) => introduction,
+        Ok(None) => return,
+        Err(_) => return close(&connection, RejectReason::Timeout),
+    };
+    match opened {
+        Ok(session) => hold(&shared, session, stream, reader).await,
+        Err(reason) => {
+            tracing::debug!(%remote, %reason, "session refused");
+            refuse(&connection, stream, reason).await;
+        }
+    }
+}
+
+/// What has come of a client's first message.
+struct Introduction {
+    stream: SendStream,
+    reader: MessageReader,
+    opened: Result<Rc<Session>, RejectReason>,
+}
+
+/// Waits for the first message; `None` if the client leaves before.
+async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduction> {
+    let (stream, receive) = connection.accept_bi().await.ok()?;
+    let mut reader = MessageReader::new(receive);
+    let opened = match reader.message(shared.config.hello_timeout).await {
+        Ok(None) => return None,
+        Ok(Some((Kind::Hello, message))) => open(shared, connection, &message),
+        Ok(Some(_)) => Err(RejectReason::UnexpectedMessage),
+        Err(reason) => Err(reason),
+    };
+    Some(Introduction {
+        stream,
+        reader,
+        opened,
+    })
+}
+
+fn open(
+    shared: &Shared,
+    connection: &Connection,
+    message: &[u8],
+) -> Result<Rc<Session>, RejectReason> {
+    let mut exporter = [0; 32];
+    connection
+        .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
+        .expect("32 bytes are within what TLS exports");
+    let hello = Hello::parse(message, &exporter)?;
+    if hello
+        .network()
+        .is_some_and(|wanted| wanted != shared.network)
+    {
+        return Err(RejectReason::WrongNetwork);
+    }
+    let public_key = hello.public_key();
+    let record = shared.directory.find(&public_key);
+    let record = record.ok_or(RejectReason::UnknownKey)?;
+    if shared.phase.get() != Phase::Open {
+        return Err(RejectReason::ShuttingDown);
+    }
+    let mut table = shared.table.borrow_mut();
+    let session = table.open(record, public_key, connection.clone(), &shared.config);
+    let session = session.ok_or(RejectReason::TooManySessions)?;
+    let welcome = Welcome::new(&SessionTerms {
+        network: shared.network,
+        genesis_hash: shared.genesis_hash,
+        account: record.account,
+        key: record.key,
+        epoch: record.epoch,
+        next_nonce: shared.answers.borrow().next_nonce(record.key),
+        frames_in_flight: shared.config.frames_in_flight,
+    });
+    session.append(|out| out.extend_from_slice(welcome.as_bytes()));
+    Ok(session)
+}
+
+/// Runs an open session to its end.
+async fn hold(shared: &Shared, session: Rc<Session>, stream: SendStream, reader: MessageReader) {
+    let id = session.id;
+    let account = session.record.account;
+    tracing::debug!(%id, %account, "session opened");
+    let mut writer = spawn_local(write(Rc::clone(&session), stream));
+    let ending = read(shared, &session, reader).await;
+    session.end(ending);
+    tokio::select! {
+        _ = &mut writer => {}
+        _ = session.connection.closed() => writer.abort(),
+    }
+    shared.table.borrow_mut().remove(&session);
+    tracing::debug!(%id, %account, ending = ?session.ending(), "session ended");
+}

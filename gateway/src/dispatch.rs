@@ -1,0 +1,215 @@
+//! Released blocks to fills and acks; refusals and query replies to their sessions.
+//!
+//! All that one block owes to one session is appended to its buffer before its writer is woken, so
+//! a block costs each session one write. Within a block, fills come before acks, so a client knows
+//! its executions when it learns that its command is done.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rtrb::Consumer;
+use tokio::sync::Notify;
+use types::block::{Origin, ReleasedBlock};
+use types::outcome::{Event, FrameVerdict, Receipt};
+use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
+use types::wire::session::Refused;
+use types::{AccountId, RejectReason};
+use zerocopy::IntoBytes;
+
+use crate::answers::frames_with_receipts;
+use crate::ports::{QueryReply, RejectedFrame, Wake};
+use crate::serve::{Phase, Shared, unix_nanos};
+use crate::session::{Ending, Session};
+use crate::table::SessionTable;
+
+/// Blocks that are dispatched before the runtime may read packets again.
+const BLOCKS_PER_TURN: usize = 4;
+
+/// Turns what the rings bring into messages.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    pub(crate) rejected: Consumer<RejectedFrame>,
+    pub(crate) wake_verifier: Wake,
+    pub(crate) released: Consumer<Arc<ReleasedBlock>>,
+    pub(crate) query_replies: Consumer<QueryReply>,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) scratch: Scratch,
+}
+
+/// Buffers that are reused from block to block.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Accounts that have fills in this block.
+    filled: Vec<AccountId>,
+    /// Sessions whose writer is to be woken.
+    grown: Vec<Rc<Session>>,
+    outcomes: Vec<CommandOutcome>,
+}
+
+impl Dispatcher {
+    /// Runs until the gateway is closed and everything that was in the rings has been dispatched.
+    pub(crate) async fn run(mut self, shared: Rc<Shared>) {
+        loop {
+            let closed = shared.phase.get() == Phase::Closed;
+            self.turn(&shared).await;
+            if closed {
+                return;
+            }
+            // Whoever pushed meanwhile has left a permit.
+            self.wake.notified().await;
+        }
+    }
+
+    /// Dispatches what is there. Replies are counted first and delivered last: what a read model
+    /// knows was released before, so a reply never overtakes the blocks that it includes.
+    async fn turn(&mut self, shared: &Shared) {
+        let replies = self.query_replies.slots();
+        for index in 1..=self.released.slots() {
+            // The block goes back to the node, which reuses it, as soon as it is dispatched.
+            let block = self.released.pop().expect("that many were counted");
+            self.release(shared, &block);
+            drop(block);
+            if index % BLOCKS_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.refuse(shared);
+        self.reply(shared, replies);
+    }
+
+    fn release(&mut self, shared: &Shared, block: &ReleasedBlock) {
+        let mut table = shared.table.borrow_mut();
+        self.scratch.report_fills(&mut table, block);
+        self.scratch.acknowledge(shared, &table, block);
+        for session in self.scratch.grown.drain(..) {
+            session.wake_writer();
+        }
+    }
+
+    fn refuse(&mut self, shared: &Shared) {
+        let table = shared.table.borrow();
+        let count = self.rejected.slots();
+        let rejected = self.rejected.read_chunk(count);
+        for refusal in rejected.expect("that many were counted") {
+            let Some(session) = table.find(refusal.session) else {
+                continue;
+            };
+            let refused = Refused::new(refusal.nonce, refusal.reason);
+            session.land(refusal.commands);
+            session.append(|out| out.extend_from_slice(refused.as_bytes()));
+            session.wake_writer();
+            if refusal.reason == RejectReason::BadSignature {
+                session.end(Ending::Closing(refusal.reason));
+            }
+        }
+        if count > 0 {
+            self.wake_verifier.wake();
+        }
+    }
+
+    fn reply(&mut self, shared: &Shared, count: usize) {
+        let table = shared.table.borrow();
+        let replies = self.query_replies.read_chunk(count);
+        for reply in replies.expect("that many were counted") {
+            if let Some(session) = table.find(reply.session) {
+                session.answered();
+                session.append(|out| out.extend_from_slice(&reply.message));
+                session.wake_writer();
+            }
+        }
+    }
+}
+
+impl Scratch {
+    /// Reports every trade to all sessions of its two parties.
+    fn report_fills(&mut self, table: &mut SessionTable, block: &ReleasedBlock) {
+        for record in &block.outcome.events {
+            let Event::Fill(fill) = record.event() else {
+                continue;
+            };
+            for (party, role) in [(&fill.maker, Role::Maker), (&fill.taker, Role::Taker)] {
+                let Some(account) = table.account_mut(party.account) else {
+                    continue;
+                };
+                if account.fills.is_empty() {
+                    self.filled.push(party.account);
+                }
+                account.fills.push(FillReport::new(&fill, role));
+            }
+        }
+        for account in self.filled.drain(..) {
+            let account = table.account_mut(account);
+            let account = account.expect("sessions do not end while a block is dispatched");
+            for session in &account.sessions {
+                session.append_noting(&mut self.grown, |out| {
+                    FillReport::encode(&account.fills, out);
+                });
+            }
+            account.fills.clear();
+        }
+    }
+
+    /// Answers every frame to the session that it came from, if that is still open.
+    fn acknowledge(&mut self, shared: &Shared, table: &SessionTable, block: &ReleasedBlock) {
+        let sent_at = unix_nanos();
+        let mut answers = shared.answers.borrow_mut();
+        let frames = frames_with_receipts(&block.outcome);
+        for ((frame, receipts), origin) in frames.zip(&block.origins) {
+            answers.follow_frame(frame, receipts);
+            let Some(origin) = origin else { continue };
+            let Some(session) = table.find(origin.session) else {
+                continue;
+            };
+            let mut ack = Ack {
+                nonce: frame.nonce,
+                first_sequence: frame.first_sequence,
+                times: stage_times(origin, block, sent_at),
+                repeated: false,
+                refused: None,
+                outcomes: &[],
+            };
+            match frame.verdict {
+                FrameVerdict::Executed => self.collect(receipts),
+                FrameVerdict::Refused(reason) => {
+                    ack.refused = Some(reason);
+                    self.outcomes.clear();
+                }
+                FrameVerdict::Repeated { first_sequence } => {
+                    ack.repeated = true;
+                    ack.first_sequence = first_sequence;
+                    self.outcomes.clear();
+                    // A book that was begun at a checkpoint may not know it: then the sequence
+                    // number is all there is to say.
+                    if let Some(first) = answers.answer(frame.key, frame.nonce) {
+                        first.outcomes(&mut self.outcomes);
+                    }
+                }
+            }
+            ack.outcomes = &self.outcomes;
+            session.land(frame.count);
+            session.append_noting(&mut self.grown, |out| ack.encode(out));
+        }
+        answers.advance(block.outcome.last_sequence);
+    }
+
+    fn collect(&mut self, receipts: &[Receipt]) {
+        self.outcomes.clear();
+        self.outcomes
+            .extend(receipts.iter().map(CommandOutcome::from));
+    }
+}
+
+fn stage_times(origin: &Origin, block: &ReleasedBlock, sent_at: u64) -> StageTimes {
+    // Clocks may step back, and a stage may take longer than 32 bits of nanoseconds.
+    let after = |moment: u64| {
+        let nanos = moment.saturating_sub(origin.received_at);
+        u32::try_from(nanos).unwrap_or(u32::MAX)
+    };
+    StageTimes {
+        received_at: origin.received_at,
+        sequenced: after(block.sequenced_at),
+        executed: after(block.executed_at),
+        durable: after(block.durable_at),
+        sent: after(sent_at),
+    }
+}

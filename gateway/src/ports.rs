@@ -1,0 +1,106 @@
+//! The rings at which gateway, signature worker, engine and read models meet.
+//!
+//! Every ring has one producer and one consumer and is bounded; whoever finds one full refuses
+//! what it holds, with a reason. Rings do not wake anybody by themselves: see [`Wake`] and
+//! [`Ports::wake`].
+
+use std::sync::Arc;
+
+use rtrb::{Consumer, Producer};
+use tokio::sync::Notify;
+use types::auth::PublicKey;
+use types::block::{Origin, ReleasedBlock};
+use types::wire::orders::OrdersFrame;
+use types::wire::query::Question;
+use types::{AccountId, Nonce, RejectReason, SessionId};
+
+/// The gateway's ends of all rings.
+#[derive(Debug)]
+pub struct Ports {
+    /// Well-formed frames, to the signature worker.
+    pub to_verify: Producer<UnverifiedFrame>,
+    /// Wakes the signature worker: once per burst of frames, and after [`Ports::rejected`] was
+    /// emptied, for it may have been waiting for room there.
+    pub wake_verifier: Wake,
+    /// Frames that the signature worker refused.
+    pub rejected: Consumer<RejectedFrame>,
+    /// Durable blocks from the release gate, in order.
+    pub released: Consumer<Arc<ReleasedBlock>>,
+    /// Questions for the read models.
+    pub to_queries: Producer<QueryRequest>,
+    /// Wakes the read models: once per burst of questions.
+    pub wake_queries: Wake,
+    /// Answers of the read models.
+    pub query_replies: Consumer<QueryReply>,
+    /// Wakes the gateway: call `notify_one` after pushing to `rejected`, `released` or
+    /// `query_replies`.
+    pub wake: Arc<Notify>,
+}
+
+/// Wakes one thread that may be parked. Cheap enough to call once per burst.
+#[derive(Clone)]
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+
+impl Wake {
+    /// Usually unparks a thread.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wake))
+    }
+
+    /// Wakes it.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl std::fmt::Debug for Wake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
+/// A well-formed frame of an open session, before its signature is verified.
+#[derive(Clone, Debug)]
+pub struct UnverifiedFrame {
+    /// The frame.
+    pub frame: OrdersFrame,
+    /// The key of its session, which must have signed it.
+    pub public_key: PublicKey,
+    /// Where it came in.
+    pub origin: Origin,
+}
+
+/// A frame that was refused before it was sequenced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectedFrame {
+    /// The session to tell.
+    pub session: SessionId,
+    /// The frame's nonce, which stays unused.
+    pub nonce: Nonce,
+    /// How many commands it had.
+    pub commands: u16,
+    /// Why.
+    pub reason: RejectReason,
+}
+
+/// A question that a read model answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryRequest {
+    /// The session to answer.
+    pub session: SessionId,
+    /// Whose state is asked about.
+    pub account: AccountId,
+    /// The client's number, returned in the reply.
+    pub request: u64,
+    /// [`Question::Balances`] or [`Question::OpenOrders`]; the gateway answers the others itself.
+    pub question: Question,
+}
+
+/// An answer of a read model. Every [`QueryRequest`] gets exactly one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryReply {
+    /// The session that asked.
+    pub session: SessionId,
+    /// One or more whole messages, made with [`types::wire::query::encode_reply`].
+    pub message: Vec<u8>,
+}

@@ -1,0 +1,284 @@
+//! One session's stream, inwards: bytes to admitted frames and questions.
+//!
+//! A burst is what one read of the stream brings: it is stamped once, pushed frame by frame and
+//! announced once.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use quinn::RecvStream;
+use rtrb::{Producer, PushError};
+use tokio::time::{Instant, timeout_at};
+use types::block::Origin;
+use types::wire::ack::{Ack, CommandOutcome, StageTimes};
+use types::wire::orders::OrdersFrame;
+use types::wire::query::{Query, Question, encode_reply};
+use types::wire::session::Refused;
+use types::wire::{Kind, split_message};
+use types::{Nonce, RejectReason};
+use zerocopy::IntoBytes;
+
+use crate::ports::{QueryRequest, UnverifiedFrame, Wake};
+use crate::serve::{Phase, Shared, unix_nanos};
+use crate::session::{Ending, Session};
+
+/// Splits a stream into messages.
+#[derive(Debug)]
+pub(crate) struct MessageReader {
+    stream: RecvStream,
+    buffer: BytesMut,
+    /// Where QUIC puts received packets: one lock per read instead of one per packet.
+    packets: [Bytes; PACKETS_PER_READ],
+    /// When the first byte of the message at the head of the buffer was seen.
+    began: Option<Instant>,
+}
+
+/// About 45 KiB, which is more than arrives in one turn of the runtime.
+const PACKETS_PER_READ: usize = 32;
+/// Received bytes live in blocks of this size until their frames are journalled.
+const BUFFER_LENGTH: usize = 64 * 1024;
+
+impl MessageReader {
+    pub(crate) fn new(stream: RecvStream) -> Self {
+        Self {
+            stream,
+            buffer: BytesMut::with_capacity(BUFFER_LENGTH),
+            packets: std::array::from_fn(|_| Bytes::new()),
+            began: None,
+        }
+    }
+
+    /// The next message that is whole already. An error is fatal for the stream.
+    pub(crate) fn next_message(&mut self) -> Result<Option<(Kind, Bytes)>, RejectReason> {
+        let message = split_message(&mut self.buffer)?;
+        if message.is_some() {
+            self.began = None;
+        }
+        Ok(message)
+    }
+
+    /// Waits for bytes: `false` at the end of the stream. A message that has begun must go on
+    /// within `message_timeout` of its beginning.
+    pub(crate) async fn receive(
+        &mut self,
+        message_timeout: Duration,
+    ) -> Result<bool, RejectReason> {
+        let read = self.stream.read_chunks(&mut self.packets);
+        let received = if self.buffer.is_empty() {
+            read.await
+        } else {
+            let began = *self.began.get_or_insert_with(Instant::now);
+            let received = timeout_at(began + message_timeout, read).await;
+            received.map_err(|_| RejectReason::Timeout)?
+        };
+        // A reset stream or a lost connection ends a session like a finished stream.
+        let Ok(Some(count)) = received else {
+            return Ok(false);
+        };
+        for packet in &mut self.packets[..count] {
+            self.buffer.extend_from_slice(packet);
+            *packet = Bytes::new();
+        }
+        Ok(true)
+    }
+
+    /// Waits for one message; `None` at the end of the stream.
+    pub(crate) async fn message(
+        &mut self,
+        message_timeout: Duration,
+    ) -> Result<Option<(Kind, Bytes)>, RejectReason> {
+        loop {
+            if let Some(message) = self.next_message()? {
+                return Ok(Some(message));
+            }
+            if !self.receive(message_timeout).await? {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Reads one session's messages until it ends, and says how.
+pub(crate) async fn read(
+    shared: &Shared,
+    session: &Rc<Session>,
+    mut reader: MessageReader,
+) -> Ending {
+    let message_timeout = shared.config.message_timeout;
+    loop {
+        if let Err(reason) = admit_burst(shared, session, &mut reader) {
+            return Ending::Closing(reason);
+        }
+        match reader.receive(message_timeout).await {
+            Ok(true) => {}
+            Ok(false) if reader.buffer.is_empty() => return Ending::Finishing,
+            Ok(false) => return Ending::Closing(RejectReason::Malformed),
+            Err(reason) => return Ending::Closing(reason),
+        }
+        if session.ending() != Ending::Open {
+            return session.ending();
+        }
+    }
+}
+
+/// Admits all whole messages. An error is fatal for the stream.
+fn admit_burst(
+    shared: &Shared,
+    session: &Session,
+    reader: &mut MessageReader,
+) -> Result<(), RejectReason> {
+    let received_at = unix_nanos();
+    let mut outward = shared.outward.borrow_mut();
+    let (mut frames, mut questions) = (false, false);
+    let fatal = loop {
+        let (kind, message) = match reader.next_message() {
+            Ok(Some(message)) => message,
+            Ok(None) => break Ok(()),
+            Err(reason) => break Err(reason),
+        };
+        let admitted = match kind {
+            Kind::Orders => {
+                let admitted = check_frame(shared, session, &message)
+                    .and_then(|frame| outward.push_frame(session, frame, received_at));
+                frames |= admitted.is_ok();
+                admitted.map_err(|reason| (OrdersFrame::claimed_nonce(&message), reason))
+            }
+            Kind::Query => match answer_query(shared, session, &message) {
+                Ok(Some(question)) => {
+                    let admitted = outward.push_question(session, question);
+                    questions |= admitted.is_ok();
+                    admitted.map_err(|reason| (Nonce::ZERO, reason))
+                }
+                Ok(None) => Ok(()),
+                Err(reason) => Err((Nonce::ZERO, reason)),
+            },
+            _ => Err((Nonce::ZERO, RejectReason::UnexpectedMessage)),
+        };
+        if let Err((nonce, reason)) = admitted {
+            session.append(|out| out.extend_from_slice(Refused::new(nonce, reason).as_bytes()));
+        }
+    };
+    if frames {
+        outward.wake_verifier.wake();
+    }
+    if questions {
+        outward.wake_queries.wake();
+    }
+    session.wake_writer();
+    fatal
+}
+
+/// Checks one frame and counts it as in flight.
+fn check_frame(
+    shared: &Shared,
+    session: &Session,
+    message: &Bytes,
+) -> Result<OrdersFrame, RejectReason> {
+    let frame = OrdersFrame::parse(message.clone())?;
+    let header = frame.header();
+    let record = &session.record;
+    if (header.account, header.key, header.epoch) != (record.account, record.key, record.epoch) {
+        return Err(RejectReason::WrongAccount);
+    }
+    if shared.phase.get() != Phase::Open {
+        return Err(RejectReason::ShuttingDown);
+    }
+    if !session.take_off(frame.count(), &shared.config) {
+        return Err(RejectReason::TooManyInFlight);
+    }
+    Ok(frame)
+}
+
+/// Answers what the gateway knows itself; returns what it does not, counted as in flight.
+fn answer_query(
+    shared: &Shared,
+    session: &Session,
+    message: &[u8],
+) -> Result<Option<QueryRequest>, RejectReason> {
+    let (request, question) = Query::parse(message)?;
+    match question {
+        Question::Balances | Question::OpenOrders => {
+            if !session.ask(&shared.config) {
+                return Err(RejectReason::Busy);
+            }
+            return Ok(Some(QueryRequest {
+                session: session.id,
+                account: session.record.account,
+                request,
+                question,
+            }));
+        }
+        Question::Reference => {
+            let sequence = shared.answers.borrow().last_sequence();
+            let records = &shared.reference;
+            session.append(|out| encode_reply(Kind::Reference, request, sequence, records, out));
+        }
+        Question::Nonce(nonce) => answer_nonce(shared, session, request, nonce),
+    }
+    Ok(None)
+}
+
+fn answer_nonce(shared: &Shared, session: &Session, request: u64, nonce: Nonce) {
+    let answers = shared.answers.borrow();
+    let Some(answer) = answers.answer(session.record.key, nonce) else {
+        let sequence = answers.last_sequence();
+        let none: &[CommandOutcome] = &[];
+        session.append(|out| encode_reply(Kind::UnknownNonce, request, sequence, none, out));
+        return;
+    };
+    let mut outcomes = Vec::new();
+    answer.outcomes(&mut outcomes);
+    let ack = Ack {
+        nonce,
+        first_sequence: answer.first_sequence,
+        times: StageTimes::default(),
+        repeated: true,
+        refused: answer.refused,
+        outcomes: &outcomes,
+    };
+    session.append(|out| ack.encode(out));
+}
+
+/// The rings that lead away from the gateway.
+#[derive(Debug)]
+pub(crate) struct Outward {
+    pub(crate) to_verify: Producer<UnverifiedFrame>,
+    pub(crate) wake_verifier: Wake,
+    pub(crate) to_queries: Producer<QueryRequest>,
+    pub(crate) wake_queries: Wake,
+}
+
+impl Outward {
+    fn push_frame(
+        &mut self,
+        session: &Session,
+        frame: OrdersFrame,
+        received_at: u64,
+    ) -> Result<(), RejectReason> {
+        let unverified = UnverifiedFrame {
+            frame,
+            public_key: session.public_key,
+            origin: Origin {
+                session: session.id,
+                received_at,
+            },
+        };
+        self.to_verify.push(unverified).map_err(|full| {
+            let PushError::Full(unverified) = full;
+            session.land(unverified.frame.count());
+            RejectReason::Busy
+        })
+    }
+
+    fn push_question(
+        &mut self,
+        session: &Session,
+        question: QueryRequest,
+    ) -> Result<(), RejectReason> {
+        self.to_queries.push(question).map_err(|_| {
+            session.answered();
+            RejectReason::Busy
+        })
+    }
+}

@@ -1,0 +1,339 @@
+//! The signature worker: verifies frames in batches, between the gateway and the sequencer.
+//!
+//! It takes whatever is there, up to a limit, and never waits for a batch to fill: under load
+//! batches are long and cheap, on an idle node a frame goes through alone and at once. It takes no
+//! more than it has room to pass on, so it never holds a frame back: what the sequencer has no
+//! room for is refused `BUSY` before a signature is computed, and while there is no room for
+//! refusals nothing is taken at all.
+
+use std::convert::Infallible;
+
+use rtrb::{Consumer, Producer};
+use types::RejectReason;
+use types::auth::{AuthenticFrame, BatchVerifier, FrameKey};
+use types::block::{Origin, SequencedFrame};
+use types::wire::orders::OrdersFrame;
+
+use crate::ports::{RejectedFrame, UnverifiedFrame};
+
+/// Frames in one batch: beyond this a longer batch is hardly cheaper per signature.
+const BATCH_MAX: usize = 64;
+
+/// The body of the signature thread's loop.
+#[derive(Debug)]
+pub struct SignatureWorker {
+    unverified: Consumer<UnverifiedFrame>,
+    verified: Producer<SequencedFrame>,
+    rejected: Producer<RejectedFrame>,
+    verifier: BatchVerifier,
+    entropy: Entropy,
+    origins: Vec<Origin>,
+    results: Vec<Result<AuthenticFrame, (OrdersFrame, RejectReason)>>,
+}
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Frames passed on; if any, wake the sequencer.
+    pub verified: usize,
+    /// Frames refused; if any, wake the gateway.
+    pub refused: usize,
+    /// Whether frames are left in the ring only because there is no room for refusals. The gateway
+    /// wakes this thread once there is.
+    pub blocked: bool,
+}
+
+impl Progress {
+    /// Whether there was nothing to do, so that the thread may park until it is woken.
+    pub const fn is_idle(&self) -> bool {
+        self.verified == 0 && self.refused == 0
+    }
+}
+
+impl SignatureWorker {
+    /// For the frames of one network.
+    pub fn new(
+        unverified: Consumer<UnverifiedFrame>,
+        verified: Producer<SequencedFrame>,
+        rejected: Producer<RejectedFrame>,
+        frame_key: FrameKey,
+    ) -> Self {
+        Self {
+            unverified,
+            verified,
+            rejected,
+            verifier: BatchVerifier::new(frame_key),
+            entropy: Entropy::new(),
+            origins: Vec::with_capacity(BATCH_MAX),
+            results: Vec::with_capacity(BATCH_MAX),
+        }
+    }
+
+    /// Verifies one batch of what is there. Never waits.
+    pub fn run_once(&mut self) -> Progress {
+        // Each frame may have to be refused, so that much room is reserved before it is taken.
+        let refusals = self.rejected.slots();
+        let waiting = self.unverified.slots();
+        let taken = waiting.min(refusals).min(BATCH_MAX);
+        if taken == 0 {
+            return Progress {
+                blocked: waiting > 0,
+                ..Progress::default()
+            };
+        }
+        let batch = taken.min(self.verified.slots());
+        let verified = self.verify(batch);
+        self.refuse_busy(taken - batch);
+        Progress {
+            verified,
+            refused: taken - verified,
+            blocked: false,
+        }
+    }
+
+    /// Verifies `batch` frames and returns how many were good.
+    fn verify(&mut self, batch: usize) -> usize {
+        let frames = self.unverified.read_chunk(batch);
+        let frames = frames.expect("that many were counted").into_iter();
+        self.origins.clear();
+        let origins = &mut self.origins;
+        let frames = frames.map(|unverified| {
+            origins.push(unverified.origin);
+            (unverified.frame, unverified.public_key)
+        });
+        self.verifier
+            .verify(frames, &mut self.entropy, &mut self.results);
+        let mut verified = 0;
+        for (result, origin) in self.results.drain(..).zip(&self.origins) {
+            match result {
+                Ok(frame) => {
+                    verified += 1;
+                    let origin = Some(*origin);
+                    let pushed = self.verified.push(SequencedFrame { frame, origin });
+                    pushed.expect("room was counted, and only this side fills it");
+                }
+                Err((frame, reason)) => refuse(&mut self.rejected, &frame, origin, reason),
+            }
+        }
+        verified
+    }
+
+    fn refuse_busy(&mut self, count: usize) {
+        let frames = self.unverified.read_chunk(count);
+        for unverified in frames.expect("that many were counted") {
+            let UnverifiedFrame { frame, origin, .. } = &unverified;
+            refuse(&mut self.rejected, frame, origin, RejectReason::Busy);
+        }
+    }
+}
+
+fn refuse(
+    rejected: &mut Producer<RejectedFrame>,
+    frame: &OrdersFrame,
+    origin: &Origin,
+    reason: RejectReason,
+) {
+    let refusal = RejectedFrame {
+        session: origin.session,
+        nonce: frame.header().nonce,
+        commands: frame.count(),
+        reason,
+    };
+    let pushed = rejected.push(refusal);
+    pushed.expect("room was counted, and only this side fills it");
+}
+
+/// The operating system's entropy, fetched for a whole batch at a time: a batch draws 16 bytes per
+/// signature, and a system call for each would cost as much as a hundredth of the verification.
+struct Entropy {
+    bytes: [u8; BATCH_MAX * 16],
+    used: usize,
+}
+
+impl Entropy {
+    const fn new() -> Self {
+        let bytes = [0; BATCH_MAX * 16];
+        Self {
+            used: bytes.len(),
+            bytes,
+        }
+    }
+}
+
+impl rand_core::TryRng for Entropy {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// Panics if the operating system gives no entropy: without it forgers could aim at a batch.
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in out.chunks_mut(self.bytes.len()) {
+            if self.used + chunk.len() > self.bytes.len() {
+                getrandom::fill(&mut self.bytes).expect("the operating system gives entropy");
+                self.used = 0;
+            }
+            let end = self.used + chunk.len();
+            chunk.copy_from_slice(&self.bytes[self.used..end]);
+            self.used = end;
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Entropy {}
+
+impl std::fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Entropy")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::Rng;
+    use rtrb::RingBuffer;
+    use types::auth::SigningKey;
+    use types::command::CancelScope;
+    use types::outcome::Digest;
+    use types::wire::orders::FrameHeader;
+    use types::{AccountId, Command, KeyEpoch, KeyId, LogTime, NetworkId, Nonce, SessionId};
+
+    use super::*;
+
+    struct Bench {
+        worker: SignatureWorker,
+        unverified: Producer<UnverifiedFrame>,
+        verified: Consumer<SequencedFrame>,
+        rejected: Consumer<RejectedFrame>,
+    }
+
+    fn frame_key() -> FrameKey {
+        FrameKey::new(NetworkId::DEVELOPMENT, Digest::ZERO)
+    }
+
+    /// Rings of these capacities: unverified, verified, rejected.
+    fn bench(capacities: [usize; 3]) -> Bench {
+        let (unverified, from_gateway) = RingBuffer::new(capacities[0]);
+        let (to_sequencer, verified) = RingBuffer::new(capacities[1]);
+        let (to_gateway, rejected) = RingBuffer::new(capacities[2]);
+        Bench {
+            worker: SignatureWorker::new(from_gateway, to_sequencer, to_gateway, frame_key()),
+            unverified,
+            verified,
+            rejected,
+        }
+    }
+
+    impl Bench {
+        fn push(&mut self, nonce: u64, signer: &str) {
+            let header = FrameHeader {
+                account: AccountId::new(0),
+                key: KeyId::new(0),
+                epoch: KeyEpoch::new(0),
+                nonce: Nonce::new(nonce),
+                expires_at: LogTime::ZERO,
+            };
+            let scope = CancelScope {
+                market: None,
+                side: None,
+            };
+            let mut bytes = Vec::new();
+            let key = SigningKey::development(signer);
+            let commands = [Command::CancelAll(scope)];
+            OrdersFrame::encode(&header, &commands, &frame_key(), &key, &mut bytes);
+            let unverified = UnverifiedFrame {
+                frame: OrdersFrame::parse(bytes.into()).unwrap(),
+                public_key: SigningKey::development("dev-0").public(),
+                origin: Origin {
+                    session: SessionId::new(7),
+                    received_at: nonce,
+                },
+            };
+            self.unverified.push(unverified).unwrap();
+        }
+
+        fn check(&mut self, verified: usize, refused: usize, blocked: bool) {
+            let expected = Progress {
+                verified,
+                refused,
+                blocked,
+            };
+            assert_eq!(self.worker.run_once(), expected);
+        }
+
+        fn verified(&mut self) -> Vec<u64> {
+            std::iter::from_fn(|| self.verified.pop().ok())
+                .map(|sequenced| {
+                    let nonce = sequenced.frame.frame().header().nonce.get();
+                    assert_eq!(sequenced.origin.unwrap().received_at, nonce);
+                    nonce
+                })
+                .collect()
+        }
+
+        fn rejected(&mut self) -> Vec<(u64, RejectReason)> {
+            std::iter::from_fn(|| self.rejected.pop().ok())
+                .map(|refusal| (refusal.nonce.get(), refusal.reason))
+                .collect()
+        }
+    }
+
+    #[test]
+    fn a_forger_in_a_batch_harms_only_himself() {
+        let mut bench = bench([8, 8, 8]);
+        bench.push(1, "dev-0");
+        bench.push(2, "dev-1");
+        bench.push(3, "dev-0");
+        bench.check(2, 1, false);
+        assert_eq!(bench.verified(), [1, 3]);
+        assert_eq!(bench.rejected(), [(2, RejectReason::BadSignature)]);
+        bench.check(0, 0, false);
+        assert!(bench.worker.run_once().is_idle());
+    }
+
+    #[test]
+    fn what_the_sequencer_has_no_room_for_is_refused() {
+        let mut bench = bench([8, 2, 8]);
+        for nonce in 1..=4 {
+            bench.push(nonce, "dev-0");
+        }
+        bench.check(2, 2, false);
+        assert_eq!(bench.verified(), [1, 2]);
+        let busy = RejectReason::Busy;
+        assert_eq!(bench.rejected(), [(3, busy), (4, busy)]);
+    }
+
+    #[test]
+    fn without_room_for_refusals_nothing_is_taken() {
+        let mut bench = bench([8, 8, 1]);
+        bench.push(1, "dev-1");
+        bench.push(2, "dev-0");
+        bench.check(0, 1, false);
+        bench.check(0, 0, true);
+        assert_eq!(bench.rejected(), [(1, RejectReason::BadSignature)]);
+        bench.check(1, 0, false);
+        assert_eq!(bench.verified(), [2]);
+    }
+
+    #[test]
+    fn entropy_is_not_handed_out_twice() {
+        let mut entropy = Entropy::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..1_000 {
+            assert!(seen.insert(entropy.next_u64()));
+        }
+        let mut long = [0; 3_000];
+        entropy.fill_bytes(&mut long);
+        assert!(long.chunks(8).all(|chunk| chunk != [0; 8]));
+    }
+}

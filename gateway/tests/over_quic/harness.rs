@@ -1,0 +1,390 @@
+//! A node around the gateway: its thread, real sockets, and a fake engine that gives every frame a
+//! place and an answer. Also what the tests say to it.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use client::{AckMessage, ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError};
+use gateway::{
+    AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, Ports,
+    QueryReply, QueryRequest, SignatureWorker, Wake,
+};
+use rtrb::{Consumer, Producer, RingBuffer};
+use tokio::sync::Notify;
+use types::auth::{FrameKey, SigningKey};
+use types::block::{ReleasedBlock, SequencedFrame};
+use types::command::{OrderKind, Place, TimeInForce};
+use types::genesis::{Genesis, development};
+use types::outcome::{Digest, EventRecord, Fill, FrameReceipt, FrameVerdict, Party, Receipt};
+use types::wire::Kind;
+use types::wire::query::{BalanceRecord, Question, Reference, encode_reply};
+use types::*;
+
+/// A gateway on its own thread and a fake engine on another.
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    pub(crate) genesis: Genesis,
+    handle: Option<GatewayHandle>,
+    gateway: Option<JoinHandle<()>>,
+    engine: Option<JoinHandle<()>>,
+    control: Arc<Control>,
+}
+
+#[derive(Default)]
+struct Control {
+    held: AtomicBool,
+    stopped: AtomicBool,
+}
+
+/// Resting orders of everybody's counterparty.
+pub(crate) const MAKER: AccountId = AccountId::new(1);
+
+impl Node {
+    pub(crate) fn start() -> Self {
+        Self::start_with(GatewayConfig::default(), 1_024)
+    }
+
+    /// With these limits, and so much room between gateway and signature worker.
+    pub(crate) fn start_with(config: GatewayConfig, unverified_max: usize) -> Self {
+        let genesis = development();
+        let (to_verify, unverified) = RingBuffer::new(unverified_max);
+        let (to_sequencer, verified) = RingBuffer::new(1_024);
+        let (to_gateway, rejected) = RingBuffer::new(1_024);
+        let (release, released) = RingBuffer::new(1_024);
+        let (to_queries, questions) = RingBuffer::new(4);
+        let (replies, query_replies) = RingBuffer::new(16);
+        let wake = Arc::new(Notify::new());
+        let control = Arc::new(Control::default());
+        let frame_key = FrameKey::new(genesis.network(), genesis.hash());
+        let engine = FakeEngine {
+            worker: SignatureWorker::new(unverified, to_sequencer, to_gateway, frame_key),
+            verified,
+            release,
+            questions,
+            replies,
+            wake: Arc::clone(&wake),
+            control: Arc::clone(&control),
+            last_sequence: SequenceNumber::ZERO,
+            executed: BTreeMap::new(),
+        };
+        let engine = std::thread::spawn(move || engine.run());
+        let unpark = {
+            let thread = engine.thread().clone();
+            Wake::new(move || thread.unpark())
+        };
+        let ports = Ports {
+            to_verify,
+            wake_verifier: unpark.clone(),
+            rejected,
+            released,
+            to_queries,
+            wake_queries: unpark,
+            query_replies,
+            wake,
+        };
+        let setup = GatewaySetup {
+            config,
+            identity: Identity::development(),
+            network: genesis.network(),
+            genesis_hash: genesis.hash(),
+            reference: Reference::of(&genesis),
+            directory: KeyDirectory::of(&genesis),
+            answers: AnswerBook::new(),
+        };
+        let (gateway, handle) = Gateway::new(setup, ports);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let gateway = std::thread::spawn(move || serve(gateway, socket));
+        Self {
+            address,
+            genesis,
+            handle: Some(handle),
+            gateway: Some(gateway),
+            engine: Some(engine),
+            control,
+        }
+    }
+
+    /// From now on the engine takes nothing out of its rings, ...
+    pub(crate) fn hold_engine(&self) {
+        self.control.held.store(true, Ordering::SeqCst);
+    }
+
+    /// ... until now.
+    pub(crate) fn resume_engine(&self) {
+        self.control.held.store(false, Ordering::SeqCst);
+        self.engine.as_ref().unwrap().thread().unpark();
+    }
+
+    pub(crate) fn drain(&self) {
+        self.handle.as_ref().unwrap().drain();
+    }
+
+    /// Closes the gateway and waits for its end.
+    pub(crate) fn close(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.close();
+        }
+        if let Some(gateway) = self.gateway.take() {
+            gateway.join().expect("the gateway never panics");
+        }
+    }
+
+    pub(crate) fn options(&self, key: &str) -> ConnectOptions {
+        ConnectOptions {
+            server: self.address,
+            pin: ServerPin::Development,
+            network: Some(NetworkId::DEVELOPMENT),
+            key: SigningKey::development(key),
+        }
+    }
+
+    pub(crate) async fn connect(&self, key: &str) -> Session {
+        let (sender, receiver) = client::connect(&self.options(key)).await.unwrap();
+        Session { sender, receiver }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.control.stopped.store(true, Ordering::SeqCst);
+        if let Some(engine) = self.engine.take() {
+            engine.thread().unpark();
+            let ended = engine.join();
+            assert!(ended.is_ok() || std::thread::panicking());
+        }
+        // Without its handle the gateway closes by itself. Nobody waits for it: it gives clients
+        // time to say farewell, but theirs is over, for they share this thread.
+    }
+}
+
+fn serve(gateway: Gateway, socket: UdpSocket) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(gateway.serve(socket)).unwrap();
+}
+
+/// One side of a session, with deadlines so that a failing test ends.
+pub(crate) struct Session {
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+}
+
+impl Session {
+    pub(crate) async fn next(&mut self) -> Result<Message, SessionError> {
+        let next = tokio::time::timeout(Duration::from_secs(8), self.receiver.next());
+        next.await.expect("the server answers in time")
+    }
+
+    pub(crate) async fn ack(&mut self) -> AckMessage {
+        match self.next().await {
+            Ok(Message::Ack(ack)) => ack,
+            other => panic!("expected an ack, not {other:?}"),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, commands: &[Command]) -> Nonce {
+        let nonce = self.sender.queue_frame(commands);
+        self.sender.flush().await.unwrap();
+        nonce
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.sender.queue_bytes(bytes);
+        self.sender.flush().await.unwrap();
+    }
+
+    /// One frame there and its ack back.
+    pub(crate) async fn trades(&mut self) {
+        let nonce = self.send(&[place(5, 1)]).await;
+        let ack = self.ack().await;
+        assert_eq!(ack.nonce(), nonce);
+        assert_eq!(ack.view().refused, None);
+    }
+
+    pub(crate) async fn refused(&mut self, nonce: Nonce, reason: RejectReason) {
+        assert_eq!(self.next().await, Ok(Message::Refused { nonce, reason }));
+    }
+
+    pub(crate) async fn closed(&mut self, reason: RejectReason) {
+        assert_eq!(self.next().await, Err(SessionError::Closed { reason }));
+    }
+
+    /// A signed frame that is not sent.
+    pub(crate) fn frame(&self, nonce: u64, commands: &[Command]) -> Vec<u8> {
+        sign(&self.sender, "dev-0", nonce, commands)
+    }
+}
+
+/// A frame of the session's terms with this key's signature.
+pub(crate) fn sign(sender: &Sender, key: &str, nonce: u64, commands: &[Command]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut signer = client::FrameSigner::new(*sender.terms(), SigningKey::development(key));
+    signer.sign(Nonce::new(nonce), LogTime::ZERO, commands, &mut bytes);
+    bytes
+}
+
+/// An ask rests; a price of zero is rejected.
+pub(crate) fn place(price: u64, label: u64) -> Command {
+    order(Side::Ask, price, label)
+}
+
+/// A bid trades at once with an order of [`MAKER`].
+pub(crate) fn take(price: u64, label: u64) -> Command {
+    order(Side::Bid, price, label)
+}
+
+fn order(side: Side, price: u64, label: u64) -> Command {
+    Command::Place(Place {
+        market: MarketId::new(0),
+        side,
+        kind: OrderKind::Limit(TimeInForce::Gtc),
+        price: Ticks::new(price),
+        quantity: BaseLots::new(10),
+        client_order_id: ClientOrderId::new(label),
+    })
+}
+
+/// Signature worker, sequencer, engine, release gate and read model in one thread.
+struct FakeEngine {
+    worker: SignatureWorker,
+    verified: Consumer<SequencedFrame>,
+    release: Producer<Arc<ReleasedBlock>>,
+    questions: Consumer<QueryRequest>,
+    replies: Producer<QueryReply>,
+    wake: Arc<Notify>,
+    control: Arc<Control>,
+    last_sequence: SequenceNumber,
+    executed: BTreeMap<(KeyId, Nonce), (Digest, SequenceNumber)>,
+}
+
+impl FakeEngine {
+    fn run(mut self) {
+        while !self.control.stopped.load(Ordering::SeqCst) {
+            let held = self.control.held.load(Ordering::SeqCst);
+            if held || !self.turn() {
+                std::thread::park();
+            }
+        }
+    }
+
+    /// Does all there is to do; whether that was anything.
+    fn turn(&mut self) -> bool {
+        let progress = self.worker.run_once();
+        let mut block = ReleasedBlock::default();
+        while let Ok(sequenced) = self.verified.pop() {
+            self.execute(&sequenced, &mut block);
+        }
+        if !block.outcome.frames.is_empty() {
+            block.outcome.last_sequence = self.last_sequence;
+            self.release.push(Arc::new(block)).expect("a large ring");
+        }
+        let mut answered = false;
+        while let Ok(question) = self.questions.pop() {
+            self.answer(&question);
+            answered = true;
+        }
+        let busy = !progress.is_idle() || answered;
+        if busy {
+            self.wake.notify_one();
+        }
+        busy
+    }
+
+    fn execute(&mut self, sequenced: &SequencedFrame, block: &mut ReleasedBlock) {
+        let frame = sequenced.frame.frame();
+        let header = frame.header();
+        let digest = *sequenced.frame.digest();
+        let first_sequence = self.last_sequence.next();
+        let slot = (header.key, header.nonce);
+        let verdict = match self.executed.get(&slot) {
+            None => FrameVerdict::Executed,
+            Some((first, first_sequence)) if *first == digest => FrameVerdict::Repeated {
+                first_sequence: *first_sequence,
+            },
+            Some(_) => FrameVerdict::Refused(RejectReason::NonceReused),
+        };
+        block.outcome.frames.push(FrameReceipt {
+            account: header.account,
+            key: header.key,
+            nonce: header.nonce,
+            first_sequence,
+            count: frame.count(),
+            verdict,
+        });
+        block.origins.push(sequenced.origin);
+        self.last_sequence = self.last_sequence.advance(u64::from(frame.count()));
+        if verdict == FrameVerdict::Executed {
+            self.executed.insert(slot, (digest, first_sequence));
+            let sequences = (0..).map(|index| first_sequence.advance(index));
+            for (command, sequence) in frame.commands().zip(sequences) {
+                apply(&command, header.account, sequence, block);
+            }
+        }
+        let received_at = sequenced.origin.unwrap().received_at;
+        block.sequenced_at = received_at + 1_000;
+        block.executed_at = received_at + 2_000;
+        block.durable_at = received_at + 3_000;
+    }
+
+    fn answer(&mut self, question: &QueryRequest) {
+        assert_eq!(question.question, Question::Balances);
+        let free = Atoms::new(u128::from(question.account.get()));
+        let records = [BalanceRecord::new(AssetId::new(0), free, Atoms::ZERO)];
+        let mut message = Vec::new();
+        encode_reply(
+            Kind::Balances,
+            question.request,
+            self.last_sequence,
+            &records,
+            &mut message,
+        );
+        let session = question.session;
+        let pushed = self.replies.push(QueryReply { session, message });
+        pushed.expect("a session has few questions open");
+    }
+}
+
+fn apply(
+    command: &Command,
+    account: AccountId,
+    sequence: SequenceNumber,
+    block: &mut ReleasedBlock,
+) {
+    let outcome = &mut block.outcome;
+    let Command::Place(place) = command else {
+        let receipt = Receipt::rejected(sequence, RejectReason::OrderNotFound);
+        return outcome.receipts.push(receipt);
+    };
+    let receipt = match (place.price.is_zero(), place.side) {
+        (true, _) => Receipt::rejected(sequence, RejectReason::ZeroPrice),
+        (false, Side::Ask) => Receipt::accepted(sequence, 0, BaseLots::ZERO),
+        (false, Side::Bid) => {
+            let party = |account, client_order_id| Party {
+                account,
+                order_id: OrderId::new_at(sequence, place.market, 0),
+                client_order_id,
+            };
+            outcome.events.push(EventRecord::from(&Fill {
+                sequence,
+                market: place.market,
+                taker_side: place.side,
+                price: place.price,
+                quantity: place.quantity,
+                maker: party(MAKER, ClientOrderId::NONE),
+                taker: party(account, place.client_order_id),
+                maker_remaining: BaseLots::new(3),
+                maker_fee: -1,
+                taker_fee: Atoms::new(2),
+            }));
+            Receipt::accepted(sequence, 1, place.quantity)
+        }
+    };
+    outcome.receipts.push(receipt);
+}

@@ -1,0 +1,104 @@
+//! The canonical account record: the bytes that a leaf of the state tree hashes.
+//!
+//! It is made for the contract that will check it. All integers are big-endian and every field
+//! lies in whole 32-byte words, so Solidity builds the same bytes with one `abi.encodePacked` over
+//! words it already has, and one leaf holds all that an exit needs. The specification with
+//! test vectors is `docs/STATE_TREE.md`; a change here is a protocol change.
+
+use types::genesis::OwnerAddress;
+use types::{AccountId, AssetId};
+
+use crate::{Balance, Ledger};
+
+/// The first bytes of every record: what it is and in which version.
+pub const RECORD_TAG: [u8; 8] = *b"keelacc1";
+
+/// The owner of the system's accounts: nobody.
+const NOBODY: OwnerAddress = [0; 20];
+
+/// What the state tree says about one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Which account; also the index of the leaf.
+    pub account: AccountId,
+    /// Who may withdraw; zero for the system's accounts.
+    pub owner: OwnerAddress,
+    /// By ascending asset, only where something is free or held.
+    pub balances: Vec<(AssetId, Balance)>,
+}
+
+impl AccountRecord {
+    /// Appends the canonical bytes: one word of tag, account and owner, then two words per balance,
+    /// first asset and free (128 bits each), then held. So the length is 32 modulo 64, and never
+    /// the 64 bytes of an inner node.
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        encode_account(
+            self.account,
+            &self.owner,
+            self.balances.iter().copied(),
+            bytes,
+        );
+    }
+}
+
+fn encode_account(
+    account: AccountId,
+    owner: &OwnerAddress,
+    balances: impl Iterator<Item = (AssetId, Balance)>,
+    bytes: &mut Vec<u8>,
+) {
+    bytes.extend_from_slice(&RECORD_TAG);
+    bytes.extend_from_slice(&account.get().to_be_bytes());
+    bytes.extend_from_slice(owner);
+    for (asset, balance) in balances {
+        bytes.extend_from_slice(&u128::from(asset.get()).to_be_bytes());
+        bytes.extend_from_slice(&balance.free.get().to_be_bytes());
+        bytes.extend_from_slice(&[0; 16]);
+        bytes.extend_from_slice(&balance.held.get().to_be_bytes());
+    }
+}
+
+impl Ledger {
+    /// What the state tree says about this account, if it exists. The system's accounts do.
+    pub fn account_record(&self, account: AccountId) -> Option<AccountRecord> {
+        self.has_leaf(account).then(|| AccountRecord {
+            account,
+            owner: self.leaf_owner(account),
+            balances: self.leaf_balances(account).collect(),
+        })
+    }
+
+    /// All accounts that have a leaf, in order: the ordinary ones, then the system's.
+    pub(crate) fn leaf_accounts(&self) -> impl Iterator<Item = AccountId> {
+        let system = [AccountId::DUST, AccountId::FEES];
+        self.account_ids().chain(system)
+    }
+
+    /// Appends the record of an account that has a leaf, without building it first.
+    pub(crate) fn encode_leaf(&self, account: AccountId, bytes: &mut Vec<u8>) {
+        let owner = self.leaf_owner(account);
+        encode_account(account, &owner, self.leaf_balances(account), bytes);
+    }
+
+    fn has_leaf(&self, account: AccountId) -> bool {
+        self.contains(account) || is_system(account)
+    }
+
+    fn leaf_owner(&self, account: AccountId) -> OwnerAddress {
+        if is_system(account) {
+            NOBODY
+        } else {
+            self.owner(account)
+        }
+    }
+
+    fn leaf_balances(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Balance)> {
+        self.assets()
+            .map(move |asset| (asset, self.balance(account, asset)))
+            .filter(|(_, balance)| *balance != Balance::default())
+    }
+}
+
+fn is_system(account: AccountId) -> bool {
+    account == AccountId::FEES || account == AccountId::DUST
+}

@@ -1,0 +1,288 @@
+//! The command line: `loadgen run` and `loadgen replay`.
+//!
+//! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
+//! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use client::ServerPin;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use types::auth::PublicKey;
+
+use crate::error::LoadError;
+use crate::replay::{Recording, ReplayOptions, replay};
+use crate::report::{Verdict, grouped};
+use crate::run::{Progress, Rate, RunOptions, run};
+use crate::session::{Target, development_keys};
+use crate::workload::Scenario;
+
+/// Load for a Keel node: seeded workloads and recorded streams, measured.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Send a seeded workload and report rates and latencies.
+    Run(RunArguments),
+    /// Send a recorded level-3 stream and report its trades.
+    Replay(ReplayArguments),
+}
+
+#[derive(Debug, Args)]
+struct TargetArguments {
+    /// Where the node listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7001")]
+    connect: SocketAddr,
+    /// The node's public key, in hexadecimal; without it, the published development key.
+    #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
+    server_key: Option<PublicKey>,
+    /// Write the report as JSON, too; `-`: to standard output, instead of text.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    #[command(flatten)]
+    target: TargetArguments,
+    /// How commands spread over markets.
+    #[arg(long, value_enum, default_value_t = Scenario::Uniform)]
+    scenario: Scenario,
+    /// Commands a second over all clients, or `max`.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value = "max")]
+    rate: Rate,
+    /// Commands in a frame.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    frame: usize,
+    /// Clients, each with an account and a connection of its own.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    clients: u32,
+    /// How long to measure.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, default_value = "10")]
+    seconds: Duration,
+    /// How long to load before measuring.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, default_value = "1")]
+    warm_up: Duration,
+    /// The same seed makes the same commands.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// With `--rate max`: frames that each client has in flight.
+    #[arg(long, value_name = "FRAMES")]
+    window: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// The recording: comma-separated order rows, `.csv` or `.csv.gz`.
+    file: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// The market to replay into.
+    #[arg(long, default_value = "BTC-USD")]
+    market: String,
+    /// Commands in a frame, at most.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    frame: usize,
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Subcommands::Run(arguments) => run_command(arguments),
+        Subcommands::Replay(arguments) => replay_command(arguments),
+    };
+    match done {
+        Ok(Verdict::Pass) => ExitCode::SUCCESS,
+        Ok(Verdict::Fail) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nobody is left to tell if standard error is gone.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            match error {
+                LoadError::Options(_) => ExitCode::from(EXIT_USAGE),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+const EXIT_USAGE: u8 = 2;
+
+fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
+    let options = RunOptions {
+        target: arguments.target.target(),
+        scenario: arguments.scenario,
+        rate: arguments.rate,
+        frame: arguments.frame,
+        clients: arguments.clients,
+        duration: arguments.seconds,
+        warm_up: arguments.warm_up,
+        seed: arguments.seed,
+        keys: development_keys(),
+        window: arguments.window,
+    };
+    let line = ProgressLine::new();
+    let report = run(&options, |progress| line.show(&progress));
+    line.finish();
+    let report = report?;
+    write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+    Ok(report.verdict)
+}
+
+fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
+    let recording = Recording::open(&arguments.file)?;
+    let mut keys = development_keys().into_iter();
+    let mut key = || keys.next().expect("there are dozens of development keys");
+    let options = ReplayOptions {
+        target: arguments.target.target(),
+        market: arguments.market,
+        frame: arguments.frame,
+        bids: key(),
+        asks: key(),
+    };
+    let ProgressLine(bar) = ProgressLine::new();
+    bar.set_length(recording.commands.len() as u64);
+    let report = replay(&options, &recording, |sent| bar.set_position(sent as u64));
+    bar.finish_and_clear();
+    let report = report?;
+    write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+    Ok(report.verdict)
+}
+
+impl TargetArguments {
+    fn target(&self) -> Target {
+        match self.server_key {
+            None => Target::development(self.connect),
+            Some(key) => Target {
+                connect: self.connect,
+                pin: ServerPin::PublicKey(key),
+                network: None,
+            },
+        }
+    }
+}
+
+/// How far a run has come, on standard error and only if that is a terminal.
+#[derive(Debug)]
+pub struct ProgressLine(ProgressBar);
+
+impl ProgressLine {
+    /// At the start of a run.
+    #[allow(clippy::new_without_default)] // It shows up on a terminal: no default of anything.
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}")
+            .expect("the template is legal");
+        Self(ProgressBar::new(1).with_style(style))
+    }
+
+    /// Shows where a run is.
+    pub fn show(&self, progress: &Progress) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0.set_length(millis(progress.total));
+        self.0
+            .set_position(millis(progress.elapsed.min(progress.total)));
+        self.0
+            .set_message(format!("{} answered", grouped(progress.orders)));
+    }
+
+    /// Takes the line away again.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn write_report(json: Option<&Path>, report: &impl Serialize, text: &str) -> io::Result<()> {
+    let to_stdout = |text: &str| io::stdout().write_all(text.as_bytes());
+    let Some(path) = json else {
+        return to_stdout(text);
+    };
+    let mut json = serde_json::to_string_pretty(report)?;
+    json.push('\n');
+    if path.as_os_str() == "-" {
+        return to_stdout(&json);
+    }
+    File::create(path)?.write_all(json.as_bytes())?;
+    to_stdout(text)
+}
+
+fn parse_rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate::Max);
+    }
+    let rate = text.replace('_', "").parse::<NonZeroU64>();
+    rate.map(Rate::PerSecond)
+        .map_err(|_| "a rate is `max` or a number of commands a second above zero".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let time = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if time <= RUN_MAX {
+        Ok(time)
+    } else {
+        Err("a run lasts at most a week".to_owned())
+    }
+}
+
+fn parse_public_key(text: &str) -> Result<PublicKey, String> {
+    PublicKey::from_hex(text).ok_or_else(|| "a key has 64 hexadecimal digits".to_owned())
+}
+
+/// Far below what the schedule can count.
+const RUN_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn rates_and_times_are_checked() {
+        let rate = |rate| Ok(Rate::PerSecond(NonZeroU64::new(rate).unwrap()));
+        for (text, expected) in [
+            ("max", Ok(Rate::Max)),
+            ("500000", rate(500_000)),
+            ("500_000", rate(500_000)),
+        ] {
+            assert_eq!(parse_rate(text), expected);
+        }
+        for text in ["0", "-1", "fast", "1.5", ""] {
+            assert!(parse_rate(text).is_err(), "{text:?}");
+        }
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["-1", "nan", "inf", "604801", "x"] {
+            assert!(parse_seconds(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_documented_line_parses() {
+        let line = "loadgen run --connect 127.0.0.1:7001 --scenario zipf --rate max --frame 8 \
+                    --clients 2 --seconds 3 --seed 9 --json out.json";
+        let parsed = CommandLine::try_parse_from(line.split_whitespace()).unwrap();
+        let Subcommands::Run(arguments) = parsed.command else {
+            panic!("it is a run");
+        };
+        assert_eq!(arguments.scenario, Scenario::Zipf);
+        assert_eq!((arguments.frame, arguments.clients), (8, 2));
+        let line = "loadgen replay data/orders.csv --connect 127.0.0.1:7001 --market BTC-USD";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+    }
+}

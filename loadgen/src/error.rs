@@ -1,0 +1,63 @@
+//! Why there is no report.
+
+use std::io;
+use std::time::Duration;
+
+use client::{ConnectError, SessionError};
+use types::RejectReason;
+
+use crate::replay::RecordingError;
+use crate::workload::WorkloadError;
+
+/// Why a run or a replay did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// What was asked for is impossible.
+    #[error("{0}")]
+    Options(String),
+    /// No session could be opened.
+    #[error("{key}: {source}")]
+    Connect {
+        /// Whose session.
+        key: String,
+        /// Why.
+        source: ConnectError,
+    },
+    /// A session ended while it was needed.
+    #[error("{key}: {source}")]
+    Session {
+        /// Whose session.
+        key: String,
+        /// Why.
+        source: SessionError,
+    },
+    /// The node is there, but does not say what is needed to begin.
+    #[error("{key}: the node did not answer {what} within {limit:?}; is it overloaded?")]
+    Silent {
+        /// Whose session.
+        key: String,
+        /// What it was asked.
+        what: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// The node refuses what is needed.
+    #[error("{key}: the node refuses {what}: {reason}")]
+    Refused {
+        /// Whose session.
+        key: String,
+        /// What it was asked.
+        what: &'static str,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The scenario is impossible on this network.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// The file is no recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The system gives no timer or no runtime.
+    #[error("the system refuses what the generator needs: {0}")]
+    System(#[from] io::Error),
+}

@@ -1,0 +1,184 @@
+//! A session at its beginning: connected, knowing markets and balances, with no open orders.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use client::{ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError, connect};
+use types::auth::SigningKey;
+use types::command::CancelScope;
+use types::wire::query::{Question, Reference};
+use types::{AssetId, Atoms, Command, NetworkId};
+
+use crate::error::LoadError;
+
+/// Which node to load.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where it is.
+    pub connect: SocketAddr,
+    /// Which server key to trust.
+    pub pin: ServerPin,
+    /// Which network it must run; `None`: whichever.
+    pub network: Option<NetworkId>,
+}
+
+impl Target {
+    /// A development node.
+    pub const fn development(connect: SocketAddr) -> Self {
+        Self {
+            connect,
+            pin: ServerPin::Development,
+            network: Some(NetworkId::DEVELOPMENT),
+        }
+    }
+}
+
+/// An account's name and its key.
+pub type NamedKey = (String, SigningKey);
+
+/// The names and keys of the accounts of the development genesis.
+pub fn development_keys() -> Vec<NamedKey> {
+    (0..types::genesis::DEVELOPMENT_ACCOUNTS)
+        .map(|account| types::genesis::development_name(types::AccountId::new(account)))
+        .map(|name| (name.clone(), SigningKey::development(&name)))
+        .collect()
+}
+
+/// An open session that is ready for load.
+pub(crate) struct Session {
+    pub(crate) name: String,
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+    pub(crate) reference: Reference,
+    pub(crate) free: Vec<(AssetId, Atoms)>,
+}
+
+impl Session {
+    /// Opens a session and cancels whatever an earlier run left on the books: its labels would
+    /// clash with ours.
+    pub(crate) async fn open(target: &Target, (name, key): &NamedKey) -> Result<Self, LoadError> {
+        let options = ConnectOptions {
+            server: target.connect,
+            pin: target.pin,
+            network: target.network,
+            key: key.clone(),
+        };
+        let opened = connect(&options).await;
+        let (sender, receiver) = opened.map_err(|source| LoadError::Connect {
+            key: name.clone(),
+            source,
+        })?;
+        let mut session = Self {
+            name: name.clone(),
+            sender,
+            receiver,
+            reference: Reference::default(),
+            free: Vec::new(),
+        };
+        session.clear_books().await?;
+        session.learn().await?;
+        Ok(session)
+    }
+
+    async fn clear_books(&mut self) -> Result<(), LoadError> {
+        let everything = CancelScope {
+            market: None,
+            side: None,
+        };
+        let nonce = self.sender.queue_frame(&[Command::CancelAll(everything)]);
+        let mut done = false;
+        let take = |_: &mut Self, message| {
+            if let Message::Ack(ack) = message
+                && ack.nonce() == nonce
+            {
+                done = true;
+            }
+            done
+        };
+        self.ask("the cancelling of earlier orders", take).await
+    }
+
+    async fn learn(&mut self) -> Result<(), LoadError> {
+        self.sender.queue_query(Question::Reference);
+        self.sender.queue_query(Question::Balances);
+        let mut replies = 0;
+        let take = |session: &mut Self, message| {
+            match message {
+                Message::Reference { reference, .. } => session.reference = reference,
+                Message::Balances { balances, .. } => {
+                    let free = balances
+                        .iter()
+                        .map(|record| (record.asset(), record.free()));
+                    session.free = free.collect();
+                }
+                _ => return false,
+            }
+            replies += 1;
+            replies == 2
+        };
+        self.ask("its markets and balances", take).await
+    }
+
+    /// Sends what is queued and takes messages until `take` has what it wants.
+    async fn ask(
+        &mut self,
+        what: &'static str,
+        mut take: impl FnMut(&mut Self, Message) -> bool,
+    ) -> Result<(), LoadError> {
+        self.sender
+            .flush()
+            .await
+            .map_err(|error| ended(&self.name, error))?;
+        let name = self.name.clone();
+        let asked = async {
+            loop {
+                let message = self.receiver.next().await;
+                match message.map_err(|error| ended(&self.name, error))? {
+                    Message::Refused { reason, .. } => {
+                        let key = self.name.clone();
+                        return Err(LoadError::Refused { key, what, reason });
+                    }
+                    message => {
+                        if take(self, message) {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        };
+        answered_in_time(&name, what, asked).await
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({})", self.name)
+    }
+}
+
+/// What a failure of this account's session is to the caller.
+pub(crate) fn ended(name: &str, source: SessionError) -> LoadError {
+    LoadError::Session {
+        key: name.to_owned(),
+        source,
+    }
+}
+
+/// Waits for an answer, but not for ever.
+pub(crate) async fn answered_in_time<T>(
+    name: &str,
+    what: &'static str,
+    answer: impl Future<Output = Result<T, LoadError>>,
+) -> Result<T, LoadError> {
+    let answered = tokio::time::timeout(ANSWER_LIMIT, answer).await;
+    answered.unwrap_or_else(|_| {
+        Err(LoadError::Silent {
+            key: name.to_owned(),
+            what,
+            limit: ANSWER_LIMIT,
+        })
+    })
+}
+
+/// A node that takes longer for an answer is no target for a measurement.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,300 @@
+//! Seeded commands for a set of clients: the same seed gives the same commands, always.
+//!
+//! What a client sends depends on the seed, the number of the client and how many commands it has
+//! made, and on nothing else: not on answers, on time or on other clients. So a run can be
+//! repeated, split over processes or made ahead of time.
+//!
+//! The mix: 48 % orders that rest near a moving mid (one in sixteen of them post-only), 42 %
+//! cancels of such orders by label, 10 % immediate-or-cancel orders of up to five ticks through
+//! the mid. A client remembers the labels of its resting orders, up to a fixed number per market;
+//! at that number it cancels where it would have placed, so that in the long run it cancels as
+//! many orders as it places and the book stays bounded. It does not learn of fills: a cancel that
+//! comes too late is a reject, as on a real venue.
+//!
+//! Start with [`Workload`].
+
+mod funds;
+mod mid;
+mod random;
+mod scenario;
+
+use std::sync::Arc;
+
+use types::command::{CancelTarget, OrderKind, Place, TimeInForce};
+use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
+use types::wire::query::Reference;
+use types::{AssetId, Atoms, BaseLots, ClientOrderId, Command, MarketId, Side, Ticks};
+
+pub use funds::WorkloadError;
+use mid::MidWalk;
+pub(crate) use random::Random;
+use scenario::MarketPicker;
+pub use scenario::Scenario;
+
+/// What the clients of one run have in common.
+#[derive(Debug)]
+pub struct WorkloadPlan {
+    reference: Reference,
+    scenario: Scenario,
+    seed: u64,
+    picker: MarketPicker,
+    mids: Vec<MidWalk>,
+    resting_max: usize,
+}
+
+impl WorkloadPlan {
+    /// For `clients` clients on the markets of a network.
+    pub fn new(
+        reference: Reference,
+        scenario: Scenario,
+        clients: u32,
+        seed: u64,
+    ) -> Result<Arc<Self>, WorkloadError> {
+        if reference.markets.is_empty() {
+            return Err(WorkloadError::NoMarket);
+        }
+        if clients == 0 {
+            return Err(WorkloadError::NoClient);
+        }
+        let markets = scenario.markets_used(reference.markets.len());
+        let mids = (0..markets as u64)
+            .map(|market| MidWalk::new(Random::new(seed, MID_STREAMS + market)))
+            .collect();
+        Ok(Arc::new(Self {
+            picker: MarketPicker::new(scenario, markets),
+            reference,
+            scenario,
+            seed,
+            mids,
+            resting_max: resting_max(clients as usize, markets),
+        }))
+    }
+
+    /// The scenario.
+    pub const fn scenario(&self) -> Scenario {
+        self.scenario
+    }
+
+    /// The seed.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Orders that one client lets rest in one market, at most.
+    pub const fn resting_max(&self) -> usize {
+        self.resting_max
+    }
+}
+
+/// Splits a lively book over the clients, and an account's open orders over the markets.
+fn resting_max(clients: usize, markets: usize) -> usize {
+    let per_account = OPEN_ORDERS_PER_ACCOUNT_MAX as usize / 2 / markets;
+    (RESTING_PER_MARKET / clients).clamp(RESTING_MIN, per_account)
+}
+
+/// The commands of one client.
+#[derive(Debug)]
+pub struct Workload {
+    plan: Arc<WorkloadPlan>,
+    random: Random,
+    markets: Vec<MarketState>,
+    commands: u64,
+    last_label: u64,
+}
+
+/// What a client remembers of one market.
+#[derive(Debug)]
+struct MarketState {
+    /// Labels of its orders that rest, as far as it knows.
+    resting: Vec<ClientOrderId>,
+    /// The largest order whose worst case its funds cover.
+    quantity_max: BaseLots,
+}
+
+impl Workload {
+    /// The `client`-th client, whose account has these free balances.
+    pub fn new(
+        plan: &Arc<WorkloadPlan>,
+        client: u32,
+        free: &[(AssetId, Atoms)],
+    ) -> Result<Self, WorkloadError> {
+        let markets = plan.mids.len();
+        let quantities = funds::quantities_max(
+            &plan.reference,
+            markets,
+            plan.resting_max,
+            highest_price(),
+            free,
+        );
+        let markets = quantities
+            .map_err(|(market, asset)| WorkloadError::Funds {
+                client,
+                market,
+                asset,
+            })?
+            .into_iter()
+            .map(|funded| MarketState {
+                resting: Vec::with_capacity(plan.resting_max),
+                quantity_max: funded.min(QUANTITY_MAX),
+            })
+            .collect();
+        Ok(Self {
+            random: Random::new(plan.seed, u64::from(client)),
+            plan: Arc::clone(plan),
+            markets,
+            commands: 0,
+            last_label: 0,
+        })
+    }
+
+    /// The next command.
+    pub fn next_command(&mut self) -> Command {
+        let market = self.plan.picker.pick(&mut self.random);
+        let mid = self.plan.mids[market.index()].at(self.commands);
+        self.commands += 1;
+        match self.intent(market) {
+            Intent::Rest => Command::Place(self.resting_order(market, mid)),
+            Intent::Cancel => Command::Cancel(self.cancel(market)),
+            Intent::Cross => Command::Place(self.crossing_order(market, mid)),
+        }
+    }
+
+    /// Replaces the content of `frame` by the next `count` commands.
+    pub fn fill_frame(&mut self, frame: &mut Vec<Command>, count: usize) {
+        frame.clear();
+        frame.extend((0..count).map(|_| self.next_command()));
+    }
+
+    /// How many of its orders rest, as far as the client knows, over all markets.
+    pub fn resting(&self) -> usize {
+        self.markets.iter().map(|state| state.resting.len()).sum()
+    }
+
+    fn intent(&mut self, market: MarketId) -> Intent {
+        let roll = self.random.below(100);
+        let resting = self.markets[market.index()].resting.len();
+        if roll < CROSS_PERCENT {
+            Intent::Cross
+        } else if roll < CROSS_PERCENT + CANCEL_PERCENT {
+            if resting == 0 {
+                Intent::Rest
+            } else {
+                Intent::Cancel
+            }
+        } else if resting < self.plan.resting_max {
+            Intent::Rest
+        } else {
+            Intent::Cancel
+        }
+    }
+
+    /// An order one tick and a Pareto-like distance away from the mid.
+    fn resting_order(&mut self, market: MarketId, mid: Ticks) -> Place {
+        let bits = self.random.next();
+        let distance = 1 + pareto_distance(bits >> 48);
+        let kind = if bits & 15 == 0 {
+            OrderKind::PostOnly
+        } else {
+            OrderKind::Limit(TimeInForce::Gtc)
+        };
+        let side = side_of(bits >> 4);
+        let price = match side {
+            Side::Bid => mid.get() - distance,
+            Side::Ask => mid.get() + distance,
+        };
+        let quantity_max = self.markets[market.index()].quantity_max;
+        let place = self.order(market, side, kind, Ticks::new(price), quantity_max);
+        let state = &mut self.markets[market.index()];
+        state.resting.push(place.client_order_id);
+        place
+    }
+
+    /// An order that takes what it finds up to a few ticks through the mid, and never rests.
+    fn crossing_order(&mut self, market: MarketId, mid: Ticks) -> Place {
+        let side = side_of(self.random.next());
+        let through = 1 + self.random.below(CROSS_TICKS_MAX);
+        let price = match side {
+            Side::Bid => mid.get() + through,
+            Side::Ask => mid.get() - through,
+        };
+        let kind = OrderKind::Limit(TimeInForce::Ioc);
+        // Smaller than what rests, so that most makers fill in parts.
+        let quantity_max = self.markets[market.index()].quantity_max.get().div_ceil(2);
+        let quantity_max = BaseLots::new(quantity_max);
+        self.order(market, side, kind, Ticks::new(price), quantity_max)
+    }
+
+    fn order(
+        &mut self,
+        market: MarketId,
+        side: Side,
+        kind: OrderKind,
+        price: Ticks,
+        quantity_max: BaseLots,
+    ) -> Place {
+        self.last_label += 1;
+        Place {
+            market,
+            side,
+            kind,
+            price,
+            quantity: BaseLots::new(1 + self.random.below(quantity_max.get())),
+            client_order_id: ClientOrderId::new(self.last_label),
+        }
+    }
+
+    fn cancel(&mut self, market: MarketId) -> CancelTarget {
+        let resting = &mut self.markets[market.index()].resting;
+        let chosen = self.random.below(resting.len() as u64) as usize;
+        CancelTarget::Client {
+            market,
+            client_order_id: resting.swap_remove(chosen),
+        }
+    }
+}
+
+/// What a client is about to do.
+enum Intent {
+    Rest,
+    Cancel,
+    Cross,
+}
+
+const fn side_of(bits: u64) -> Side {
+    if bits & 1 == 0 { Side::Bid } else { Side::Ask }
+}
+
+/// Half of the orders lie within [`DISTANCE_SCALE`] ticks, a quarter beyond three times that, and
+/// so on; cut at [`DISTANCE_MAX`]. `sixteen_bits` is a number below 2^16.
+fn pareto_distance(sixteen_bits: u64) -> u64 {
+    (DISTANCE_SCALE * (1 << 16) / (sixteen_bits + 1) - DISTANCE_SCALE).min(DISTANCE_MAX)
+}
+
+/// The highest price that any order names.
+const fn highest_price() -> Ticks {
+    Ticks::new(mid::MID_HOME.get() + mid::MID_STRAY_MAX as u64 + 1 + DISTANCE_MAX)
+}
+
+const CROSS_PERCENT: u64 = 10;
+const CANCEL_PERCENT: u64 = 42;
+/// How far beyond the mid a crossing order reaches.
+const CROSS_TICKS_MAX: u64 = 5;
+/// The median distance of a resting order from the mid.
+const DISTANCE_SCALE: u64 = 8;
+const DISTANCE_MAX: u64 = 1_000;
+/// The largest order, if funds allow.
+const QUANTITY_MAX: BaseLots = BaseLots::new(1_000);
+/// Orders that rest in one market, over all clients.
+const RESTING_PER_MARKET: usize = 4_096;
+/// A client that rests fewer than this in a market would hardly quote.
+const RESTING_MIN: usize = 4;
+/// Streams of the random numbers below this belong to clients.
+const MID_STREAMS: u64 = 1 << 32;
+
+// The lowest price is above zero.
+const _: () = assert!(mid::MID_HOME.get() > mid::MID_STRAY_MAX as u64 + 1 + DISTANCE_MAX);
+const _: () = assert!(highest_price().get() <= types::limits::PRICE_TICKS_MAX);
+const _: () = assert!(QUANTITY_MAX.get() <= types::limits::QUANTITY_LOTS_MAX);
+
+#[cfg(test)]
+mod tests;

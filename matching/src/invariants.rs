@@ -1,0 +1,106 @@
+//! Everything that must hold of a book between two operations. Costly: for tests, fuzzing and
+//! simulation, and for a look at a restored book.
+
+use crate::Book;
+use crate::arena::Slot;
+use crate::ladder::LevelNode;
+use crate::queue::{Links, Queue};
+use types::Side;
+use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
+
+impl Book {
+    /// Panics unless every invariant holds: the book is neither crossed nor locked, queues are in
+    /// order of arrival, no level is empty, totals are sums, and indexes, levels and owners know
+    /// exactly the orders that rest.
+    pub fn assert_invariants(&self) {
+        assert!(self.len() <= ORDERS_PER_BOOK_MAX);
+        if let (Some(bid), Some(ask)) = (self.best(Side::Bid), self.best(Side::Ask)) {
+            assert!(bid < ask, "bid {bid} meets ask {ask}");
+        }
+        let mut orders = 0;
+        for side in Side::BOTH {
+            self.ladder(side).assert_invariants();
+            for level in self.ladder(side).levels() {
+                self.assert_level(side, level);
+                orders += level.orders;
+            }
+        }
+        assert_eq!(orders, self.len(), "every order hangs in a level");
+        self.assert_indexes();
+        self.assert_owners();
+    }
+
+    fn assert_level(&self, side: Side, level: &LevelNode) {
+        assert!(level.orders > 0, "no level is empty");
+        let price = self.ladder(side).view(level).price;
+        let mut quantity = 0;
+        for slot in level.queue.iter(&self.turns) {
+            let order = self.view(slot);
+            assert_eq!((order.side, order.price), (side, price));
+            assert!((1..=QUANTITY_LOTS_MAX).contains(&order.remaining.get()));
+            quantity += u128::from(order.remaining.get());
+        }
+        assert_eq!(level.quantity, quantity, "a level's total is a sum");
+        assert_eq!(level.orders, self.assert_queue(&level.queue, &self.turns));
+    }
+
+    fn assert_indexes(&self) {
+        let mut labels = 0;
+        for order in Side::BOTH.iter().flat_map(|side| self.orders(*side)) {
+            assert_eq!(self.order(order.order_id), Some(order));
+            if !order.client_order_id.is_none() {
+                labels += 1;
+                assert_eq!(
+                    self.labelled(order.account, order.client_order_id),
+                    Some(order.order_id)
+                );
+            }
+        }
+        assert_eq!(self.by_id.len(), self.len() as usize);
+        assert_eq!(self.by_label.len(), labels);
+    }
+
+    /// Owners are reached through their first orders, not through the table.
+    fn assert_owners(&self) {
+        let links = self.owners.links();
+        let mut owners = 0;
+        let mut orders = 0;
+        for order in Side::BOTH.iter().flat_map(|side| self.orders(*side)) {
+            let slot = self.slot(order.order_id).expect("indexes were checked");
+            let owner = self
+                .owners
+                .find(&self.hashing, order.account)
+                .expect("who has an order is an owner");
+            if !links.previous(slot).is_none() {
+                continue;
+            }
+            assert_eq!(owner.queue.head(), slot);
+            let all_are_theirs = owner
+                .queue
+                .iter(links)
+                .all(|slot| self.view(slot).account == order.account);
+            assert!(all_are_theirs);
+            assert_eq!(owner.orders, self.assert_queue(&owner.queue, links));
+            owners += 1;
+            orders += owner.orders;
+        }
+        assert_eq!(self.owners.len(), owners, "no owner is empty");
+        assert_eq!(orders, self.len(), "every order hangs in its owner's list");
+    }
+
+    /// Both ways through a list agree, and its orders came one after the other. Returns how many.
+    fn assert_queue(&self, queue: &Queue, links: &Links) -> u32 {
+        let mut orders = 0;
+        let mut previous = Slot::NONE;
+        for slot in queue.iter(links) {
+            assert_eq!(links.previous(slot), previous);
+            if !previous.is_none() {
+                assert!(self.nodes[previous].order_id < self.nodes[slot].order_id);
+            }
+            previous = slot;
+            orders += 1;
+        }
+        assert_eq!(queue.tail(), previous);
+        orders
+    }
+}

@@ -1,0 +1,125 @@
+//! The command line: parsing, exit codes, and one file per command.
+//!
+//! Exit codes: 0 fine, 1 failed, 2 usage, 3 corruption, 4 torn tail. Errors go to stderr with a
+//! reason and, where there is one, a hint.
+
+mod client;
+mod demo;
+mod dump;
+mod keygen;
+mod replay;
+mod serve;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use store::StoreError;
+
+/// An order-book exchange: run it, drive it, check it.
+#[derive(Debug, Parser)]
+#[command(name = "keel", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the main job on this machine and print a verdict.
+    Demo(demo::Options),
+    /// Run a node.
+    Serve(serve::Options),
+    /// Check every byte of a data directory; never writes.
+    Verify(verify::Options),
+    /// Re-execute a journal and check every recorded hash.
+    Replay(replay::Options),
+    /// Print the state at the end of a journal as text.
+    Dump(dump::Options),
+    /// Send JSON commands, one a line, to a node.
+    Client(client::Options),
+    /// Make a key.
+    Keygen(keygen::Options),
+}
+
+/// Why a command ended without doing its job.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// It did not work; the text says what and why.
+    #[error("{0}")]
+    Failed(String),
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Damaged data; the text says which file and where.
+    #[error("{0}")]
+    Corruption(String),
+    /// The journal ends in the middle of a record.
+    #[error("{0}")]
+    TornTail(String),
+}
+
+impl Failure {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Corruption(_) => 3,
+            Self::TornTail(_) => 4,
+        }
+    }
+
+    /// Puts what was being done before the reason.
+    pub(crate) fn failed(what: &str, error: impl std::fmt::Display) -> Self {
+        Self::Failed(format!("{what}: {error}"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corruption { .. } => Self::Corruption(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")),
+        )
+        .init();
+    let result = match arguments.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Replay(options) => replay::run(&options),
+        Command::Dump(options) => dump::run(&options),
+        Command::Client(options) => client::run(&options),
+        Command::Keygen(options) => keygen::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("keel: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Prints one line to stdout. A reader that went away ends the program without noise.
+pub(crate) fn print_line(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(line.as_bytes()).and_then(|()| {
+        out.write_all(b"\n")?;
+        out.flush()
+    });
+    if written.is_err() {
+        std::process::exit(0);
+    }
+}

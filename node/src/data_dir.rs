@@ -1,0 +1,134 @@
+//! A data directory: `genesis.toml`, `tls.seed` (not on a development network) and `journal/`.
+
+use std::path::{Path, PathBuf};
+
+use store::{Identity, write_atomically, write_secret_atomically};
+use types::NetworkId;
+use types::auth;
+use types::genesis::{self, Genesis};
+
+use crate::cli::Failure;
+use crate::genesis_file;
+
+/// An opened data directory.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    genesis: Genesis,
+}
+
+impl DataDir {
+    /// Opens a directory that holds a network, for reading.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let file = path.join("genesis.toml");
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::Failed(format!(
+                "{}: {error}\nhint: is {} a data directory of `keel serve`?",
+                file.display(),
+                path.display()
+            ))
+        })?;
+        // Whoever made the directory wrote this file whole, from a genesis that had passed.
+        let genesis = genesis_file::parse(&text)
+            .map_err(|error| Failure::Corruption(format!("{}: {error}", file.display())))?;
+        Ok(Self {
+            path: path.to_owned(),
+            genesis,
+        })
+    }
+
+    /// Opens a directory for a node, making it if there is none. `genesis`, if given, must be the
+    /// directory's own; a new directory without one gets the development genesis.
+    pub(crate) fn open_or_create(
+        path: &Path,
+        genesis_path: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let given = genesis_path.map(read_genesis).transpose()?;
+        if path.join("genesis.toml").exists() {
+            let opened = Self::open(path)?;
+            return match given {
+                Some(given) if given.hash() != opened.genesis.hash() => {
+                    Err(Failure::Failed(format!(
+                        "{} belongs to another genesis (network {}, hash {}) than the one given \
+                         (network {}, hash {})",
+                        path.display(),
+                        opened.genesis.network(),
+                        opened.genesis.hash(),
+                        given.network(),
+                        given.hash(),
+                    )))
+                }
+                _ => Ok(opened),
+            };
+        }
+        let genesis = given.unwrap_or_else(genesis::development);
+        let what = format!("cannot make {}", path.display());
+        std::fs::create_dir_all(path).map_err(|error| Failure::failed(&what, error))?;
+        let text = genesis_file::format(&genesis);
+        write_atomically(&path.join("genesis.toml"), text.as_bytes())?;
+        Ok(Self {
+            path: path.to_owned(),
+            genesis,
+        })
+    }
+
+    /// Compares every byte of the genesis file with what is written when a directory is made.
+    pub(crate) fn verify_genesis_file(&self) -> Result<(), Failure> {
+        let file = self.path.join("genesis.toml");
+        let what = file.display().to_string();
+        let found = std::fs::read(&file).map_err(|error| Failure::failed(&what, error))?;
+        let written = genesis_file::format(&self.genesis).into_bytes();
+        if found == written {
+            return Ok(());
+        }
+        let same = found.iter().zip(&written).take_while(|(a, b)| a == b);
+        let offset = same.count();
+        Err(Failure::Corruption(format!(
+            "{what}:{offset}: not as it was written"
+        )))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network's genesis.
+    pub(crate) const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// What every journal segment of this directory must say.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            network: self.genesis.network(),
+            genesis_hash: self.genesis.hash(),
+        }
+    }
+
+    /// The seed of the node's TLS key: published on a development network, else made once and kept.
+    pub(crate) fn tls_seed(&self) -> Result<[u8; 32], Failure> {
+        if self.genesis.network() == NetworkId::DEVELOPMENT {
+            return Ok(auth::development_seed("tls"));
+        }
+        let file = self.path.join("tls.seed");
+        if !file.exists() {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).map_err(|error| Failure::failed("no entropy", error))?;
+            let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+            write_secret_atomically(&file, text.as_bytes())?;
+        }
+        let what = file.display().to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| Failure::failed(&what, error))?;
+        types::decimal::bytes_from_hex(text.trim())
+            .ok_or_else(|| Failure::Corruption(format!("{what}: not 64 hexadecimal digits")))
+    }
+}
+
+/// Reads and checks a genesis file.
+fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    genesis_file::parse(&text)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}

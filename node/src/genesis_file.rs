@@ -1,0 +1,411 @@
+//! Genesis as a TOML file: parsed strictly, refused with the line.
+//!
+//! ```toml
+//! network = 7
+//!
+//! [[asset]]
+//! symbol = "BTC"
+//! decimals = 8
+//!
+//! [[market]]
+//! symbol = "BTC-USD"
+//! base = "BTC"
+//! quote = "USD"
+//! tick = "0.01"
+//! lot = "0.000001"
+//! maker_fee_ppm = 100
+//! taker_fee_ppm = 300
+//!
+//! [[account]]
+//! owner = "0x0101010101010101010101010101010101010101"
+//! keys = ["dev-0"]              # 64 hex digits, or on network 1 a development name
+//! balances = { BTC = "10", USD = "1000000" }
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+use types::auth::{PublicKey, SigningKey};
+use types::genesis::{
+    self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketSpec, OwnerAddress,
+    Step,
+};
+use types::{AccountId, AssetId, Atoms, FeeRate, NetworkId, Symbol};
+
+/// Why a genesis file is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("genesis line {line}: {reason}")]
+pub(crate) struct GenesisFileError {
+    line: usize,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    network: Spanned<u32>,
+    #[serde(default)]
+    asset: Vec<Spanned<Asset>>,
+    #[serde(default)]
+    market: Vec<Spanned<Market>>,
+    #[serde(default)]
+    account: Vec<Spanned<Account>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asset {
+    symbol: Spanned<String>,
+    decimals: Spanned<u8>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Market {
+    symbol: Spanned<String>,
+    base: Spanned<String>,
+    quote: Spanned<String>,
+    tick: Spanned<String>,
+    lot: Spanned<String>,
+    #[serde(default)]
+    maker_fee_ppm: Option<Spanned<i32>>,
+    #[serde(default)]
+    taker_fee_ppm: Option<Spanned<i32>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    owner: Spanned<String>,
+    #[serde(default)]
+    keys: Vec<Spanned<String>>,
+    #[serde(default)]
+    balances: BTreeMap<String, Spanned<String>>,
+}
+
+/// Parses and checks a genesis file.
+pub(crate) fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
+    let file: File = toml::from_str(text).map_err(|error| GenesisFileError {
+        line: line_of(text, error.span().map_or(0, |span| span.start)),
+        reason: error.message().to_owned(),
+    })?;
+    let lines = Lines { text };
+    let network = NetworkId::new(*file.network.get_ref());
+    let mut assets = Vec::new();
+    for asset in &file.asset {
+        let asset = lines.asset(&assets, asset.get_ref())?;
+        assets.push(asset);
+    }
+    let mut markets = Vec::new();
+    for market in &file.market {
+        markets.push(lines.market(&assets, market)?);
+    }
+    let mut accounts = Vec::new();
+    for account in &file.account {
+        accounts.push(lines.account(network, &assets, account.get_ref())?);
+    }
+    Genesis::new(network, assets, markets, accounts).map_err(|error| lines.whole(&file, &error))
+}
+
+/// The development genesis as such a file, so that a data directory always holds its own.
+pub(crate) fn format(genesis: &Genesis) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("network = {}\n", genesis.network());
+    let symbol = |id: AssetId| genesis.assets()[id.index()].symbol;
+    for asset in genesis.assets() {
+        let (symbol, decimals) = (asset.symbol, asset.decimals);
+        let _ = write!(
+            text,
+            "\n[[asset]]\nsymbol = \"{symbol}\"\ndecimals = {decimals}\n"
+        );
+    }
+    for market in genesis.markets() {
+        let step = |step: Step| types::decimal::format(u128::from(step.units), step.decimals);
+        let _ = write!(
+            text,
+            "\n[[market]]\nsymbol = \"{}\"\nbase = \"{}\"\nquote = \"{}\"\ntick = \"{}\"\n\
+             lot = \"{}\"\nmaker_fee_ppm = {}\ntaker_fee_ppm = {}\n",
+            market.symbol,
+            symbol(market.base),
+            symbol(market.quote),
+            step(market.tick),
+            step(market.lot),
+            market.maker_fee.get(),
+            market.taker_fee.get(),
+        );
+    }
+    for account in genesis.accounts() {
+        let keys: Vec<String> = account
+            .keys
+            .iter()
+            .map(|key| format!("\"{key}\""))
+            .collect();
+        let balances: Vec<String> = account
+            .balances
+            .iter()
+            .map(|(asset, amount)| {
+                let spec = &genesis.assets()[asset.index()];
+                format!("{} = \"{}\"", spec.symbol, spec.format(*amount))
+            })
+            .collect();
+        let owner: String = account.owner.iter().map(|b| format!("{b:02x}")).collect();
+        let _ = write!(
+            text,
+            "\n[[account]]\nowner = \"0x{owner}\"\nkeys = [{}]\nbalances = {{ {} }}\n",
+            keys.join(", "),
+            balances.join(", "),
+        );
+    }
+    text
+}
+
+/// Turns parts of the file into checked values, naming the line of whatever is wrong.
+struct Lines<'a> {
+    text: &'a str,
+}
+
+impl Lines<'_> {
+    fn error<T>(&self, at: &Spanned<T>, reason: impl Into<String>) -> GenesisFileError {
+        GenesisFileError {
+            line: line_of(self.text, at.span().start),
+            reason: reason.into(),
+        }
+    }
+
+    fn symbol(&self, text: &Spanned<String>) -> Result<Symbol, GenesisFileError> {
+        Symbol::new(text.get_ref())
+            .ok_or_else(|| self.error(text, "a symbol is 1..=16 of A-Z 0-9 . - _ /"))
+    }
+
+    /// Names are checked here and not with the whole, because markets refer to them.
+    fn asset(&self, listed: &[AssetSpec], asset: &Asset) -> Result<AssetSpec, GenesisFileError> {
+        let decimals = *asset.decimals.get_ref();
+        if decimals > DECIMALS_MAX {
+            let reason = format!("an asset has at most {DECIMALS_MAX} decimals");
+            return Err(self.error(&asset.decimals, reason));
+        }
+        let symbol = self.symbol(&asset.symbol)?;
+        if listed.iter().any(|earlier| earlier.symbol == symbol) {
+            return Err(self.error(&asset.symbol, format!("asset {symbol} is listed twice")));
+        }
+        Ok(AssetSpec { symbol, decimals })
+    }
+
+    fn market(
+        &self,
+        assets: &[AssetSpec],
+        spanned: &Spanned<Market>,
+    ) -> Result<MarketSpec, GenesisFileError> {
+        let market = spanned.get_ref();
+        let asset = |name: &Spanned<String>| {
+            let index = assets
+                .iter()
+                .position(|a| a.symbol.as_str() == name.get_ref());
+            let index = index
+                .ok_or_else(|| self.error(name, format!("there is no asset {}", name.get_ref())))?;
+            let id = u16::try_from(index).map_err(|_| self.error(name, "too many assets"))?;
+            Ok((AssetId::new(id), &assets[index]))
+        };
+        let step = |text: &Spanned<String>| {
+            Step::parse(text.get_ref()).map_err(|error| self.error(text, error.to_string()))
+        };
+        let fee = |rate: &Option<Spanned<i32>>| match rate {
+            None => Ok(FeeRate::ZERO),
+            Some(ppm) => FeeRate::new(*ppm.get_ref())
+                .ok_or_else(|| self.error(ppm, "fees are within 10 % (100000 ppm)")),
+        };
+        MarketSpec::new(
+            self.symbol(&market.symbol)?,
+            asset(&market.base)?,
+            asset(&market.quote)?,
+            (step(&market.tick)?, step(&market.lot)?),
+            (fee(&market.maker_fee_ppm)?, fee(&market.taker_fee_ppm)?),
+        )
+        .map_err(|error| self.error(spanned, error.to_string()))
+    }
+
+    fn account(
+        &self,
+        network: NetworkId,
+        assets: &[AssetSpec],
+        account: &Account,
+    ) -> Result<GenesisAccount, GenesisFileError> {
+        let keys = account
+            .keys
+            .iter()
+            .map(|key| self.key(network, key))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut balances = Vec::new();
+        for (name, amount) in &account.balances {
+            balances.push(self.balance(assets, name, amount)?);
+        }
+        balances.sort_unstable_by_key(|(asset, _)| *asset);
+        Ok(GenesisAccount {
+            owner: self.owner(&account.owner)?,
+            keys,
+            balances,
+        })
+    }
+
+    fn balance(
+        &self,
+        assets: &[AssetSpec],
+        name: &str,
+        amount: &Spanned<String>,
+    ) -> Result<(AssetId, Atoms), GenesisFileError> {
+        let found = assets
+            .iter()
+            .zip(0..)
+            .find(|(a, _)| a.symbol.as_str() == name);
+        let (spec, id) =
+            found.ok_or_else(|| self.error(amount, format!("there is no asset {name}")))?;
+        let atoms = spec
+            .parse(amount.get_ref())
+            .map_err(|error| self.error(amount, error.to_string()))?;
+        Ok((AssetId::new(id), atoms))
+    }
+
+    fn owner(&self, text: &Spanned<String>) -> Result<OwnerAddress, GenesisFileError> {
+        text.get_ref()
+            .strip_prefix("0x")
+            .and_then(types::decimal::bytes_from_hex)
+            .ok_or_else(|| self.error(text, "an owner is 0x and 40 hexadecimal digits"))
+    }
+
+    fn key(
+        &self,
+        network: NetworkId,
+        text: &Spanned<String>,
+    ) -> Result<PublicKey, GenesisFileError> {
+        let development = network == NetworkId::DEVELOPMENT;
+        let name = text.get_ref();
+        let published = (0..genesis::DEVELOPMENT_ACCOUNTS)
+            .map(|account| genesis::development_name(AccountId::new(account)))
+            .find(|published| {
+                name == published
+                    || PublicKey::from_hex(name)
+                        .is_some_and(|key| key == SigningKey::development(published).public())
+            });
+        match published {
+            Some(published) if development => Ok(SigningKey::development(&published).public()),
+            Some(published) => Err(self.error(
+                text,
+                format!("the key of {published} is published: only network 1 accepts it"),
+            )),
+            None => PublicKey::from_hex(name)
+                .ok_or_else(|| self.error(text, "a key is 64 hexadecimal digits")),
+        }
+    }
+
+    /// Errors that span several entries point at the first entry they can name.
+    fn whole(&self, file: &File, error: &GenesisError) -> GenesisFileError {
+        let reason = error.to_string();
+        match error {
+            GenesisError::Duplicate { symbol, .. } => {
+                let mut names = file.market.iter().map(|market| &market.get_ref().symbol);
+                let last = names.rfind(|name| name.get_ref() == symbol);
+                last.map(|last| self.error(last, reason.as_str()))
+            }
+            GenesisError::Balance { account }
+            | GenesisError::UnknownBalance { account, .. }
+            | GenesisError::DuplicateKey { account, .. } => file
+                .account
+                .get(*account)
+                .map(|entry| self.error(entry, reason.as_str())),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.error(&file.network, reason))
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"network = 7
+
+[[asset]]
+symbol = "BTC"
+decimals = 8
+
+[[asset]]
+symbol = "USD"
+decimals = 6
+
+[[market]]
+symbol = "BTC-USD"
+base = "BTC"
+quote = "USD"
+tick = "0.01"
+lot = "0.0001"
+
+[[account]]
+owner = "0x0101010101010101010101010101010101010101"
+keys = ["0202020202020202020202020202020202020202020202020202020202020202"]
+balances = { BTC = "10", USD = "0.5" }
+"#;
+
+    #[test]
+    fn a_good_file_is_a_genesis() {
+        let genesis = parse(GOOD).unwrap();
+        assert_eq!(genesis.network(), NetworkId::new(7));
+        assert_eq!(genesis.accounts()[0].balances[1].1, Atoms::new(500_000));
+        assert_eq!(parse(&format(&genesis)), Ok(genesis));
+        let development = genesis::development();
+        assert_eq!(parse(&format(&development)), Ok(development));
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_the_line() {
+        for (from, to, line) in [
+            ("network = 7", "network = 0", 1),
+            ("network = 7", "network = 7\nchain = 1", 2),
+            ("decimals = 8", "decimals = 8\nname = 1", 6),
+            ("decimals = 8", "decimals = 19", 5),
+            ("symbol = \"USD\"", "symbol = \"usd\"", 8),
+            ("symbol = \"USD\"", "symbol = \"BTC\"", 8),
+            ("base = \"BTC\"", "base = \"DOG\"", 13),
+            ("base = \"BTC\"", "base = \"USD\"", 11),
+            ("tick = \"0.01\"", "tick = \"0.001\"", 11),
+            ("tick = \"0.01\"", "tick = \"-1\"", 15),
+            ("lot = \"0.0001\"", "lot = \"0\"", 11),
+            ("lot = \"0.0001\"", "lot = \"1\"\ntaker_fee_ppm = -1", 11),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\ntaker_fee_ppm = 200000",
+                17,
+            ),
+            ("owner = \"0x01", "owner = \"01", 19),
+            ("0202\"]", "02\"]", 20),
+            ("USD = \"0.5\"", "EUR = \"0.5\"", 21),
+            ("USD = \"0.5\"", "USD = \"0.0000001\"", 21),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD);
+            let error = parse(&text).unwrap_err();
+            assert_eq!(error.line, line, "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn published_keys_are_for_the_development_network() {
+        let with_key = |network: &str, key: &str| {
+            GOOD.replacen("network = 7", network, 1)
+                .replacen(&"02".repeat(32), key, 1)
+        };
+        let public = SigningKey::development("dev-3").public().to_string();
+        for key in ["dev-3", &public] {
+            assert!(parse(&with_key("network = 1", key)).is_ok());
+            assert_eq!(parse(&with_key("network = 7", key)).unwrap_err().line, 20);
+        }
+    }
+}

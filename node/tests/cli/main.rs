@@ -1,0 +1,19 @@
+//! Black-box tests of the `keel` binary: what its command line promises, and nothing about how.
+//!
+//! | module | of |
+//! |---|---|
+//! | `shell` | a `keel client` process that the tests talk to |
+//! | `trading` | the lines of `keel client` and their replies |
+//! | `inspecting` | restart, `dump`, `replay` and `verify` |
+//! | `refusing` | damaged, foreign and impossible input, and wrong usage |
+//! | `keys` | `keygen`, pins, and a network that is not the development one |
+
+#![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod inspecting;
+mod keys;
+mod refusing;
+mod shell;
+mod trading;

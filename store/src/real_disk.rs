@@ -1,0 +1,172 @@
+//! A directory of a real file system. Linux.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::disk::{Disk, DiskFile};
+use crate::error::{Context, StoreError};
+
+/// The folder of the journal within a data directory.
+const JOURNAL_FOLDER: &str = "journal";
+/// The file whose lock keeps a second writer out.
+const LOCK_FILE: &str = "lock";
+
+/// The journal folder of one data directory.
+#[derive(Debug)]
+pub(crate) struct RealDisk {
+    path: PathBuf,
+    /// Open, to be synced and to resolve names against.
+    directory: File,
+    /// Held as long as the disk is, so also as long as anybody who can write through it.
+    _lock: Option<File>,
+}
+
+impl RealDisk {
+    /// To read only. `Ok(None)`: there is no such folder.
+    pub(crate) fn open_to_read(data_directory: &Path) -> Result<Option<Self>, StoreError> {
+        let path = data_directory.join(JOURNAL_FOLDER);
+        match File::open(&path) {
+            Ok(directory) => Ok(Some(Self {
+                path,
+                directory,
+                _lock: None,
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("open", &path),
+        }
+    }
+
+    /// To write, as the only one. Creates the folder if it is missing.
+    pub(crate) fn open_exclusively(data_directory: &Path) -> Result<Self, StoreError> {
+        let path = data_directory.join(JOURNAL_FOLDER);
+        create_directory(&path)?;
+        let directory = File::open(&path).context("open", &path)?;
+        let lock = lock(&path)?;
+        Ok(Self {
+            path,
+            directory,
+            _lock: Some(lock),
+        })
+    }
+}
+
+/// Creates a directory and what is missing above it; syncs each one's entry in the one above. Also
+/// where nothing was missing, because an earlier run may have crashed before its sync.
+fn create_directory(path: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(path).context("create", path)?;
+    for directory in path.ancestors().skip(1).take(2) {
+        let directory = match directory.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => directory,
+        };
+        sync_directory_at(directory)?;
+    }
+    Ok(())
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory_at(path: &Path) -> Result<(), StoreError> {
+    File::open(path)
+        .and_then(|directory| Ok(rustix::fs::fsync(directory)?))
+        .context("sync directory", path)
+}
+
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join(LOCK_FILE);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(&path).context("open", &path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(StoreError::Locked {
+            directory: directory.to_owned(),
+        }),
+        Err(error) => Err(io::Error::from(error)).context("lock", &path),
+    }
+}
+
+impl Disk for RealDisk {
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            // A name that is not UTF-8 is none of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(RealFile(File::open(self.path(name))?)))
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        open_direct(options.read(true).write(true), &self.path(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        open_direct(&mut options, &self.path(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let directory = &self.directory;
+        let flags = RenameFlags::NOREPLACE;
+        Ok(rustix::fs::renameat_with(
+            directory, from, directory, to, flags,
+        )?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.directory)?)
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.path.clone()
+    }
+}
+
+/// Opens past the page cache: a write then costs no copy, and no dirty page is left that a later
+/// sync could silently drop. A file system without it (tmpfs) gets ordinary writes.
+fn open_direct(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    let direct = OFlags::DIRECT.bits().cast_signed();
+    let file = match options.custom_flags(direct).open(path) {
+        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+            options.custom_flags(0).open(path)?
+        }
+        other => other?,
+    };
+    Ok(Box::new(RealFile(file)))
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+
+    /// Not `File::sync_data`: that one tries again after a signal, and a sync is never tried again.
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+}

@@ -1,0 +1,331 @@
+//! A disk in memory that forgets what was not synced, fails on demand, and can be damaged bit by bit.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::disk::{Disk, DiskFile};
+use crate::format::PAGE;
+
+/// All handles of one disk share its state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SimulatedDisk {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    files: Vec<FileState>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    /// The names after each change since the last directory sync.
+    unsynced_names: Vec<BTreeMap<String, usize>>,
+    /// Changes so far, successful or not.
+    operations: u64,
+    fault: Option<Fault>,
+    /// Every other write is interrupted, the others are short.
+    awkward: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct FileState {
+    content: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<(usize, Vec<u8>)>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// This operation fails and does nothing; the ones after it succeed.
+    FailOnce(u64),
+    /// Power fails during this operation: it may have happened in part, nothing after it does.
+    PowerLoss(u64),
+}
+
+/// What is left of unsynced changes after a crash.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Survival {
+    /// Nothing.
+    Nothing,
+    /// Everything, and it is durable.
+    Everything,
+    /// Writes up to some moment.
+    Prefix,
+    /// Some of the writes.
+    Writes,
+    /// Some of the sectors of this many bytes.
+    Sectors(usize),
+    /// Everything, and still not durable: the process died, the machine went on.
+    Killed,
+}
+
+impl Survival {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::Everything,
+        Self::Prefix,
+        Self::Writes,
+        Self::Sectors(PAGE),
+        Self::Sectors(512),
+        Self::Sectors(1),
+        Self::Killed,
+    ];
+}
+
+/// A small generator of pseudo-random numbers (SplitMix64).
+#[derive(Clone, Debug)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+
+    pub(crate) fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+}
+
+impl SimulatedDisk {
+    pub(crate) fn shared(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
+    pub(crate) fn set_fault(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    pub(crate) fn set_awkward(&self) {
+        self.state().awkward = true;
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    pub(crate) fn flip(&self, name: &str, bit: usize) {
+        let mut state = self.state();
+        let file = state.names[name];
+        state.files[file].content[bit / 8] ^= 1 << (bit % 8);
+    }
+
+    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
+        let state = self.state();
+        state.files[state.names[name]].content.clone()
+    }
+
+    /// The disk as the next process finds it.
+    pub(crate) fn crash(&self, survival: Survival, random: &mut Random) -> Self {
+        let mut state = self.state().clone();
+        state.fault = None;
+        if !matches!(survival, Survival::Killed) {
+            state.names = match survival {
+                Survival::Nothing => state.durable_names,
+                Survival::Everything => state.names,
+                _ => {
+                    state.unsynced_names.insert(0, state.durable_names);
+                    let choice = random.below(state.unsynced_names.len() as u64);
+                    state.unsynced_names.swap_remove(choice as usize)
+                }
+            };
+            state.durable_names = state.names.clone();
+            state.unsynced_names = Vec::new();
+            for file in &mut state.files {
+                file.survive(survival, random);
+            }
+        }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl FileState {
+    fn write(content: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
+        if content.len() < offset + bytes.len() {
+            content.resize(offset + bytes.len(), 0);
+        }
+        content[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn survive(&mut self, survival: Survival, random: &mut Random) {
+        let kept = random.below(self.unsynced.len() as u64 + 1) as usize;
+        for (index, (offset, bytes)) in std::mem::take(&mut self.unsynced).iter().enumerate() {
+            let sector = match survival {
+                Survival::Nothing => continue,
+                Survival::Prefix if kept <= index => continue,
+                Survival::Writes if random.coin() => continue,
+                Survival::Sectors(size) => size,
+                _ => {
+                    Self::write(&mut self.durable, *offset, bytes);
+                    continue;
+                }
+            };
+            for (number, part) in bytes.chunks(sector).enumerate() {
+                if random.coin() {
+                    Self::write(&mut self.durable, offset + number * sector, part);
+                }
+            }
+        }
+        self.content = self.durable.clone();
+    }
+}
+
+impl State {
+    /// Counts an operation. `Ok(false)`: do it, then the power is gone.
+    fn begin(&mut self) -> io::Result<bool> {
+        self.operations += 1;
+        match self.fault {
+            Some(Fault::FailOnce(at)) if self.operations == at => Err(io_error()),
+            Some(Fault::PowerLoss(at)) if at < self.operations => Err(io_error()),
+            Some(Fault::PowerLoss(at)) => Ok(self.operations < at),
+            _ => Ok(true),
+        }
+    }
+
+    fn change_names<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let powered = self.begin()?;
+        let result = change(self)?;
+        let names = self.names.clone();
+        self.unsynced_names.push(names);
+        powered.then_some(result).ok_or_else(io_error)
+    }
+
+    fn file(&self, name: &str) -> io::Result<usize> {
+        let file = self.names.get(name).copied();
+        file.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+fn io_error() -> io::Error {
+    io::Error::other("simulated fault")
+}
+
+impl Disk for SimulatedDisk {
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.state().names.keys().cloned().collect())
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.open_to_write(name)
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.state().file(name)?;
+        let disk = self.clone();
+        Ok(Box::new(SimulatedFile { disk, file }))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.state().change_names(|state| {
+            state.files.push(FileState::default());
+            let file = state.files.len() - 1;
+            state.names.insert(name.to_owned(), file);
+            Ok(file)
+        })?;
+        let disk = self.clone();
+        Ok(Box::new(SimulatedFile { disk, file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.state().change_names(|state| {
+            let file = state.file(from)?;
+            if state.names.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            state.names.remove(from);
+            state.names.insert(to.to_owned(), file);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.state().change_names(|state| {
+            state.file(name)?;
+            state.names.remove(name);
+            Ok(())
+        })
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.begin()? {
+            return Err(io_error());
+        }
+        state.durable_names = state.names.clone();
+        state.unsynced_names = Vec::new();
+        Ok(())
+    }
+
+    fn directory(&self) -> PathBuf {
+        PathBuf::from("simulated")
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    file: usize,
+}
+
+impl DiskFile for SimulatedFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.disk.state().files[self.file].content.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.disk.state();
+        let content = &state.files[self.file].content;
+        let rest = &content[content.len().min(offset as usize)..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        assert!(bytes.len().is_multiple_of(PAGE) && offset.is_multiple_of(PAGE as u64));
+        assert_eq!(
+            bytes.as_ptr().align_offset(PAGE),
+            0,
+            "direct writes are aligned"
+        );
+        let mut state = self.disk.state();
+        let powered = state.begin()?;
+        let mut count = bytes.len();
+        if state.awkward {
+            if state.operations.is_multiple_of(2) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            count = count.min(PAGE + 512);
+        }
+        let file = &mut state.files[self.file];
+        let written = &bytes[..count];
+        FileState::write(&mut file.content, offset as usize, written);
+        file.unsynced.push((offset as usize, written.to_vec()));
+        powered.then_some(count).ok_or_else(io_error)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        if !state.begin()? {
+            return Err(io_error());
+        }
+        let file = &mut state.files[self.file];
+        file.durable = file.content.clone();
+        file.unsynced = Vec::new();
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! `docs/PROTOCOL.md` says what the code does: every vector in it is what the code produces, its
+//! hashing rules give the same values when followed by hand, and its table of reject reasons is
+//! complete. If a check fails after a change that was meant, the test prints the new block.
+
+mod samples;
+
+use samples::{EXPORTER, frame_key, signing_key};
+use types::auth::{SigningKey, development_seed};
+use types::command::{CancelScope, OrderKind, Place, TimeInForce};
+use types::genesis;
+use types::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW};
+use types::wire::Kind;
+use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
+use types::wire::query::{BalanceRecord, Question};
+use types::wire::session::{ALPN, EXPORTER_LABEL};
+use types::{
+    BaseLots, ClientOrderId, Command, MarketId, Nonce, OrderId, RejectReason, SequenceNumber, Side,
+    Ticks,
+};
+
+const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
+
+/// Bytes per line of the vector block.
+const LINE: usize = 32;
+
+const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
+const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
+const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
+const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
+
+/// 0.25 BTC at 100.50 USD, labelled 7; then everything off every book.
+fn two_commands() -> [Command; 2] {
+    [
+        Command::Place(Place {
+            market: MarketId::new(0),
+            side: Side::Bid,
+            kind: OrderKind::Limit(TimeInForce::Gtc),
+            price: Ticks::new(10_050),
+            quantity: BaseLots::new(250_000),
+            client_order_id: ClientOrderId::new(7),
+        }),
+        Command::CancelAll(CancelScope {
+            market: None,
+            side: None,
+        }),
+    ]
+}
+
+/// What the code produces, in the order of the document.
+fn vectors() -> Vec<(&'static str, Vec<u8>)> {
+    let public = |name: &str| SigningKey::development(name).public().as_bytes().to_vec();
+    let frame = OrdersFrame::parse(samples::frame(&two_commands())).expect("a valid sample");
+    let frame_digest = frame_key().digest(frame.signed_bytes());
+    let genesis_hash = genesis::development().hash();
+    let sequence = SequenceNumber::new(123_456);
+    let order_id = OrderId::new_at(sequence, MarketId::new(517), 42);
+    let nonce = Question::Nonce(Nonce::new(7));
+    let unknown = samples::reply::<BalanceRecord>(Kind::UnknownNonce, &[]);
+    vec![
+        ("dev-0 seed", development_seed("dev-0").to_vec()),
+        ("dev-0 public key", public("dev-0")),
+        ("tls public key", public("tls")),
+        ("development genesis hash", genesis_hash.as_bytes().to_vec()),
+        ("frame key", hand_made_frame_key().to_vec()),
+        ("order id", order_id.get().to_le_bytes().to_vec()),
+        ("hello", samples::hello().to_vec()),
+        ("welcome", samples::welcome().to_vec()),
+        ("orders", frame.bytes().to_vec()),
+        ("orders digest", frame_digest.as_bytes().to_vec()),
+        ("ack", samples::ack(false).to_vec()),
+        ("refusing ack", samples::refusing_ack().to_vec()),
+        ("fills", samples::fills().to_vec()),
+        ("refused", samples::refused().to_vec()),
+        (
+            "query balances",
+            samples::query(Question::Balances).to_vec(),
+        ),
+        ("query nonce", samples::query(nonce).to_vec()),
+        ("balances", samples::balances().to_vec()),
+        ("open orders", samples::open_orders().to_vec()),
+        ("reference", samples::reference().to_vec()),
+        ("unknown nonce", unknown.to_vec()),
+    ]
+}
+
+/// The frame key of the development network as the document says to make it, without our code.
+fn hand_made_frame_key() -> [u8; 32] {
+    let genesis_hash = genesis::development().hash();
+    let mut material = vec![1];
+    material.extend_from_slice(&1u32.to_le_bytes());
+    material.extend_from_slice(genesis_hash.as_bytes());
+    blake3::derive_key(FRAME_CONTEXT, &material)
+}
+
+/// As the block in the document is laid out: `name = ` and up to 32 bytes, then indented lines.
+fn render(vectors: &[(&str, Vec<u8>)]) -> String {
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let entry = |(name, bytes): &(&str, Vec<u8>)| {
+        let lines: Vec<String> = bytes.chunks(LINE).map(hex).collect();
+        format!("{name} =\n  {}\n", lines.join("\n  "))
+    };
+    vectors.iter().map(entry).collect()
+}
+
+#[test]
+fn every_vector_is_what_the_code_produces() {
+    let block = PROTOCOL
+        .split("```vectors\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("the document has a block of vectors");
+    let expected = render(&vectors());
+    assert!(block == expected, "the block should be:\n{expected}");
+}
+
+#[test]
+fn the_hashing_rules_can_be_followed_by_hand() {
+    for text in [
+        DEVELOPMENT_CONTEXT,
+        FRAME_CONTEXT,
+        SESSION_CONTEXT,
+        GENESIS_CONTEXT,
+        str::from_utf8(ALPN).unwrap(),
+        str::from_utf8(EXPORTER_LABEL).unwrap(),
+    ] {
+        assert!(PROTOCOL.contains(text), "{text}");
+    }
+    let seed = blake3::derive_key(DEVELOPMENT_CONTEXT, b"dev-0");
+    assert_eq!(seed, development_seed("dev-0"));
+
+    let frame = OrdersFrame::parse(samples::frame(&two_commands())).unwrap();
+    let signed = &frame.bytes()[..frame.bytes().len() - SIGNATURE_LENGTH];
+    let digest = blake3::keyed_hash(&hand_made_frame_key(), signed);
+    assert_eq!(digest.as_bytes(), frame_key().digest(signed).as_bytes());
+    let digest = types::outcome::Digest::new(*digest.as_bytes());
+    assert!(signing_key().public().verifies(&digest, &frame.signature()));
+
+    let hello = samples::hello();
+    let (signed, signature) = hello.split_at(hello.len() - SIGNATURE_LENGTH);
+    let material = [&EXPORTER[..], signed].concat();
+    let digest = types::outcome::Digest::new(blake3::derive_key(SESSION_CONTEXT, &material));
+    let signature = types::auth::Signature::new(signature.try_into().unwrap());
+    assert!(signing_key().public().verifies(&digest, &signature));
+}
+
+#[test]
+fn the_genesis_hash_can_be_computed_by_hand() {
+    let symbol = |text: &str| {
+        let mut padded = [0; 16];
+        padded[..text.len()].copy_from_slice(text.as_bytes());
+        padded
+    };
+    let mut bytes = Vec::new();
+    bytes.extend(1u32.to_le_bytes());
+    bytes.extend(3u64.to_le_bytes());
+    for asset in ["BTC", "ETH", "USD"] {
+        bytes.extend(symbol(asset));
+        bytes.push(8);
+    }
+    bytes.extend(2u64.to_le_bytes());
+    for (name, base, lot_decimals) in [("BTC-USD", 0u16, 6), ("ETH-USD", 1, 5)] {
+        bytes.extend(symbol(name));
+        bytes.extend(base.to_le_bytes());
+        bytes.extend(2u16.to_le_bytes());
+        for decimals in [2, lot_decimals] {
+            bytes.extend(1u64.to_le_bytes());
+            bytes.push(decimals);
+        }
+        bytes.extend(100i32.to_le_bytes());
+        bytes.extend(300i32.to_le_bytes());
+    }
+    bytes.extend(64u64.to_le_bytes());
+    for account in 0..64 {
+        let key = SigningKey::development(&format!("dev-{account}")).public();
+        bytes.extend(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
+        bytes.extend(1u64.to_le_bytes());
+        bytes.extend(key.as_bytes());
+        bytes.extend(3u64.to_le_bytes());
+        for (asset, units) in [
+            (0u16, 10_000_000u128),
+            (1, 100_000_000),
+            (2, 1_000_000_000_000),
+        ] {
+            bytes.extend(asset.to_le_bytes());
+            bytes.extend((units * 100_000_000).to_le_bytes());
+        }
+    }
+    let hash = blake3::derive_key(GENESIS_CONTEXT, &bytes);
+    assert_eq!(&hash, genesis::development().hash().as_bytes());
+}
+
+#[test]
+fn the_table_of_reject_reasons_is_complete() {
+    let cells = |line: &'static str| -> Vec<&'static str> {
+        line.trim_matches('|').split('|').map(str::trim).collect()
+    };
+    let listed: Vec<(u16, &str, bool)> = PROTOCOL
+        .split("## Reject reasons")
+        .nth(1)
+        .expect("the document has a table of reject reasons")
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with('|'))
+        .map(cells)
+        .filter_map(|cells| {
+            let code = cells[0].parse().ok()?;
+            assert!(cells[3].ends_with('.'), "{} has no meaning", cells[1]);
+            Some((code, cells[1].trim_matches('`'), cells[2] == "yes"))
+        })
+        .collect();
+    let expected: Vec<(u16, &str, bool)> = RejectReason::ALL
+        .iter()
+        .map(|reason| (reason.code(), reason.name(), reason.is_transient()))
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn the_table_of_limits_is_right() {
+    let limit = |name: &str| {
+        let row = PROTOCOL
+            .lines()
+            .find(|line| line.starts_with(&format!("| {name} |")))
+            .expect("the limit is listed");
+        let value = row.split('|').nth(2).expect("a limit has a value");
+        let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a limit is a number")
+    };
+    use types::limits;
+    for (name, value) in [
+        ("commands in a frame", COMMANDS_PER_FRAME_MAX as u64),
+        (
+            "bytes in a message, prefix included",
+            MESSAGE_LENGTH_MAX as u64,
+        ),
+        ("nonces that a key's window holds", NONCE_WINDOW),
+        ("highest nonce", NONCE_MAX),
+        ("highest price in ticks", limits::PRICE_TICKS_MAX),
+        ("highest quantity in lots", limits::QUANTITY_LOTS_MAX),
+        ("fills of one command", limits::FILLS_PER_COMMAND_MAX.into()),
+        (
+            "open orders of an account",
+            limits::OPEN_ORDERS_PER_ACCOUNT_MAX.into(),
+        ),
+        (
+            "resting orders in a book",
+            limits::ORDERS_PER_BOOK_MAX.into(),
+        ),
+        ("markets", limits::MARKETS_MAX as u64),
+        ("assets", limits::ASSETS_MAX as u64),
+    ] {
+        assert_eq!(limit(name), value, "{name}");
+    }
+}

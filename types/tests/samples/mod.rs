@@ -1,0 +1,478 @@
+//! Valid messages of every kind, their parsers, and seeded bytes: what the wire tests share.
+//!
+//! A message kind that is missing from [`messages`] is not tested, so add new kinds here first.
+
+#![allow(dead_code)] // Each test binary uses its own part.
+
+use std::convert::Infallible;
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use types::auth::{AuthenticFrame, FrameKey, SigningKey};
+use types::block::{Entry, SequencedFrame};
+use types::command::{CancelScope, CancelTarget, OrderKind, Place, TimeInForce, Transfer};
+use types::genesis::{self, Genesis};
+use types::outcome::{Fill, Party, Receipt};
+use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
+use types::wire::orders::{FrameHeader, OrdersFrame};
+use types::wire::payload::{decode_entries, encode_entry};
+use types::wire::query::{
+    BalanceRecord, OpenOrder, OpenOrderRecord, Query, Question, Reference, ReferenceRecord,
+    encode_reply, parse_reply,
+};
+use types::wire::session::{Hello, Refused, SessionTerms, Welcome};
+use types::wire::{Kind, split_message};
+use types::{
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyEpoch, KeyId, LogTime,
+    MarketId, NetworkId, Nonce, OrderId, RejectReason, SequenceNumber, Side, Ticks,
+};
+use zerocopy::IntoBytes;
+
+/// The TLS exporter value of all sample sessions.
+pub(crate) const EXPORTER: [u8; 32] = [0; 32];
+
+/// The key that signs all samples.
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::development("dev-0")
+}
+
+/// The frame key of the development network.
+pub(crate) fn frame_key() -> FrameKey {
+    static KEY: OnceLock<FrameKey> = OnceLock::new();
+    *KEY.get_or_init(|| FrameKey::new(NetworkId::DEVELOPMENT, genesis::development().hash()))
+}
+
+/// Every operation, every kind of order, and the ends of the value ranges.
+pub(crate) fn commands() -> Vec<Command> {
+    let place = |side, kind, price| {
+        Command::Place(Place {
+            market: MarketId::new(1),
+            side,
+            kind,
+            price: Ticks::new(price),
+            quantity: BaseLots::new(2),
+            client_order_id: ClientOrderId::new(3),
+        })
+    };
+    let limit = OrderKind::Limit;
+    let scope = |market, side| Command::CancelAll(CancelScope { market, side });
+    vec![
+        place(Side::Bid, limit(TimeInForce::Gtc), 0),
+        place(Side::Ask, limit(TimeInForce::Ioc), 1),
+        place(Side::Bid, limit(TimeInForce::Fok), 1 << 31),
+        place(Side::Ask, OrderKind::PostOnly, u64::MAX),
+        Command::Cancel(CancelTarget::Order(OrderId::new(1 << 16))),
+        Command::Cancel(CancelTarget::Client {
+            market: MarketId::new(1_023),
+            client_order_id: ClientOrderId::new(u64::MAX),
+        }),
+        scope(None, None),
+        scope(None, Some(Side::Ask)),
+        scope(Some(MarketId::new(0)), Some(Side::Bid)),
+        Command::Transfer(Transfer {
+            to: AccountId::new(u32::MAX),
+            asset: AssetId::new(2),
+            amount: Atoms::new(u128::MAX - 1),
+        }),
+    ]
+}
+
+/// A signed frame of `count` commands that starts in the list of [`commands`] at `first`.
+pub(crate) fn orders(count: usize, first: usize) -> Bytes {
+    let commands = commands().into_iter().cycle().skip(first).take(count);
+    frame(&commands.collect::<Vec<_>>())
+}
+
+/// A signed frame of these commands.
+pub(crate) fn frame(commands: &[Command]) -> Bytes {
+    let header = FrameHeader {
+        account: AccountId::new(0),
+        key: KeyId::new(0),
+        epoch: KeyEpoch::new(0),
+        nonce: Nonce::new(7),
+        expires_at: LogTime::new(0),
+    };
+    let mut out = Vec::new();
+    OrdersFrame::encode(&header, commands, &frame_key(), &signing_key(), &mut out);
+    Bytes::from(out)
+}
+
+/// Signed frames with 1, 3 and 256 commands, so that together every operation is there in each.
+pub(crate) fn signed_frames() -> Vec<Bytes> {
+    let kinds = commands().len();
+    let single = (0..kinds).map(|first| orders(1, first));
+    let triple = (0..kinds).step_by(3).map(|first| orders(3, first));
+    single.chain(triple).chain([orders(256, 0)]).collect()
+}
+
+/// The opening of a session.
+pub(crate) fn hello() -> Bytes {
+    let hello = Hello::new(Some(NetworkId::DEVELOPMENT), &signing_key(), &EXPORTER);
+    Bytes::copy_from_slice(hello.as_bytes())
+}
+
+/// The answer to it.
+pub(crate) fn welcome() -> Bytes {
+    let welcome = Welcome::new(&SessionTerms {
+        network: NetworkId::DEVELOPMENT,
+        genesis_hash: genesis::development().hash(),
+        account: AccountId::new(0),
+        key: KeyId::new(0),
+        epoch: KeyEpoch::new(0),
+        next_nonce: Nonce::new(8),
+        frames_in_flight: 256,
+    });
+    Bytes::copy_from_slice(welcome.as_bytes())
+}
+
+/// An answer with an accepted and a rejected command.
+pub(crate) fn ack(repeated: bool) -> Bytes {
+    let sequence = SequenceNumber::new(41);
+    let outcomes = [
+        Receipt::accepted(sequence, 2, BaseLots::new(5)),
+        Receipt::rejected(sequence.next(), RejectReason::InsufficientFunds),
+    ];
+    let outcomes: Vec<_> = outcomes.iter().map(CommandOutcome::from).collect();
+    encode_ack(&Ack {
+        nonce: Nonce::new(7),
+        first_sequence: sequence,
+        times: StageTimes {
+            received_at: 1_700_000_000_000_000_000,
+            sequenced: 1_000,
+            executed: 2_000,
+            durable: 3_000,
+            sent: 4_000,
+        },
+        repeated,
+        refused: None,
+        outcomes: &outcomes,
+    })
+}
+
+/// A frame refused as a whole.
+pub(crate) fn refusing_ack() -> Bytes {
+    encode_ack(&Ack {
+        nonce: Nonce::new(7),
+        first_sequence: SequenceNumber::new(41),
+        times: StageTimes::default(),
+        repeated: false,
+        refused: Some(RejectReason::NonceReused),
+        outcomes: &[],
+    })
+}
+
+fn encode_ack(ack: &Ack<'_>) -> Bytes {
+    let mut out = Vec::new();
+    ack.encode(&mut out);
+    Bytes::from(out)
+}
+
+/// Both reports of one trade.
+pub(crate) fn fills() -> Bytes {
+    let party = |account, order_id| Party {
+        account: AccountId::new(account),
+        order_id: OrderId::new(order_id),
+        client_order_id: ClientOrderId::new(order_id + 1),
+    };
+    let fill = Fill {
+        sequence: SequenceNumber::new(41),
+        market: MarketId::new(0),
+        taker_side: Side::Ask,
+        price: Ticks::new(6_500_000),
+        quantity: BaseLots::new(250_000),
+        maker: party(0, 1 << 16),
+        taker: party(1, 41 << 16),
+        maker_remaining: BaseLots::new(1),
+        maker_fee: -14,
+        taker_fee: Atoms::new(15),
+    };
+    let reports = [Role::Maker, Role::Taker].map(|role| FillReport::new(&fill, role));
+    let mut out = Vec::new();
+    FillReport::encode(&reports, &mut out);
+    Bytes::from(out)
+}
+
+/// A refusal without effect.
+pub(crate) fn refused() -> Bytes {
+    let refused = Refused::new(Nonce::new(7), RejectReason::Busy);
+    Bytes::copy_from_slice(refused.as_bytes())
+}
+
+/// A question.
+pub(crate) fn query(question: Question) -> Bytes {
+    Bytes::copy_from_slice(Query::new(9, question).as_bytes())
+}
+
+/// A list reply of one message.
+pub(crate) fn reply<Record: IntoBytes + zerocopy::Immutable>(
+    kind: Kind,
+    records: &[Record],
+) -> Bytes {
+    let mut out = Vec::new();
+    encode_reply(kind, 9, SequenceNumber::new(41), records, &mut out);
+    Bytes::from(out)
+}
+
+/// Balances of two assets.
+pub(crate) fn balances() -> Bytes {
+    let record = |asset, free, held| {
+        BalanceRecord::new(AssetId::new(asset), Atoms::new(free), Atoms::new(held))
+    };
+    reply(
+        Kind::Balances,
+        &[record(0, 1, u128::MAX), record(2, 1 << 94, 0)],
+    )
+}
+
+/// An open order on each side.
+pub(crate) fn open_orders() -> Bytes {
+    let records = Side::BOTH.map(|side| {
+        OpenOrderRecord::from(&OpenOrder {
+            order_id: OrderId::new(41 << 16),
+            client_order_id: ClientOrderId::new(3),
+            market: MarketId::new(1),
+            side,
+            price: Ticks::new(6_500_000),
+            remaining: BaseLots::new(250_000),
+        })
+    });
+    reply(Kind::OpenOrders, &records)
+}
+
+/// The development assets and markets.
+pub(crate) fn reference() -> Bytes {
+    let genesis: Genesis = genesis::development();
+    reply(Kind::Reference, &Reference::of(&genesis).records())
+}
+
+/// A journal payload: tick, frame, frame, tick.
+pub(crate) fn payload() -> Bytes {
+    let tick = |time| Entry::Tick(LogTime::new(time));
+    let frame = |count, first| {
+        let frame = OrdersFrame::parse(orders(count, first)).expect("samples are valid");
+        Entry::Frame(SequencedFrame {
+            frame: AuthenticFrame::from_journal(frame, &frame_key()),
+            origin: None,
+        })
+    };
+    encode_payload(&[
+        tick(1),
+        frame(1, 4),
+        frame(3, 5),
+        tick(1_700_000_000_000_000_000),
+    ])
+}
+
+/// A payload of these entries.
+pub(crate) fn encode_payload(entries: &[Entry]) -> Bytes {
+    let mut out = Vec::new();
+    for entry in entries {
+        encode_entry(entry, &mut out);
+    }
+    Bytes::from(out)
+}
+
+/// One valid message (or payload) of every kind that carries no signature.
+pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
+    vec![
+        ("welcome", welcome()),
+        ("ack", ack(false)),
+        ("repeated ack", ack(true)),
+        ("refusing ack", refusing_ack()),
+        ("fills", fills()),
+        ("refused", refused()),
+        ("query balances", query(Question::Balances)),
+        ("query open orders", query(Question::OpenOrders)),
+        ("query reference", query(Question::Reference)),
+        ("query nonce", query(Question::Nonce(Nonce::new(7)))),
+        ("balances", balances()),
+        ("open orders", open_orders()),
+        ("reference", reference()),
+        (
+            "unknown nonce",
+            reply::<BalanceRecord>(Kind::UnknownNonce, &[]),
+        ),
+        (
+            "tick payload",
+            encode_payload(&[Entry::Tick(LogTime::new(1))]),
+        ),
+        ("payload", payload()),
+    ]
+}
+
+/// One valid message of every kind.
+pub(crate) fn messages() -> Vec<(&'static str, Bytes)> {
+    let mut messages = unsigned_messages();
+    messages.push(("hello", hello()));
+    messages.extend(signed_frames().into_iter().map(|bytes| ("orders", bytes)));
+    messages
+}
+
+/// Runs every parser on these bytes and, where one accepts them, encodes what it understood again.
+/// Returns one re-encoding per parser that accepted. The signature of an `Orders` frame is copied,
+/// not made anew: whether it holds is another question.
+pub(crate) fn reencodings(bytes: &Bytes) -> Vec<Vec<u8>> {
+    let accepted = [
+        Hello::parse(bytes, &EXPORTER)
+            .ok()
+            .map(|hello| hello.as_bytes().to_vec()),
+        Welcome::parse(bytes)
+            .ok()
+            .map(|terms| Welcome::new(&terms).as_bytes().to_vec()),
+        OrdersFrame::parse(bytes.clone())
+            .ok()
+            .map(|frame| reencode_orders(&frame)),
+        Ack::parse(bytes).ok().map(|ack| encode_ack(&ack).to_vec()),
+        FillReport::parse_all(bytes).ok().map(reencode_fills),
+        Refused::parse(bytes)
+            .ok()
+            .map(|(nonce, reason)| Refused::new(nonce, reason).as_bytes().to_vec()),
+        Query::parse(bytes)
+            .ok()
+            .map(|(request, question)| Query::new(request, question).as_bytes().to_vec()),
+        reencode_reply(bytes, Kind::Balances, |record: &BalanceRecord| {
+            Some(BalanceRecord::new(
+                record.asset(),
+                record.free(),
+                record.held(),
+            ))
+        }),
+        reencode_reply(bytes, Kind::OpenOrders, |record: &OpenOrderRecord| {
+            record.order().map(|order| OpenOrderRecord::from(&order))
+        }),
+        reencode_reply(bytes, Kind::UnknownNonce, |_: &BalanceRecord| None),
+        reencode_reference(bytes),
+        reencode_payload(bytes),
+    ];
+    let mut buffer = bytes.as_ref().into();
+    let whole = split_message(&mut buffer).ok().flatten();
+    let whole = whole.map(|(_, message)| [&message[..], &buffer[..]].concat());
+    accepted.into_iter().flatten().chain(whole).collect()
+}
+
+fn reencode_orders(frame: &OrdersFrame) -> Vec<u8> {
+    let commands: Vec<_> = frame.commands().collect();
+    let mut out = Vec::new();
+    OrdersFrame::encode(
+        &frame.header(),
+        &commands,
+        &frame_key(),
+        &signing_key(),
+        &mut out,
+    );
+    let signed = frame.signed_bytes().len();
+    out[signed..].copy_from_slice(frame.signature().as_bytes());
+    out
+}
+
+fn reencode_fills(reports: &[FillReport]) -> Vec<u8> {
+    let mut out = Vec::new();
+    FillReport::encode(reports, &mut out);
+    out
+}
+
+fn reencode_reply<Record>(
+    bytes: &Bytes,
+    kind: Kind,
+    through_view: impl Fn(&Record) -> Option<Record>,
+) -> Option<Vec<u8>>
+where
+    Record: types::wire::query::ReplyRecord + IntoBytes,
+{
+    let (head, records) = parse_reply::<Record>(bytes, kind).ok()?;
+    let records: Vec<_> = records
+        .iter()
+        .map(|record| through_view(record).expect("parse accepts well-formed records only"))
+        .collect();
+    let mut out = Vec::new();
+    encode_reply(kind, head.request(), head.sequence(), &records, &mut out);
+    // The encoder sets this by itself when there are too many records for one message.
+    out[24] = u8::from(head.more());
+    Some(out)
+}
+
+fn reencode_reference(bytes: &Bytes) -> Option<Vec<u8>> {
+    let (head, records) = parse_reply::<ReferenceRecord>(bytes, Kind::Reference).ok()?;
+    let mut reference = Reference::default();
+    for record in records {
+        reference.add(record).ok()?;
+    }
+    let mut out = Vec::new();
+    let records = reference.records();
+    encode_reply(
+        Kind::Reference,
+        head.request(),
+        head.sequence(),
+        &records,
+        &mut out,
+    );
+    out[24] = u8::from(head.more());
+    Some(out)
+}
+
+fn reencode_payload(bytes: &Bytes) -> Option<Vec<u8>> {
+    let mut entries = Vec::new();
+    decode_entries(bytes.clone(), &frame_key(), &mut entries).ok()?;
+    Some(encode_payload(&entries).to_vec())
+}
+
+/// Reproducible bits, and the seed on standard error if the test fails while this lives.
+#[derive(Debug)]
+pub(crate) struct Seeded {
+    seed: u64,
+    state: u64,
+}
+
+impl Seeded {
+    /// Bits of this seed.
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { seed, state: seed }
+    }
+
+    /// The next 64 bits (SplitMix64).
+    pub(crate) const fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// A number below `bound`.
+    pub(crate) const fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// This many bytes.
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+}
+
+impl Drop for Seeded {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with seed {}", self.seed);
+        }
+    }
+}
+
+impl rand_core::TryRng for Seeded {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.next() as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.next())
+    }
+
+    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Infallible> {
+        destination.fill_with(|| self.next() as u8);
+        Ok(())
+    }
+}
+
+// Batch verification wants bits that signers cannot predict; the signers of these tests do not try.
+impl rand_core::TryCryptoRng for Seeded {}

@@ -1,0 +1,128 @@
+//! The steps of CI, cheapest first. The first one that fails ends the run.
+
+use std::time::Instant;
+
+use crate::project::{Failure, Project};
+use crate::{edges, tidy, versions};
+
+/// One thing that must hold.
+struct Step {
+    name: &'static str,
+    work: Work,
+}
+
+enum Work {
+    /// A check of ours.
+    Check(fn(&Project) -> Result<(), Failure>),
+    /// A cargo command, and what to set in its environment.
+    Cargo(
+        &'static [&'static str],
+        &'static [(&'static str, &'static str)],
+    ),
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        work: Work::Cargo(&["fmt", "--all", "--", "--check"], &[]),
+    },
+    Step {
+        name: "tidy",
+        work: Work::Check(tidy::run),
+    },
+    Step {
+        name: "edges",
+        work: Work::Check(edges::run),
+    },
+    Step {
+        name: "versions",
+        work: Work::Check(versions::run),
+    },
+    Step {
+        name: "clippy",
+        work: Work::Cargo(
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        ),
+    },
+    Step {
+        name: "docs",
+        work: Work::Cargo(
+            &["doc", "--workspace", "--no-deps", "--locked"],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        ),
+    },
+    Step {
+        name: "tests",
+        work: Work::Cargo(&["test", "--workspace", "--locked"], &[]),
+    },
+    // Benches run a small size once, so that they never rot.
+    Step {
+        name: "benches",
+        work: Work::Cargo(&["bench", "-p", "benches", "--locked", "--", "--test"], &[]),
+    },
+    // The whole node at full speed for three seconds: its verdict is the exit code.
+    Step {
+        name: "demo",
+        work: Work::Cargo(
+            &[
+                "run",
+                "--release",
+                "--locked",
+                "--",
+                "demo",
+                "--seconds",
+                "3",
+            ],
+            &[],
+        ),
+    },
+];
+
+/// Runs all steps.
+pub(crate) fn run(project: &Project) -> Result<(), Failure> {
+    let start = Instant::now();
+    for (done, step) in STEPS.iter().enumerate() {
+        println!("\n== {} ({} of {})", step.name, done + 1, STEPS.len());
+        let step_start = Instant::now();
+        let result = step.run(project);
+        let seconds = step_start.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => println!("== {}: passed in {seconds:.1} s", step.name),
+            Err(failure) => {
+                return Err(Failure::new(format!(
+                    "{failure}\n== ci: {} failed after {seconds:.1} s; {done} of {} steps passed",
+                    step.name,
+                    STEPS.len()
+                )));
+            }
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "\n== ci: all {} steps passed in {seconds:.1} s",
+        STEPS.len()
+    );
+    Ok(())
+}
+
+impl Step {
+    fn run(&self, project: &Project) -> Result<(), Failure> {
+        match self.work {
+            Work::Check(check) => check(project),
+            Work::Cargo(arguments, environment) => {
+                let mut cargo = project.command("cargo");
+                cargo.args(arguments).envs(environment.iter().copied());
+                project.execute(cargo)
+            }
+        }
+    }
+}
