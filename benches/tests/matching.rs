@@ -1,10 +1,11 @@
 //! The streams of the matching bench are what they say, and everybody makes the same trades of them.
 
 use benches::matching::{
-    Action, Engine, Keel, Mix, Naming, Plan, Reference, Room, Size, Stream, Tally, recorded,
+    Action, Engine, Keel, Mix, Naming, Plan, Reference, Room, Size, Stream, Tally, plain_order,
+    plain_taker, recorded,
 };
-use matching::{NaiveBook, RestingOrder};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Ticks};
+use matching::{Meeting, NaiveBook};
+use types::{AccountId, GroupId, OrderId};
 
 #[test]
 fn a_plan_is_one_stream_on_every_machine() {
@@ -148,23 +149,24 @@ impl Engine for Naive {
             return;
         }
         *entered += 1;
-        let (price, wanted) = (
-            Ticks::new(op.price.into()),
-            BaseLots::new(op.quantity.into()),
+        let (price, wanted) = (op.price.into(), op.quantity.into());
+        let taker = plain_taker(op.side, price, wanted);
+        let taken = book.take(
+            &taker,
+            |account| GroupId::new(account.get()),
+            |meeting| {
+                if let Meeting::Fill {
+                    maker, quantity, ..
+                } = meeting
+                {
+                    tally.add(maker.price.get(), quantity.get());
+                }
+            },
         );
-        let taken = book.take(op.side, price, wanted, u32::MAX, |fill| {
-            tally.add(fill.maker.price.get(), fill.quantity.get());
-        });
-        let remaining = wanted - taken.filled;
-        if op.action != Action::Immediate && !remaining.is_zero() {
-            book.rest(&RestingOrder {
-                order_id: OrderId::new(*entered),
-                account: AccountId::new(0),
-                client_order_id: ClientOrderId::NONE,
-                side: op.side,
-                price,
-                remaining,
-            });
+        let remaining = taken.remaining.get();
+        if op.action != Action::Immediate && remaining > 0 {
+            let owner = (OrderId::new(*entered), AccountId::new(0));
+            book.rest(&plain_order(owner, op.side, price, remaining));
         }
     }
 }

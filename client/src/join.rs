@@ -132,11 +132,13 @@ fn check_next(
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use types::command::{Resting, Trigger, TriggerCondition};
     use types::genesis::development;
     use types::wire::query::{OpenOrder, encode_reply};
     use types::wire::split_message;
     use types::{
-        AssetId, Atoms, BaseLots, ClientOrderId, MarketId, OrderId, SequenceNumber, Side, Ticks,
+        AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, SequenceNumber, Side,
+        Ticks,
     };
 
     use super::*;
@@ -152,18 +154,29 @@ mod tests {
         Ok(joined)
     }
 
+    /// An iceberg that is armed.
+    fn order(number: u64) -> OpenOrder {
+        OpenOrder {
+            order_id: OrderId::new(number),
+            client_order_id: ClientOrderId::new(number),
+            market: MarketId::new(1),
+            side: Side::Ask,
+            price: Ticks::new(1),
+            remaining: BaseLots::new(9),
+            resting: Resting {
+                expires_at: LogTime::new(2),
+                display: BaseLots::new(3),
+            },
+            trigger: Some(Trigger {
+                condition: TriggerCondition::Stop,
+                price: Ticks::new(4),
+            }),
+        }
+    }
+
     #[test]
     fn a_long_list_comes_as_one_message() {
-        let orders: Vec<_> = (0..5_000)
-            .map(|number| OpenOrder {
-                order_id: OrderId::new(number),
-                client_order_id: ClientOrderId::new(number),
-                market: MarketId::new(1),
-                side: Side::Ask,
-                price: Ticks::new(1),
-                remaining: BaseLots::new(1),
-            })
-            .collect();
+        let orders: Vec<_> = (0..5_000).map(order).collect();
         let records: Vec<_> = orders.iter().map(OpenOrderRecord::from).collect();
         let mut bytes = Vec::new();
         let sequence = SequenceNumber::new(9);
@@ -193,15 +206,7 @@ mod tests {
 
     #[test]
     fn replies_do_not_mix_and_have_an_end() {
-        let order = OpenOrder {
-            order_id: OrderId::new(1),
-            client_order_id: ClientOrderId::NONE,
-            market: MarketId::new(1),
-            side: Side::Bid,
-            price: Ticks::new(1),
-            remaining: BaseLots::new(1),
-        };
-        let orders = vec![OpenOrderRecord::from(&order); 2_000];
+        let orders = vec![OpenOrderRecord::from(&order(1)); 2_000];
         let balance = BalanceRecord::new(AssetId::new(0), Atoms::ZERO, Atoms::ZERO);
         let sequence = SequenceNumber::ZERO;
         let mut bytes = Vec::new();

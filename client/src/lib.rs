@@ -20,8 +20,7 @@
 //!     key: SigningKey::development("dev-0"),
 //! })
 //! .await?;
-//! let everything = CancelScope { market: None, side: None };
-//! let nonce = sender.queue_frame(&[Command::CancelAll(everything)]);
+//! let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
 //! sender.flush().await?;
 //! while let Ok(message) = receiver.next().await {
 //!     if let Message::Ack(ack) = message && ack.nonce() == nonce {
@@ -45,7 +44,7 @@ mod signer;
 
 pub use connect::{ConnectOptions, connect, quic_config};
 pub use error::{ConnectError, SessionError};
-pub use message::{AckMessage, FillsMessage, Message};
+pub use message::{AckMessage, EndedMessage, FillsMessage, Message};
 pub use pin::ServerPin;
 pub use receiver::Receiver;
 pub use sender::Sender;

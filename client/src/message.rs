@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use types::wire::ack::{Ack, FillReport};
+use types::wire::ended::EndedReport;
 use types::wire::query::{BalanceRecord, OpenOrder, Reference};
 use types::{Nonce, RejectReason, SequenceNumber};
 
@@ -12,6 +13,9 @@ pub enum Message {
     Ack(AckMessage),
     /// Executions of the account's orders.
     Fills(FillsMessage),
+    /// What else happened to the account's open orders: they expired, met their own group, or were
+    /// triggered.
+    Ended(EndedMessage),
     /// A message was refused before it was sequenced, and had no effect.
     Refused {
         /// Of the refused frame; zero for anything else.
@@ -94,5 +98,23 @@ impl FillsMessage {
     /// The executions, in sequence order. Reads the bytes again: take it once.
     pub fn reports(&self) -> &[FillReport] {
         FillReport::parse_all(&self.bytes).expect("checked when it was received")
+    }
+}
+
+/// Changes of open orders without a trade: a checked message that owns its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedMessage {
+    bytes: Bytes,
+}
+
+impl EndedMessage {
+    pub(crate) fn parse(bytes: Bytes) -> Result<Self, RejectReason> {
+        EndedReport::parse_all(&bytes)?;
+        Ok(Self { bytes })
+    }
+
+    /// The changes, in the order in which they happened. Reads the bytes again: take it once.
+    pub fn reports(&self) -> &[EndedReport] {
+        EndedReport::parse_all(&self.bytes).expect("checked when it was received")
     }
 }

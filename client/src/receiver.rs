@@ -8,7 +8,7 @@ use types::wire::{Kind, split_message};
 
 use crate::error::SessionError;
 use crate::join::Joiner;
-use crate::message::{AckMessage, FillsMessage, Message};
+use crate::message::{AckMessage, EndedMessage, FillsMessage, Message};
 
 /// Yields the server's messages in the order in which they were sent.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ impl Receiver {
         let message = match kind {
             Kind::Ack => Message::Ack(AckMessage::parse(bytes)?),
             Kind::Fills => Message::Fills(FillsMessage::parse(bytes)?),
+            Kind::Ended => Message::Ended(EndedMessage::parse(bytes)?),
             Kind::Refused => {
                 let (nonce, reason) = Refused::parse(&bytes)?;
                 Message::Refused { nonce, reason }

@@ -1,6 +1,7 @@
 //! The sending half of a session.
 
 use quinn::{Endpoint, SendStream};
+use types::limits::NONCE_MAX;
 use types::wire::query::{Query, Question};
 use types::wire::session::SessionTerms;
 use types::{Command, LogTime, Nonce};
@@ -50,21 +51,28 @@ impl Sender {
         self.next_nonce
     }
 
-    /// Signs a frame with the next nonce, without expiry, and queues it. Panics on 0 or more than
-    /// 256 commands.
-    pub fn queue_frame(&mut self, commands: &[Command]) -> Nonce {
+    /// Signs a frame with the next nonce, without expiry, and queues it. Panics on no commands, or
+    /// on more than one frame holds: see [`FrameSigner::sign`].
+    pub fn queue_frame(&mut self, commands: &[Command<'_>]) -> Nonce {
         let nonce = self.next_nonce;
         self.queue_frame_with(nonce, LogTime::ZERO, commands);
         nonce
     }
 
     /// Signs a frame and queues it. Later frames of [`Sender::queue_frame`] have higher nonces.
-    pub fn queue_frame_with(&mut self, nonce: Nonce, expires_at: LogTime, commands: &[Command]) {
+    pub fn queue_frame_with(
+        &mut self,
+        nonce: Nonce,
+        expires_at: LogTime,
+        commands: &[Command<'_>],
+    ) {
         self.signer
             .sign(nonce, expires_at, commands, &mut self.queued);
-        // The last nonce of all has no next one; using it again is the server's to refuse.
-        let next = Nonce::new(nonce.get().saturating_add(1));
-        self.next_nonce = self.next_nonce.max(next);
+        // A nonce beyond the limit is the server's to refuse; going on from it would make every
+        // later frame as bad.
+        if nonce.get() < NONCE_MAX {
+            self.next_nonce = self.next_nonce.max(nonce.next());
+        }
     }
 
     /// Queues a whole message as it is: a frame that was signed before, or sent before.

@@ -32,12 +32,14 @@ impl FrameSigner {
     }
 
     /// Appends a signed frame to `out`. The node refuses it once its logged time has passed
-    /// `expires_at`; zero: never. Panics on 0 or more than 256 commands.
+    /// `expires_at`; zero: never. Panics on no commands, or on more than fit one frame, which is
+    /// [`SLOTS_PER_FRAME_MAX`](types::limits::SLOTS_PER_FRAME_MAX) slots of
+    /// [`slots_needed`](types::wire::command::slots_needed).
     pub fn sign(
         &mut self,
         nonce: Nonce,
         expires_at: LogTime,
-        commands: &[Command],
+        commands: &[Command<'_>],
         out: &mut Vec<u8>,
     ) {
         let header = FrameHeader {

@@ -9,9 +9,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use hashbrown::HashMap;
 use ledger::{Ledger, Trade};
 use types::genesis::{Genesis, MarketSpec};
-use types::outcome::{BlockOutcome, Event, Fill, Party};
+use types::outcome::{BlockOutcome, Event, Fill, Party, Reduced};
 use types::wire::query::OpenOrder;
-use types::{AccountId, BaseLots, MarketId, OrderId, SequenceNumber, Side, Ticks};
+use types::{AccountId, OrderId, SequenceNumber};
 
 use crate::transition::needed;
 
@@ -42,23 +42,36 @@ impl Follower {
         for record in &outcome.events {
             match record.event() {
                 Event::Fill(fill) => self.fill(&fill),
-                Event::Rested(rested) => self.rested(
-                    rested.owner,
-                    rested.market,
-                    rested.side,
-                    rested.price,
-                    rested.quantity,
+                Event::Rested(rested) => self.opened(
+                    rested.owner.account,
+                    OpenOrder {
+                        order_id: rested.owner.order_id,
+                        client_order_id: rested.owner.client_order_id,
+                        market: rested.market,
+                        side: rested.side,
+                        price: rested.price,
+                        remaining: rested.quantity,
+                        resting: rested.resting,
+                        trigger: None,
+                    },
                 ),
-                Event::Done(done) if done.rested => {
-                    let order = self.open[done.owner.account.index()]
-                        .remove(&done.owner.order_id)
-                        .expect("only open orders end");
-                    let spec = &self.markets[done.market.index()];
-                    let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
-                    self.ledger.release(done.owner.account, asset, amount);
-                    self.ledger.order_closed(done.owner.account);
-                }
+                Event::Armed(armed) => self.opened(
+                    armed.owner.account,
+                    OpenOrder {
+                        order_id: armed.owner.order_id,
+                        client_order_id: armed.owner.client_order_id,
+                        market: armed.market,
+                        side: armed.side,
+                        price: armed.price,
+                        remaining: armed.quantity,
+                        resting: armed.resting,
+                        trigger: Some(armed.trigger),
+                    },
+                ),
+                Event::Triggered(triggered) => self.closed(&triggered.owner),
+                Event::Done(done) if done.held => self.closed(&done.owner),
                 Event::Done(_) => {}
+                Event::Reduced(reduced) => self.reduced(&reduced),
                 Event::Transferred(movement) => self
                     .ledger
                     .transfer(movement.from, movement.to, movement.asset, movement.amount)
@@ -113,29 +126,38 @@ impl Follower {
         }
     }
 
-    fn rested(
-        &mut self,
-        owner: Party,
-        market: MarketId,
-        side: Side,
-        price: Ticks,
-        quantity: BaseLots,
-    ) {
-        let spec = &self.markets[market.index()];
-        let (asset, amount) = needed(spec, side, price, quantity);
+    /// An order's funds are held from here on.
+    fn opened(&mut self, account: AccountId, order: OpenOrder) {
+        let spec = &self.markets[order.market.index()];
+        let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
         self.ledger
-            .hold(owner.account, asset, amount)
-            .expect("only covered orders rest");
-        self.ledger.order_opened(owner.account);
-        let order = OpenOrder {
-            order_id: owner.order_id,
-            client_order_id: owner.client_order_id,
-            market,
-            side,
-            price,
-            remaining: quantity,
-        };
-        self.open[owner.account.index()].insert(owner.order_id, order);
+            .hold(account, asset, amount)
+            .expect("only covered orders are opened");
+        self.ledger.order_opened(account);
+        self.open[account.index()].insert(order.order_id, order);
+    }
+
+    /// An order's hold ends.
+    fn closed(&mut self, owner: &Party) {
+        let order = self.open[owner.account.index()]
+            .remove(&owner.order_id)
+            .expect("only open orders end");
+        let spec = &self.markets[order.market.index()];
+        let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
+        self.ledger.release(owner.account, asset, amount);
+        self.ledger.order_closed(owner.account);
+    }
+
+    fn reduced(&mut self, reduced: &Reduced) {
+        let order = self.open[reduced.owner.account.index()]
+            .get_mut(&reduced.owner.order_id)
+            .expect("only open orders shrink");
+        let by = order.remaining - reduced.remaining;
+        assert_eq!(by, reduced.by, "sizes follow from what happened before");
+        order.remaining = reduced.remaining;
+        let spec = &self.markets[order.market.index()];
+        let (asset, amount) = needed(spec, order.side, order.price, by);
+        self.ledger.release(reduced.owner.account, asset, amount);
     }
 }
 

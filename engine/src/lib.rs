@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`transition`] | `apply(view, command)`: the one meaning |
 //! | [`view`] | what a transition may see and touch, as traits that every executor implements |
-//! | [`state`] | ledger and books of one network, at one point of the total order |
+//! | [`market`] | one market's book and what stands beside it |
+//! | [`state`] | ledger and markets of one network, at one point of the total order |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
 //! | [`sequencer`] | numbers frames and seals blocks |
@@ -20,6 +21,7 @@
 pub mod admission;
 pub mod follower;
 pub mod gate;
+pub mod market;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;

@@ -59,6 +59,21 @@ impl Sequencer {
         self.push_entry(Entry::Frame(frame));
     }
 
+    /// Logs time although no frame has come, because an order has to expire. Does nothing if the
+    /// clock stands still or runs backwards.
+    ///
+    /// Panics if there are frames waiting: their tick comes first.
+    pub fn tick(&mut self, now: LogTime) {
+        assert!(
+            self.entries.is_empty(),
+            "a tick precedes the frames of its block"
+        );
+        if now > self.last_tick {
+            self.last_tick = now;
+            self.push_entry(Entry::Tick(now));
+        }
+    }
+
     /// Seals what was taken since the last block; `None` if that is nothing. The block's list comes
     /// back through [`Sequencer::recycle`].
     pub fn seal(&mut self) -> Option<Block> {

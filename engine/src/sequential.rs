@@ -21,8 +21,9 @@ pub fn execute(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
     for entry in &block.entries {
         match entry {
             Entry::Tick(time) => {
-                let now = &mut state.position_mut().time;
-                *now = (*now).max(*time);
+                let now = state.position().time.max(*time);
+                state.position_mut().time = now;
+                transition::expire(state, sequence, now, &mut outcome.events);
             }
             Entry::Frame(sequenced) => execute_frame(state, sequenced, sequence, outcome),
         }
@@ -63,6 +64,7 @@ fn execute_frame(
         let context = Context {
             account: header.account,
             sequence,
+            now: time,
         };
         transition::apply(state, context, &command, outcome);
         sequence = sequence.next();

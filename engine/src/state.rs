@@ -1,12 +1,16 @@
 //! Ledger and books of one network, at one point of the total order.
 
 use ledger::Ledger;
-use matching::Book;
 use types::auth::FrameKey;
+use types::command::{Crossing, Immediate, OrderKind, TimeInForce};
 use types::genesis::{Genesis, MarketSpec};
 use types::outcome::Digest;
-use types::{Height, LogTime, MarketId, SequenceNumber, Side};
+use types::{
+    AccountId, AssetId, Atoms, GroupId, Height, LogTime, MarketId, SequenceNumber, Side, Ticks,
+};
 
+use crate::market::MarketState;
+use crate::transition::needed;
 use crate::view::{MarketView, StateView};
 
 const STATE_CONTEXT: &str = "keel 2026-11-23 engine state";
@@ -15,6 +19,9 @@ const STATE_CONTEXT: &str = "keel 2026-11-23 engine state";
 #[derive(Debug)]
 pub struct State {
     ledger: Ledger,
+    /// By account; never changes after genesis, and kept beside the ledger so that a fill can move
+    /// balances while the book asks who belongs together.
+    groups: Vec<GroupId>,
     markets: Vec<Market>,
     position: Position,
     frame_key: FrameKey,
@@ -23,7 +30,7 @@ pub struct State {
 #[derive(Debug)]
 struct Market {
     spec: MarketSpec,
-    book: Book,
+    state: MarketState,
 }
 
 /// How far the total order has been executed.
@@ -45,10 +52,15 @@ impl State {
     pub fn from_genesis(genesis: &Genesis, hash_seed: u64) -> Self {
         let market = |spec: &MarketSpec| Market {
             spec: *spec,
-            book: Book::new(hash_seed),
+            state: MarketState::new(hash_seed),
         };
         Self {
             ledger: Ledger::from_genesis(genesis),
+            groups: genesis
+                .accounts()
+                .iter()
+                .map(|account| account.group)
+                .collect(),
             markets: genesis.markets().iter().map(market).collect(),
             position: Position {
                 height: Height::ZERO,
@@ -83,18 +95,27 @@ impl State {
         &self.frame_key
     }
 
-    /// A market's grid and its book.
-    pub fn book(&self, market: MarketId) -> Option<(&MarketSpec, &Book)> {
+    /// A market's grid and its state.
+    pub fn market_state(&self, market: MarketId) -> Option<(&MarketSpec, &MarketState)> {
         let market = self.markets.get(market.index())?;
-        Some((&market.spec, &market.book))
+        Some((&market.spec, &market.state))
     }
 
     /// All markets, by id.
-    pub fn books(&self) -> impl Iterator<Item = (MarketId, &MarketSpec, &Book)> {
+    pub fn market_states(&self) -> impl Iterator<Item = (MarketId, &MarketSpec, &MarketState)> {
         self.markets.iter().zip(0..).map(|(market, id)| {
             let id = MarketId::new(id);
-            (id, &market.spec, &market.book)
+            (id, &market.spec, &market.state)
         })
+    }
+
+    /// When the next open order expires; `None` if none does. A tick at or after it takes it off.
+    pub fn next_expiry(&self) -> Option<LogTime> {
+        let states = self.markets.iter().map(|market| &market.state);
+        states
+            .flat_map(|state| [state.book.next_expiry(), state.triggers.next_expiry()])
+            .flatten()
+            .min()
     }
 
     /// A digest of everything that commands may change except where blocks were cut: two states
@@ -104,18 +125,14 @@ impl State {
         hasher.update(self.ledger.state_hash().as_bytes());
         hasher.update(&self.position.sequence.get().to_le_bytes());
         hasher.update(&self.position.time.get().to_le_bytes());
-        for (market, _, book) in self.books() {
+        for (market, _, state) in self.market_states() {
             hasher.update(&market.get().to_le_bytes());
-            for side in Side::BOTH {
-                for order in book.orders(side) {
+            digest_market(state, &mut hasher);
+            // Each owner's orders stand in an order of their own, in which a cancel-all goes.
+            for account in (0..self.ledger.account_count()).map(AccountId::new) {
+                for order in state.book.orders_of(account) {
                     hasher.update(&order.order_id.get().to_le_bytes());
-                    hasher.update(&order.account.get().to_le_bytes());
-                    hasher.update(&order.client_order_id.get().to_le_bytes());
-                    hasher.update(&order.price.get().to_le_bytes());
-                    hasher.update(&order.remaining.get().to_le_bytes());
                 }
-                // No order has id zero: it ends a side.
-                hasher.update(&[0; 8]);
             }
         }
         Digest::new(*hasher.finalize().as_bytes())
@@ -126,21 +143,36 @@ impl State {
     pub fn assert_invariants(&self) {
         let assets = usize::from(self.ledger.asset_count());
         let accounts = self.ledger.account_count();
-        let mut held = vec![types::Atoms::ZERO; accounts as usize * assets];
+        let mut held = vec![Atoms::ZERO; accounts as usize * assets];
         let mut open = vec![0u32; accounts as usize];
-        for (_, spec, book) in self.books() {
-            book.assert_invariants();
-            for order in Side::BOTH.into_iter().flat_map(|side| book.orders(side)) {
-                let (asset, amount) =
-                    crate::transition::needed(spec, order.side, order.price, order.remaining);
-                held[order.account.index() * assets + asset.index()] += amount;
-                open[order.account.index()] += 1;
+        let mut count = |account: AccountId, (asset, amount): (AssetId, Atoms)| {
+            held[account.index() * assets + asset.index()] += amount;
+            open[account.index()] += 1;
+        };
+        for (_, spec, state) in self.market_states() {
+            state.book.assert_invariants();
+            state.triggers.assert_invariants();
+            assert!(state.due.is_empty(), "nothing is due between commands");
+            for order in Side::BOTH
+                .into_iter()
+                .flat_map(|side| state.book.orders(side))
+            {
+                count(
+                    order.account,
+                    needed(spec, order.side, order.price, order.remaining),
+                );
+            }
+            for order in state.triggers.orders() {
+                count(
+                    order.account,
+                    needed(spec, order.side, order.price, order.quantity),
+                );
             }
         }
-        for account in (0..accounts).map(types::AccountId::new) {
+        for account in (0..accounts).map(AccountId::new) {
             assert_eq!(self.ledger.open_orders(account), open[account.index()]);
             for asset in 0..self.ledger.asset_count() {
-                let asset = types::AssetId::new(asset);
+                let asset = AssetId::new(asset);
                 assert_eq!(
                     self.ledger.balance(account, asset).held,
                     held[account.index() * assets + asset.index()],
@@ -162,15 +194,80 @@ impl StateView for State {
     }
 
     fn market(&mut self, market: MarketId) -> Option<MarketView<'_, Ledger>> {
-        let Market { spec, book } = self.markets.get_mut(market.index())?;
+        let Market { spec, state } = self.markets.get_mut(market.index())?;
         Some(MarketView {
             spec,
-            book,
+            groups: &self.groups,
+            state,
             funds: &mut self.ledger,
         })
     }
 
     fn market_count(&self) -> u16 {
         u16::try_from(self.markets.len()).expect("limited by the genesis")
+    }
+}
+
+/// Everything of a market in canonical order. Lists are preceded by their lengths.
+fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
+    let mut number = |number: u64| {
+        hasher.update(&number.to_le_bytes());
+    };
+    number(state.last_trade.map_or(0, Ticks::get));
+    for side in Side::BOTH {
+        number(state.book.orders(side).count() as u64);
+        for order in state.book.orders(side) {
+            number(order.order_id.get());
+            number(order.account.get().into());
+            number(order.client_order_id.get());
+            number(order.price.get());
+            number(order.quantity.get());
+            number(order.remaining.get());
+            number(order.display.get());
+            number(order.shown.get());
+            number(order.expires_at.get());
+        }
+    }
+    number(state.triggers.len().into());
+    for order in state.triggers.orders() {
+        number(order.order_id.get());
+        number(order.account.get().into());
+        number(order.client_order_id.get());
+        number(order.side as u64);
+        number(order.price.get());
+        number(order.quantity.get());
+        number(order.trigger.condition as u64);
+        number(order.trigger.price.get());
+        number(order.self_trade as u64);
+        number(kind_code(order.kind));
+        let resting = order.kind.resting().unwrap_or_default();
+        number(resting.display.get());
+        number(resting.expires_at.get());
+    }
+    for (account, set) in state.quotes.iter() {
+        number(account.get().into());
+        number(set.number);
+        for orders in &set.orders {
+            number(orders.len() as u64);
+            orders.iter().for_each(|order_id| number(order_id.get()));
+        }
+    }
+    for (account, label, until) in state.remembered.iter() {
+        number(account.get().into());
+        number(label.get());
+        number(until.get());
+    }
+}
+
+/// How an armed order will enter, as a number of its own.
+const fn kind_code(kind: OrderKind) -> u64 {
+    match kind {
+        OrderKind::Limit(TimeInForce::Rest(_)) => 0,
+        OrderKind::Limit(TimeInForce::Immediate(Immediate::OrCancel)) => 1,
+        OrderKind::Limit(TimeInForce::Immediate(Immediate::OrKill)) => 2,
+        OrderKind::Market(Immediate::OrCancel) => 3,
+        OrderKind::Market(Immediate::OrKill) => 4,
+        OrderKind::PostOnly(Crossing::Reject, _) => 5,
+        OrderKind::PostOnly(Crossing::Slide, _) => 6,
     }
 }

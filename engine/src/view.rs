@@ -6,9 +6,10 @@
 //! not values, so that an executor can tell a decision that changed from a number that changed.
 
 use ledger::{Fees, Ledger, Trade};
-use matching::Book;
 use types::genesis::MarketSpec;
-use types::{AccountId, AssetId, Atoms, MarketId};
+use types::{AccountId, AssetId, Atoms, GroupId, MarketId};
+
+use crate::market::MarketState;
 
 /// Accounts and balances, as a transition may use them.
 pub trait Funds {
@@ -48,8 +49,10 @@ pub trait Funds {
 pub struct MarketView<'a, F> {
     /// Its grid, assets and fees.
     pub spec: &'a MarketSpec,
-    /// Its resting orders.
-    pub book: &'a mut Book,
+    /// By account, the group within which orders may refuse to trade.
+    pub groups: &'a [GroupId],
+    /// Its book and what stands beside it.
+    pub state: &'a mut MarketState,
     /// The accounts.
     pub funds: &'a mut F,
 }

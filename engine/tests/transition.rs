@@ -1,11 +1,13 @@
 //! What each command means, step by step: one line a step, the expected result beside it.
 
+#![allow(clippy::unwrap_used)] // Test support: a panic is a failed test.
+
 mod common;
 
 use common::{Signer, poor_genesis};
 use engine::State;
 use engine::sequencer::Sequencer;
-use types::command::{CancelScope, CancelTarget, OrderKind, Place, TimeInForce, Transfer};
+use types::command::{Cancel, CancelScope, OrderKind, Place, SelfTrade, Transfer};
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::{BlockOutcome, FrameVerdict};
 use types::{
@@ -13,12 +15,18 @@ use types::{
     RejectReason, SequenceNumber, Side, Ticks,
 };
 
-const GTC: OrderKind = OrderKind::Limit(TimeInForce::Gtc);
-const IOC: OrderKind = OrderKind::Limit(TimeInForce::Ioc);
-const FOK: OrderKind = OrderKind::Limit(TimeInForce::Fok);
-const POST: OrderKind = OrderKind::PostOnly;
+const GTC: OrderKind = OrderKind::GTC;
+const IOC: OrderKind = OrderKind::IOC;
+const FOK: OrderKind = OrderKind::FOK;
+const POST: OrderKind = OrderKind::POST_ONLY;
 
-fn order(side: Side, price: u64, quantity: u64, kind: OrderKind, label: u64) -> Command {
+const fn order(
+    side: Side,
+    price: u64,
+    quantity: u64,
+    kind: OrderKind,
+    label: u64,
+) -> Command<'static> {
     Command::Place(Place {
         market: MarketId::new(0),
         side,
@@ -26,34 +34,34 @@ fn order(side: Side, price: u64, quantity: u64, kind: OrderKind, label: u64) -> 
         price: Ticks::new(price),
         quantity: BaseLots::new(quantity),
         client_order_id: ClientOrderId::new(label),
+        self_trade: SelfTrade::Allow,
+        trigger: None,
     })
 }
 
-fn bid(price: u64, quantity: u64, kind: OrderKind) -> Command {
+const fn bid(price: u64, quantity: u64, kind: OrderKind) -> Command<'static> {
     order(Side::Bid, price, quantity, kind, 0)
 }
 
-fn ask(price: u64, quantity: u64, kind: OrderKind) -> Command {
+const fn ask(price: u64, quantity: u64, kind: OrderKind) -> Command<'static> {
     order(Side::Ask, price, quantity, kind, 0)
 }
 
-const fn cancel_at(sequence: u64) -> Command {
+const fn cancel_at(sequence: u64) -> Command<'static> {
     let sequence = SequenceNumber::new(sequence);
-    Command::Cancel(CancelTarget::Order(OrderId::new_at(
-        sequence,
-        MarketId::new(0),
-        0,
-    )))
+    let order_id = OrderId::new_at(sequence, MarketId::new(0), 0);
+    Command::Cancel(Cancel::Order(order_id))
 }
 
-fn cancel_label(label: u64) -> Command {
-    Command::Cancel(CancelTarget::Client {
+const fn cancel_label(label: u64) -> Command<'static> {
+    Command::Cancel(Cancel::Client {
         market: MarketId::new(0),
         client_order_id: ClientOrderId::new(label),
+        remember_until: LogTime::ZERO,
     })
 }
 
-fn transfer(to: u32, asset: u16, amount: u128) -> Command {
+fn transfer(to: u32, asset: u16, amount: u128) -> Command<'static> {
     Command::Transfer(Transfer {
         to: AccountId::new(to),
         asset: AssetId::new(asset),
@@ -61,9 +69,12 @@ fn transfer(to: u32, asset: u16, amount: u128) -> Command {
     })
 }
 
-/// Runs steps of (account, command, expected (affected, lots) or reason), each as a frame and a
-/// block of its own: the n-th step has sequence number n.
-fn check(steps: &[(u32, Command, Result<(u32, u64), RejectReason>)]) -> State {
+/// What a step must say: fills and lots of the receipt, or the reject.
+type Expected = Result<(u32, u64), RejectReason>;
+
+/// Runs steps of (account, command, expected), each as a frame and a block of its own: the n-th step
+/// has sequence number n.
+fn check(steps: &[(u32, Command<'_>, Expected)]) -> State {
     let genesis = poor_genesis();
     let mut state = State::from_genesis(&genesis, 0);
     let mut signer = Signer::new(&genesis);
@@ -126,6 +137,8 @@ fn every_field_has_its_reject_in_order_of_precedence() {
         price: Ticks::ZERO,
         quantity: BaseLots::ZERO,
         client_order_id: ClientOrderId::NONE,
+        self_trade: SelfTrade::Allow,
+        trigger: None,
     });
     let too_high = PRICE_TICKS_MAX + 1;
     let too_large = QUANTITY_LOTS_MAX + 1;
@@ -203,6 +216,7 @@ fn cancel_all_keeps_to_its_scope() {
         Command::CancelAll(CancelScope {
             market: market.map(MarketId::new),
             side,
+            prices: None,
         })
     };
     check(&[
@@ -233,7 +247,7 @@ fn transfers_move_free_funds_only() {
         (
             0,
             transfer(1, 0, u128::MAX),
-            Err(RejectReason::InsufficientFunds),
+            Err(RejectReason::QuantityTooLarge),
         ),
         (0, transfer(0, 0, 1), Err(RejectReason::SelfTransfer)),
         (0, ask(100, 1, GTC), Ok((0, 0))),
@@ -273,7 +287,7 @@ fn frames_are_judged_by_nonce_expiry_and_epoch() {
     let refused = FrameVerdict::Refused;
     let steps = [
         (first.clone(), 1, FrameVerdict::Executed), // tick 1, command 2
-        (first.clone(), 1, repeated(2)),
+        (first, 1, repeated(2)),
         (
             signer.frame_with(0, 5, 0, &two),
             1,

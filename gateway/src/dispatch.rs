@@ -1,8 +1,8 @@
-//! Released blocks to fills and acks; refusals and query replies to their sessions.
+//! Released blocks to reports and acks; refusals and query replies to their sessions.
 //!
 //! All that one block owes to one session is appended to its buffer before its writer is woken, so
-//! a block costs each session one write. Within a block, fills come before acks, so a client knows
-//! its executions when it learns that its command is done.
+//! a block costs each session one write. Within a block, reports come before acks, so a client
+//! knows its executions when it learns that its command is done.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use tokio::sync::Notify;
 use types::block::{Origin, ReleasedBlock};
 use types::outcome::{Event, FrameVerdict, Receipt};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
+use types::wire::ended::EndedReport;
 use types::wire::session::Refused;
 use types::{AccountId, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::answers::frames_with_receipts;
 use crate::ports::{QueryReply, RejectedFrame, Wake};
+use crate::reports::Reports;
 use crate::serve::{Phase, Shared, unix_nanos};
 use crate::session::{Ending, Session};
 use crate::table::SessionTable;
@@ -31,7 +33,11 @@ pub(crate) struct Dispatcher {
     pub(crate) rejected: Consumer<RejectedFrame>,
     pub(crate) wake_verifier: Wake,
     pub(crate) released: Consumer<Arc<ReleasedBlock>>,
+    pub(crate) wake_pipeline: Wake,
     pub(crate) query_replies: Consumer<QueryReply>,
+    pub(crate) wake_queries: Wake,
+    /// Blocks taken since the pipeline was last woken, and replies since the read models were.
+    pub(crate) taken: (usize, usize),
     pub(crate) wake: Arc<Notify>,
     pub(crate) scratch: Scratch,
 }
@@ -39,8 +45,8 @@ pub(crate) struct Dispatcher {
 /// Buffers that are reused from block to block.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// Accounts that have fills in this block.
-    filled: Vec<AccountId>,
+    /// Accounts that this block has reports for.
+    reported: Vec<AccountId>,
     /// Sessions whose writer is to be woken.
     grown: Vec<Rc<Session>>,
     outcomes: Vec<CommandOutcome>,
@@ -69,6 +75,8 @@ impl Dispatcher {
             let block = self.released.pop().expect("that many were counted");
             self.release(shared, &block);
             drop(block);
+            let capacity = self.released.buffer().capacity();
+            wake_each_half(&mut self.taken.0, 1, capacity, &self.wake_pipeline);
             if index % BLOCKS_PER_TURN == 0 {
                 tokio::task::yield_now().await;
             }
@@ -79,7 +87,7 @@ impl Dispatcher {
 
     fn release(&mut self, shared: &Shared, block: &ReleasedBlock) {
         let mut table = shared.table.borrow_mut();
-        self.scratch.report_fills(&mut table, block);
+        self.scratch.report(&mut table, block);
         self.scratch.acknowledge(shared, &table, block);
         for session in self.scratch.grown.drain(..) {
             session.wake_writer();
@@ -108,6 +116,7 @@ impl Dispatcher {
     }
 
     fn reply(&mut self, shared: &Shared, count: usize) {
+        let capacity = self.query_replies.buffer().capacity();
         let table = shared.table.borrow();
         let replies = self.query_replies.read_chunk(count);
         for reply in replies.expect("that many were counted") {
@@ -117,36 +126,60 @@ impl Dispatcher {
                 session.wake_writer();
             }
         }
+        wake_each_half(&mut self.taken.1, count, capacity, &self.wake_queries);
+    }
+}
+
+/// Wakes a producer that may wait for room, once for each half of its ring that was emptied: a ring
+/// that it found full has as much to be emptied still, so the wake comes after the finding.
+fn wake_each_half(taken: &mut usize, count: usize, capacity: usize, producer: &Wake) {
+    *taken += count;
+    if *taken >= capacity.div_ceil(2) {
+        *taken = 0;
+        producer.wake();
     }
 }
 
 impl Scratch {
-    /// Reports every trade to all sessions of its two parties.
-    fn report_fills(&mut self, table: &mut SessionTable, block: &ReleasedBlock) {
+    /// Reports every trade to its two parties, and to owners the ends of orders that no ack tells:
+    /// to all their sessions.
+    fn report(&mut self, table: &mut SessionTable, block: &ReleasedBlock) {
         for record in &block.outcome.events {
-            let Event::Fill(fill) = record.event() else {
-                continue;
-            };
-            for (party, role) in [(&fill.maker, Role::Maker), (&fill.taker, Role::Taker)] {
-                let Some(account) = table.account_mut(party.account) else {
-                    continue;
-                };
-                if account.fills.is_empty() {
-                    self.filled.push(party.account);
+            let event = record.event();
+            if let Event::Fill(fill) = &event {
+                for (party, role) in [(&fill.maker, Role::Maker), (&fill.taker, Role::Taker)] {
+                    if let Some(reports) = self.reports(table, party.account) {
+                        reports.push_fill(FillReport::new(fill, role));
+                    }
                 }
-                account.fills.push(FillReport::new(&fill, role));
+            } else if let Some((owner, ended)) = EndedReport::of_event(&event)
+                && let Some(reports) = self.reports(table, owner)
+            {
+                reports.push_ended(ended);
             }
         }
-        for account in self.filled.drain(..) {
+        for account in self.reported.drain(..) {
             let account = table.account_mut(account);
             let account = account.expect("sessions do not end while a block is dispatched");
+            let messages = account.reports.messages();
             for session in &account.sessions {
-                session.append_noting(&mut self.grown, |out| {
-                    FillReport::encode(&account.fills, out);
-                });
+                session.append_noting(&mut self.grown, |out| out.extend_from_slice(messages));
             }
-            account.fills.clear();
+            account.reports.clear();
         }
+    }
+
+    /// Where reports for an account go that has a session.
+    fn reports<'a>(
+        &mut self,
+        table: &'a mut SessionTable,
+        owner: AccountId,
+    ) -> Option<&'a mut Reports> {
+        let account = table.account_mut(owner)?;
+        if account.reports.is_empty() {
+            self.reported.push(owner);
+        }
+        Some(&mut account.reports)
     }
 
     /// Answers every frame to the session that it came from, if that is still open.

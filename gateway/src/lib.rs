@@ -11,7 +11,8 @@
 //! | [`serve`](Gateway) | the life of the gateway: open, draining, closed |
 //! | `accept` | handshakes and the opening of sessions |
 //! | `read`, `write` | one session's stream, in and out |
-//! | `dispatch` | released blocks to fills and acks |
+//! | `dispatch` | released blocks to reports and acks |
+//! | `reports` | what a block tells an account without being asked, in order |
 //! | `session`, `table` | who is connected, and what is owed to whom |
 //! | [`AnswerBook`] | the last answers per key, for repeats and queries by nonce |
 //! | [`KeyDirectory`] | which key may open which account's session |
@@ -29,6 +30,7 @@ mod directory;
 mod dispatch;
 mod ports;
 mod read;
+mod reports;
 mod serve;
 mod session;
 mod table;

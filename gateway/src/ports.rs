@@ -12,7 +12,7 @@ use types::auth::PublicKey;
 use types::block::{Origin, ReleasedBlock};
 use types::wire::orders::OrdersFrame;
 use types::wire::query::Question;
-use types::{AccountId, Nonce, RejectReason, SessionId};
+use types::{AccountId, Nonce, RejectReason, SequenceNumber, SessionId};
 
 /// The gateway's ends of all rings.
 #[derive(Debug)]
@@ -26,9 +26,13 @@ pub struct Ports {
     pub rejected: Consumer<RejectedFrame>,
     /// Durable blocks from the release gate, in order.
     pub released: Consumer<Arc<ReleasedBlock>>,
+    /// Wakes whoever pushes to [`Ports::released`]: after that ring was full, for it may have been
+    /// waiting for room.
+    pub wake_pipeline: Wake,
     /// Questions for the read models.
     pub to_queries: Producer<QueryRequest>,
-    /// Wakes the read models: once per burst of questions.
+    /// Wakes the read models: once per burst of questions, and after [`Ports::query_replies`] was
+    /// full.
     pub wake_queries: Wake,
     /// Answers of the read models.
     pub query_replies: Consumer<QueryReply>,
@@ -94,6 +98,9 @@ pub struct QueryRequest {
     pub request: u64,
     /// [`Question::Balances`] or [`Question::OpenOrders`]; the gateway answers the others itself.
     pub question: Question,
+    /// The answer must include everything up to here: what any session has been told before it
+    /// asked, so that nobody misses his own orders in it.
+    pub at_least: SequenceNumber,
 }
 
 /// An answer of a read model. Every [`QueryRequest`] gets exactly one.

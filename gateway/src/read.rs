@@ -207,6 +207,7 @@ fn answer_query(
                 account: session.record.account,
                 request,
                 question,
+                at_least: shared.answers.borrow().last_sequence(),
             }));
         }
         Question::Reference => {

@@ -206,13 +206,16 @@ fn divide(setup: GatewaySetup, ports: Ports) -> (Rc<Shared>, Dispatcher) {
         to_verify: ports.to_verify,
         wake_verifier: ports.wake_verifier.clone(),
         to_queries: ports.to_queries,
-        wake_queries: ports.wake_queries,
+        wake_queries: ports.wake_queries.clone(),
     };
     let dispatcher = Dispatcher {
         rejected: ports.rejected,
         wake_verifier: ports.wake_verifier,
         released: ports.released,
+        wake_pipeline: ports.wake_pipeline,
         query_replies: ports.query_replies,
+        wake_queries: ports.wake_queries,
+        taken: (0, 0),
         wake: ports.wake,
         scratch: Scratch::default(),
     };

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use quinn::Connection;
 use types::auth::PublicKey;
-use types::wire::ack::FillReport;
 use types::{AccountId, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
+use crate::reports::Reports;
 use crate::session::Session;
 
 /// All open sessions.
@@ -25,12 +25,12 @@ pub(crate) struct SessionTable {
     accounts: Vec<AccountSessions>,
 }
 
-/// The sessions of one account, and fills on their way to them.
+/// The sessions of one account, and reports on their way to them.
 #[derive(Debug, Default)]
 pub(crate) struct AccountSessions {
     pub(crate) sessions: Vec<Rc<Session>>,
     /// Of the block that is being dispatched; empty between blocks.
-    pub(crate) fills: Vec<FillReport>,
+    pub(crate) reports: Reports,
 }
 
 impl SessionTable {

@@ -243,13 +243,9 @@ mod tests {
                 nonce: Nonce::new(nonce),
                 expires_at: LogTime::ZERO,
             };
-            let scope = CancelScope {
-                market: None,
-                side: None,
-            };
             let mut bytes = Vec::new();
             let key = SigningKey::development(signer);
-            let commands = [Command::CancelAll(scope)];
+            let commands = [Command::CancelAll(CancelScope::EVERYTHING)];
             OrdersFrame::encode(&header, &commands, &frame_key(), &key, &mut bytes);
             let unverified = UnverifiedFrame {
                 frame: OrdersFrame::parse(bytes.into()).unwrap(),

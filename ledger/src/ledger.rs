@@ -6,9 +6,9 @@
 //! caller's mistake and panics; [`Ledger::contains`], [`Ledger::asset_count`] and
 //! [`Ledger::key`] tell beforehand.
 
-use types::genesis::{Genesis, OwnerAddress};
+use types::genesis::{Genesis, GenesisAccount, OwnerAddress};
 use types::limits::ATOMS_MAX;
-use types::{AccountId, AssetId, Atoms};
+use types::{AccountId, AssetId, Atoms, GroupId};
 
 use crate::cells::{Balance, Cell, Cells};
 use crate::keys::Keys;
@@ -32,14 +32,16 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     pub(crate) owner: OwnerAddress,
+    pub(crate) group: GroupId,
     pub(crate) open_orders: u32,
 }
 
 impl Ledger {
     /// The ledger at the start of a network: every genesis balance is a deposit.
     pub fn from_genesis(genesis: &Genesis) -> Self {
-        let account = |owner| Account {
-            owner,
+        let account = |spec: &GenesisAccount| Account {
+            owner: spec.owner,
+            group: spec.group,
             open_orders: 0,
         };
         let mut cells = Cells::new(genesis.accounts().len(), genesis.assets().len());
@@ -55,11 +57,7 @@ impl Ledger {
         );
         let keys = Keys::from_genesis(genesis);
         Self {
-            accounts: genesis
-                .accounts()
-                .iter()
-                .map(|spec| account(spec.owner))
-                .collect(),
+            accounts: genesis.accounts().iter().map(account).collect(),
             cells,
             windows: vec![None; keys.as_slice().len()],
             keys,
@@ -158,6 +156,12 @@ impl Ledger {
         self.accounts[account.index()].owner
     }
 
+    /// The group that an ordinary account trades in; fixed at genesis.
+    #[inline]
+    pub fn group(&self, account: AccountId) -> GroupId {
+        self.accounts[account.index()].group
+    }
+
     /// What an account has of an asset. What the system's accounts have is all free.
     #[inline]
     pub fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
@@ -195,5 +199,25 @@ impl Ledger {
     /// All ordinary accounts, in order.
     pub(crate) fn account_ids(&self) -> impl Iterator<Item = AccountId> + use<> {
         (0..self.account_count()).map(AccountId::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::genesis::development;
+
+    use super::*;
+
+    #[test]
+    fn accounts_are_in_the_groups_of_the_genesis() {
+        let genesis = development();
+        let mut accounts = genesis.accounts().to_vec();
+        accounts[3].group = GroupId::new(7);
+        let (assets, markets) = (genesis.assets().to_vec(), genesis.markets().to_vec());
+        let genesis = Genesis::new(genesis.network(), assets, markets, accounts).unwrap();
+        let ledger = Ledger::from_genesis(&genesis);
+        for (account, group) in [(0, 0), (3, 7), (7, 7), (63, 63)] {
+            assert_eq!(ledger.group(AccountId::new(account)), GroupId::new(group));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One digest of the whole ledger, for comparing two of them: executors, replays, build profiles.
 //!
-//! Unlike the state root it also covers what no exit needs: open order counts, keys and nonces.
+//! Unlike the state root it also covers what no exit needs: groups, open order counts, keys and
+//! nonces.
 //! It is never stored and never signed, so its bytes are not frozen.
 
 use types::outcome::Digest;
@@ -34,6 +35,7 @@ impl Ledger {
         hasher.update(&self.account_count().to_le_bytes());
         for account in &self.accounts {
             hasher.update(&account.owner);
+            hasher.update(&account.group.get().to_le_bytes());
             hasher.update(&account.open_orders.to_le_bytes());
         }
         for balance in self.cells.balances() {

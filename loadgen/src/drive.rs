@@ -113,7 +113,7 @@ impl Client {
 #[derive(Debug)]
 struct FrameSource {
     workload: Workload,
-    commands: Vec<Command>,
+    commands: Vec<Command<'static>>,
     size: usize,
 }
 
@@ -270,8 +270,9 @@ impl Exchange<'_> {
                     state.window = (state.window * 3 / 4).max(1);
                 }
             }
-            // Replies to questions that nobody asks during a run.
-            Message::Balances { .. }
+            // Nobody asks questions during a run, and no order of the mix ends by itself.
+            Message::Ended(_)
+            | Message::Balances { .. }
             | Message::OpenOrders { .. }
             | Message::Reference { .. }
             | Message::UnknownNonce { .. } => state.tally.unexpected += 1,

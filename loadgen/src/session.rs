@@ -81,11 +81,8 @@ impl Session {
     }
 
     async fn clear_books(&mut self) -> Result<(), LoadError> {
-        let everything = CancelScope {
-            market: None,
-            side: None,
-        };
-        let nonce = self.sender.queue_frame(&[Command::CancelAll(everything)]);
+        let everything = Command::CancelAll(CancelScope::EVERYTHING);
+        let nonce = self.sender.queue_frame(&[everything]);
         let mut done = false;
         let take = |_: &mut Self, message| {
             if let Message::Ack(ack) = message

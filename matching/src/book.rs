@@ -3,33 +3,37 @@
 //! The engine drives it in three acts. It asks ([`Book::crosses`], [`Book::fillable`],
 //! [`Book::labelled`]) whether the order may enter, it lets the order meet the other side
 //! ([`Book::take`]), and it lets what is left wait ([`Book::rest`]). Nothing else makes a trade.
+//! Meeting and foreseeing a meeting have files of their own (`take`, `fillable`).
 //!
 //! | operation | costs |
 //! |---|---|
 //! | `best`, `crosses`, `open_orders`, `order`, `labelled` | constant |
 //! | `rest`, `cancel` | constant |
-//! | `take` | the fills that it makes |
-//! | `fillable` | the levels that would fill, at most `fills_max`, plus the orders of the last level if the cap may bite there, at most `fills_max` |
+//! | `reduce` | constant |
+//! | `take` | the orders that it meets |
+//! | `fillable` | the levels that would fill, at most `fills_max`; orders one by one, at most `fills_max`, where the cap may bite, icebergs wait, some order's time is over, or the taker's own group matters |
 //! | `cancel_all` | the account's resting orders |
+//! | `expire` | what expires |
 //!
-//! Growth is the one exception: a slab or index that is full doubles. [`Book::with_capacity`]
+//! An order that expires adds a step per doubling of their number, when it comes and when it goes.
+//! Growth is the one other exception: a slab or index that is full doubles. [`Book::with_capacity`]
 //! moves that to the start, but for prices that are spread thinly.
 //!
-//! The order of ids is the order of arrival: an order that comes to rest has a higher id than any
-//! that did before. So ids are unique without a search, every list is in order of age, and whoever
-//! restores a book rests its orders in the order of their ids.
+//! Every list is in order of arrival. An id may come back once its order has left: a replaced order
+//! keeps it and still goes to the back.
 
 use std::fmt;
 
 use crate::arena::{Arena, Slot};
 use crate::index::{Hashing, KeyHash, SlotIndex};
-use crate::ladder::{Ladder, LevelNode};
+use crate::ladder::Ladder;
 use crate::node::OrderNode;
 use crate::owners::Owners;
 use crate::queue::Links;
-use crate::view::{Level, MakerFill, RestingOrder, Taken};
+use crate::special::Specials;
+use crate::view::{Level, RestingOrder};
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 /// One market's resting orders, in price-time priority.
 pub struct Book {
@@ -41,7 +45,8 @@ pub struct Book {
     pub(crate) by_id: SlotIndex<OrderNode>,
     pub(crate) by_label: SlotIndex<OrderNode>,
     pub(crate) owners: Owners,
-    /// The id of the order that came to rest last.
+    pub(crate) specials: Specials,
+    /// The highest id that ever came to rest: a higher one needs no search to be new.
     newest: OrderId,
 }
 
@@ -53,7 +58,8 @@ impl Book {
     }
 
     /// An empty book with memory for this many orders, written once so that no page fault is left
-    /// for later. Levels have room for half as many a side, and owners for an eighth.
+    /// for later. Levels have room for half as many a side, and owners, icebergs and
+    /// orders that expire for an eighth.
     pub fn with_capacity(hash_seed: u64, orders: usize) -> Self {
         Self {
             hashing: Hashing::new(hash_seed),
@@ -63,6 +69,7 @@ impl Book {
             by_id: SlotIndex::with_capacity(orders),
             by_label: SlotIndex::with_capacity(orders),
             owners: Owners::with_capacity(orders),
+            specials: Specials::with_capacity(orders),
             newest: OrderId::new(0),
         }
     }
@@ -82,6 +89,11 @@ impl Book {
         self.len() >= ORDERS_PER_BOOK_MAX
     }
 
+    /// When the next order expires; `None` if none does.
+    pub fn next_expiry(&self) -> Option<LogTime> {
+        self.specials.next_expiry()
+    }
+
     /// The best price of a side.
     pub fn best(&self, side: Side) -> Option<Ticks> {
         self.ladder(side).best()
@@ -93,64 +105,11 @@ impl Book {
         makers.reaches(makers.key(price))
     }
 
-    /// Whether all of `quantity` can fill at once, in at most `fills_max` fills. Adds up levels;
-    /// looks at orders only where the cap may bite.
-    pub fn fillable(&self, side: Side, limit: Ticks, quantity: BaseLots, fills_max: u32) -> bool {
-        let makers = self.ladder(side.opposite());
-        let mut wanted = u128::from(quantity.get());
-        let mut fills_left = fills_max;
-        for level in makers.levels_within(makers.key(limit)) {
-            if wanted <= level.quantity {
-                return level.orders <= fills_left
-                    || wanted <= self.oldest_quantity(level, fills_left);
-            }
-            if fills_left < level.orders {
-                return false;
-            }
-            fills_left -= level.orders;
-            wanted -= level.quantity;
-        }
-        wanted == 0
-    }
-
-    /// Lets an incoming order meet the other side: best price first, and within a price the oldest
-    /// first. Makers that fill completely leave. `on_fill` is told each fill in order.
-    pub fn take(
-        &mut self,
-        side: Side,
-        limit: Ticks,
-        quantity: BaseLots,
-        fills_max: u32,
-        mut on_fill: impl FnMut(&MakerFill),
-    ) -> Taken {
-        let makers = side.opposite();
-        let limit = self.ladder(makers).key(limit);
-        let mut wanted = quantity;
-        let mut fills = 0;
-        while !wanted.is_zero() && self.ladder(makers).reaches(limit) {
-            if fills == fills_max {
-                return Taken {
-                    filled: quantity - wanted,
-                    fills,
-                    capped: true,
-                };
-            }
-            let fill = self.fill_first(makers, wanted);
-            wanted = wanted - fill.quantity;
-            fills += 1;
-            on_fill(&fill);
-        }
-        Taken {
-            filled: quantity - wanted,
-            fills,
-            capped: false,
-        }
-    }
-
-    /// Lets an order wait behind all others at its price.
+    /// Lets an order wait behind all others at its price. What it shows is computed: `shown` is not
+    /// read.
     ///
-    /// Panics unless its price and quantity are legal, it does not cross, its id is higher than
-    /// any before, its label is new, and the book has room: these are the caller's to refuse.
+    /// Panics unless its price and sizes are legal, it does not cross, its id and its label are not
+    /// on the book, and the book has room: these are the caller's to refuse.
     pub fn rest(&mut self, order: &RestingOrder) {
         let RestingOrder {
             order_id,
@@ -158,19 +117,31 @@ impl Book {
             client_order_id,
             side,
             price,
+            quantity,
             remaining,
+            display,
+            ..
         } = *order;
-        assert!(0 < remaining.get() && remaining.get() <= QUANTITY_LOTS_MAX);
+        assert!(!remaining.is_zero() && remaining <= quantity);
+        assert!(quantity.get() <= QUANTITY_LOTS_MAX);
         assert!(!self.is_full(), "the book is full");
         assert!(!self.crosses(side, price), "what crosses does not rest");
-        assert!(self.newest < order_id, "ids rise in the order of arrival");
-        self.newest = order_id;
+        self.assert_absent(order_id);
 
+        let shown = match display {
+            BaseLots::ZERO => remaining,
+            display => display.min(remaining),
+        };
         let slot = self.nodes.claim();
         let ladder = &mut self.ladders[side as usize];
-        let level = ladder.join(&mut self.turns, ladder.key(price), slot, remaining);
+        let level = ladder.join(&mut self.turns, ladder.key(price), slot, shown);
+        if shown < remaining {
+            ladder.hide(level, remaining - shown);
+        }
         let owner = self.owners.join(&self.hashing, account, slot);
-        self.nodes[slot] = OrderNode::new(order_id, client_order_id, side, remaining, level, owner);
+        let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, owner);
+        self.specials.join(&mut node, slot, order);
+        self.nodes[slot] = node;
         let (nodes, hashing) = (&self.nodes, &self.hashing);
         self.by_id.insert(hashing.order(order_id), slot, |slot| {
             hashing.order(nodes[slot].order_id)
@@ -203,15 +174,47 @@ impl Book {
         let slot = self
             .by_id
             .remove(hash, |slot| nodes[slot].order_id == order_id)?;
-        Some(self.take_out(slot))
+        let order = self.view(slot);
+        self.take_out(slot);
+        Some(order)
     }
 
-    /// Takes all orders of the account off the book, or those of one side, oldest first.
-    /// `on_cancel` is told each as it last was. Returns how many.
+    /// Makes an order smaller, without a trade, where it stands. What it hides shrinks first.
+    /// Returns it as it is now.
+    ///
+    /// Panics unless something of it remains: what would not is the caller's to cancel.
+    pub fn reduce(&mut self, order_id: OrderId, by: BaseLots) -> Option<RestingOrder> {
+        let slot = self.slot(order_id)?;
+        self.shrink(slot, by);
+        Some(self.view(slot))
+    }
+
+    /// Takes orders whose time is over off the book, at most `max`: by their time, then by id.
+    /// `on_expire` is told each as it last was. Returns how many.
+    pub fn expire(
+        &mut self,
+        now: LogTime,
+        max: u32,
+        mut on_expire: impl FnMut(&RestingOrder),
+    ) -> u32 {
+        let mut expired = 0;
+        while expired < max
+            && let Some(slot) = self.specials.first_due(now)
+        {
+            on_expire(&self.remove(slot));
+            expired += 1;
+        }
+        expired
+    }
+
+    /// Takes orders of the account off the book: all, or those of one side, or those at prices from
+    /// the first to the second, both included. Those that came to rest first go first. `on_cancel`
+    /// is told each as it last was. Returns how many.
     pub fn cancel_all(
         &mut self,
         account: AccountId,
         side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
         mut on_cancel: impl FnMut(&RestingOrder),
     ) -> u32 {
         let Some(owner) = self.owners.find(&self.hashing, account) else {
@@ -221,7 +224,7 @@ impl Book {
         let mut cancelled = 0;
         while !slot.is_none() {
             let next = self.owners.links().next(slot);
-            if side.is_none_or(|side| self.nodes[slot].side() == side) {
+            if self.is_in_scope(slot, side, prices) {
                 on_cancel(&self.remove(slot));
                 cancelled += 1;
             }
@@ -237,11 +240,21 @@ impl Book {
             .map_or(0, |owner| owner.orders)
     }
 
-    /// The resting orders of a side in the order in which they would fill.
+    /// The account's resting orders, those that came to rest first first.
+    pub fn orders_of(&self, account: AccountId) -> impl Iterator<Item = RestingOrder> + '_ {
+        self.owners
+            .find(&self.hashing, account)
+            .into_iter()
+            .flat_map(|owner| owner.queue.iter(self.owners.links()))
+            .map(|slot| self.view(slot))
+    }
+
+    /// The resting orders of a side in the order in which a taker would meet them first.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
-        self.ladder(side)
+        let ladder = self.ladder(side);
+        ladder
             .levels()
-            .flat_map(|level| level.queue.iter(&self.turns))
+            .flat_map(|level| ladder.level(level).queue.iter(&self.turns))
             .map(|slot| self.view(slot))
     }
 
@@ -262,17 +275,78 @@ impl Book {
     }
 
     /// The order as the outside sees it.
+    #[inline]
     pub(crate) fn view(&self, slot: Slot<OrderNode>) -> RestingOrder {
         let node = &self.nodes[slot];
         let side = node.side();
-        RestingOrder {
+        let shown = node.shown();
+        let mut order = RestingOrder {
             order_id: node.order_id,
             account: self.owners.account(node.owner),
             client_order_id: node.client_order_id,
             side,
             price: self.ladder(side).price(node.level),
-            remaining: node.remaining(),
+            quantity: shown,
+            remaining: shown,
+            display: BaseLots::ZERO,
+            shown,
+            expires_at: LogTime::ZERO,
+        };
+        if node.is_more() {
+            self.specials.complete(node, slot, &mut order);
         }
+        order
+    }
+
+    /// Takes an order off the book and returns it as it last was.
+    pub(crate) fn remove(&mut self, slot: Slot<OrderNode>) -> RestingOrder {
+        let order = self.view(slot);
+        self.forget(slot);
+        order
+    }
+
+    /// Takes an order off the book.
+    pub(crate) fn forget(&mut self, slot: Slot<OrderNode>) {
+        let hash = self.hashing.order(self.nodes[slot].order_id);
+        let removed = self.by_id.remove(hash, |other| other == slot);
+        assert_eq!(removed, Some(slot), "what rests is indexed");
+        self.take_out(slot);
+    }
+
+    /// Makes an order smaller where it stands, what it hides first.
+    pub(crate) fn shrink(&mut self, slot: Slot<OrderNode>, by: BaseLots) {
+        let node = &mut self.nodes[slot];
+        let ladder = &mut self.ladders[node.side() as usize];
+        let from_hidden = self.specials.shrink(node, slot, by);
+        if !from_hidden.is_zero() {
+            ladder.unhide(node.level, from_hidden);
+        }
+        let from_shown = by - from_hidden;
+        node.reduce(from_shown);
+        ladder.reduce(node.level, from_shown);
+    }
+
+    /// Ids mostly rise, and then this is one comparison.
+    fn assert_absent(&mut self, order_id: OrderId) {
+        if self.newest < order_id {
+            self.newest = order_id;
+        } else {
+            assert!(self.slot(order_id).is_none(), "ids are unique");
+        }
+    }
+
+    fn is_in_scope(
+        &self,
+        slot: Slot<OrderNode>,
+        side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
+    ) -> bool {
+        let node = &self.nodes[slot];
+        side.is_none_or(|side| node.side() == side)
+            && prices.is_none_or(|(lowest, highest)| {
+                let price = self.ladder(node.side()).price(node.level);
+                (lowest..=highest).contains(&price)
+            })
     }
 
     fn find_label(
@@ -305,62 +379,26 @@ impl Book {
         });
     }
 
-    /// What the oldest `orders` in a level would fill.
-    fn oldest_quantity(&self, level: &LevelNode, orders: u32) -> u128 {
-        level
-            .queue
-            .iter(&self.turns)
-            .take(orders as usize)
-            .map(|slot| u128::from(self.nodes[slot].remaining().get()))
-            .sum()
-    }
-
-    /// Fills the first order of a side that has one, by `wanted` or all that remains of it.
-    fn fill_first(&mut self, makers: Side, wanted: BaseLots) -> MakerFill {
-        let ladder = &mut self.ladders[makers as usize];
-        let level = ladder.best_level();
-        let slot = ladder.level(level).queue.head();
-        let node = &mut self.nodes[slot];
-        if wanted < node.remaining() {
-            node.reduce(wanted);
-            ladder.reduce(level, wanted);
-            return MakerFill {
-                maker: self.view(slot),
-                quantity: wanted,
-            };
-        }
-        let maker = self.remove(slot);
-        MakerFill {
-            maker: RestingOrder {
-                remaining: BaseLots::ZERO,
-                ..maker
-            },
-            quantity: maker.remaining,
-        }
-    }
-
-    /// Takes an order off the book and returns it as it last was.
-    fn remove(&mut self, slot: Slot<OrderNode>) -> RestingOrder {
-        let hash = self.hashing.order(self.nodes[slot].order_id);
-        let removed = self.by_id.remove(hash, |other| other == slot);
-        assert_eq!(removed, Some(slot), "what rests is indexed");
-        self.take_out(slot)
-    }
-
-    /// The rest of [`Book::remove`], once no id leads to the order any more.
-    fn take_out(&mut self, slot: Slot<OrderNode>) -> RestingOrder {
-        let order = self.view(slot);
-        let OrderNode { level, owner, .. } = self.nodes[slot];
-        if !order.client_order_id.is_none() {
-            let hash = self.hashing.label(order.account, order.client_order_id);
+    /// The rest of taking an order off the book, once no id leads to it any more.
+    fn take_out(&mut self, slot: Slot<OrderNode>) {
+        let node = self.nodes[slot];
+        if !node.client_order_id.is_none() {
+            let account = self.owners.account(node.owner);
+            let hash = self.hashing.label(account, node.client_order_id);
             let removed = self.by_label.remove(hash, |other| other == slot);
             assert_eq!(removed, Some(slot), "what is labelled is indexed");
         }
-        let ladder = &mut self.ladders[order.side as usize];
-        ladder.leave(&mut self.turns, level, slot, order.remaining);
-        self.owners.leave(&self.hashing, owner, slot);
+        let ladder = &mut self.ladders[node.side() as usize];
+        if node.is_special() {
+            let hidden = self.specials.hidden(&node, slot).quantity;
+            if !hidden.is_zero() {
+                ladder.unhide(node.level, hidden);
+            }
+            self.specials.leave(&node, slot);
+        }
+        ladder.leave(&mut self.turns, node.level, slot, node.shown());
+        self.owners.leave(&self.hashing, node.owner, slot);
         self.nodes.release(slot);
-        order
     }
 }
 

@@ -5,13 +5,14 @@ use crate::Book;
 use crate::arena::Slot;
 use crate::ladder::LevelNode;
 use crate::queue::{Links, Queue};
-use types::Side;
+use crate::view::RestingOrder;
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
+use types::{LogTime, Side};
 
 impl Book {
-    /// Panics unless every invariant holds: the book is neither crossed nor locked, queues are in
-    /// order of arrival, no level is empty, totals are sums, and indexes, levels and owners know
-    /// exactly the orders that rest.
+    /// Panics unless every invariant holds: the book is neither crossed nor locked, no level is
+    /// empty, totals are sums, icebergs show what they must, and indexes, levels, owners and
+    /// deadlines know exactly the orders that rest.
     pub fn assert_invariants(&self) {
         assert!(self.len() <= ORDERS_PER_BOOK_MAX);
         if let (Some(bid), Some(ask)) = (self.best(Side::Bid), self.best(Side::Ask)) {
@@ -22,26 +23,30 @@ impl Book {
             self.ladder(side).assert_invariants();
             for level in self.ladder(side).levels() {
                 self.assert_level(side, level);
-                orders += level.orders;
+                orders += self.ladder(side).level(level).orders;
             }
         }
         assert_eq!(orders, self.len(), "every order hangs in a level");
         self.assert_indexes();
         self.assert_owners();
+        self.assert_specials();
     }
 
-    fn assert_level(&self, side: Side, level: &LevelNode) {
+    fn assert_level(&self, side: Side, slot: Slot<LevelNode>) {
+        let level = self.ladder(side).level(slot);
         assert!(level.orders > 0, "no level is empty");
-        let price = self.ladder(side).view(level).price;
-        let mut quantity = 0;
+        let price = self.ladder(side).price(slot);
+        let (mut shown, mut hidden) = (0, 0);
         for slot in level.queue.iter(&self.turns) {
             let order = self.view(slot);
             assert_eq!((order.side, order.price), (side, price));
-            assert!((1..=QUANTITY_LOTS_MAX).contains(&order.remaining.get()));
-            quantity += u128::from(order.remaining.get());
+            assert_sizes(&order);
+            shown += u128::from(order.shown.get());
+            hidden += u128::from(order.remaining.get() - order.shown.get());
         }
-        assert_eq!(level.quantity, quantity, "a level's total is a sum");
-        assert_eq!(level.orders, self.assert_queue(&level.queue, &self.turns));
+        assert_eq!(level.shown, shown, "a level's total is a sum");
+        assert_eq!(self.ladder(side).hidden(slot), hidden, "so is what hides");
+        assert_eq!(level.orders, assert_queue(&level.queue, &self.turns));
     }
 
     fn assert_indexes(&self) {
@@ -80,7 +85,7 @@ impl Book {
                 .iter(links)
                 .all(|slot| self.view(slot).account == order.account);
             assert!(all_are_theirs);
-            assert_eq!(owner.orders, self.assert_queue(&owner.queue, links));
+            assert_eq!(owner.orders, assert_queue(&owner.queue, links));
             owners += 1;
             orders += owner.orders;
         }
@@ -88,19 +93,45 @@ impl Book {
         assert_eq!(orders, self.len(), "every order hangs in its owner's list");
     }
 
-    /// Both ways through a list agree, and its orders came one after the other. Returns how many.
-    fn assert_queue(&self, queue: &Queue, links: &Links) -> u32 {
-        let mut orders = 0;
-        let mut previous = Slot::NONE;
-        for slot in queue.iter(links) {
-            assert_eq!(links.previous(slot), previous);
-            if !previous.is_none() {
-                assert!(self.nodes[previous].order_id < self.nodes[slot].order_id);
+    fn assert_specials(&self) {
+        self.specials.assert_invariants();
+        let (mut specials, mut expiring) = (0, 0);
+        for order in Side::BOTH.iter().flat_map(|side| self.orders(*side)) {
+            let slot = self.slot(order.order_id).expect("indexes were checked");
+            let expires = order.expires_at != LogTime::ZERO;
+            let is_special = self.nodes[slot].is_special();
+            assert_eq!(is_special, expires || !order.display.is_zero());
+            if is_special {
+                specials += 1;
+                expiring += usize::from(expires);
+                assert_eq!(self.specials.assert_special(slot), expires);
             }
-            previous = slot;
-            orders += 1;
         }
-        assert_eq!(queue.tail(), previous);
-        orders
+        assert_eq!(self.specials.len(), specials, "no entry is lost");
+        assert_eq!(self.specials.expiring(), expiring, "no deadline is lost");
     }
+}
+
+fn assert_sizes(order: &RestingOrder) {
+    assert!(order.quantity.get() <= QUANTITY_LOTS_MAX);
+    assert!(!order.shown.is_zero() && order.shown <= order.remaining);
+    assert!(order.remaining <= order.quantity);
+    if order.display.is_zero() {
+        assert_eq!(order.shown, order.remaining, "only icebergs hide");
+    } else {
+        assert!(order.shown <= order.display);
+    }
+}
+
+/// Both ways through a list agree. Returns how many orders hang in it.
+fn assert_queue(queue: &Queue, links: &Links) -> u32 {
+    let mut orders = 0;
+    let mut previous = Slot::NONE;
+    for slot in queue.iter(links) {
+        assert_eq!(links.previous(slot), previous);
+        previous = slot;
+        orders += 1;
+    }
+    assert_eq!(queue.tail(), previous);
+    orders
 }

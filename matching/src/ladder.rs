@@ -15,7 +15,9 @@
 //! Both sides run the same code on a [`Key`] that counts away from the best: an ask's key is its
 //! price, a bid's key the complement of its price. Lower is better.
 //!
-//! **Memory.** A level takes 32 bytes, a tier 264. Dense prices share a leaf: about 4 bytes per
+//! What icebergs hide is added up in a table of its own, which grows only where there are any.
+//!
+//! **Memory.** A level takes 32 bytes, a tier 264, the sum of what is hidden at a price 16. Dense prices share a leaf: about 4 bytes per
 //! tick. The worst an adversary can do is to place every order far from every other: an order then
 //! owns at most four inner tiers and its leaf, below 1.4 KB, and since inner tiers are soon shared,
 //! a full book (2^22 orders) stays below 1.4 GB of tiers: 2^22 leaves, and at most 2^20 + 2^14 +
@@ -129,14 +131,14 @@ impl Entry for Tier {
 /// All orders at one price.
 #[derive(Clone, Copy)]
 pub(crate) struct LevelNode {
-    /// The orders, oldest first.
+    /// The orders, in the order in which they are met.
     pub(crate) queue: Queue,
     /// The price. In a vacant level the next vacant one.
     key: Key,
     /// How many orders.
     pub(crate) orders: u32,
-    /// The sum of what remains, in lots. A full book of the largest orders passes 64 bits.
-    pub(crate) quantity: u128,
+    /// The sum of what is shown, in lots. A full book of the largest orders passes 64 bits.
+    pub(crate) shown: u128,
 }
 
 const _: () = assert!(size_of::<LevelNode>() == 32);
@@ -147,7 +149,7 @@ impl LevelNode {
             queue: Queue::EMPTY,
             key,
             orders: 0,
-            quantity: 0,
+            shown: 0,
         }
     }
 }
@@ -187,6 +189,8 @@ pub(crate) struct Ladder {
     root: Slot<Tier>,
     tiers: Arena<Tier>,
     levels: Arena<LevelNode>,
+    /// By level, the sum of what its orders hide. Beyond its end, and in vacant levels, zero.
+    hidden: Vec<u128>,
     recent: [Recent; RECENT_COUNT],
 }
 
@@ -194,6 +198,8 @@ impl Ladder {
     /// No levels, with room for some.
     pub(crate) fn with_capacity(side: Side, levels: usize) -> Self {
         let mut tiers = Arena::with_capacity(levels / 64 + INNER_TIERS as usize + 1);
+        let mut hidden = vec![0; levels];
+        hidden.clear();
         Self {
             flip: match side {
                 Side::Bid => u32::MAX,
@@ -204,6 +210,7 @@ impl Ladder {
             root: tiers.claim(),
             tiers,
             levels: Arena::with_capacity(levels),
+            hidden,
             recent: [Recent::NONE; RECENT_COUNT],
         }
     }
@@ -243,50 +250,85 @@ impl Ladder {
         self.ticks(self.levels[slot].key)
     }
 
-    /// Hangs an order behind the others at its price.
+    /// The sum of what the orders of a level hide.
+    #[inline]
+    pub(crate) fn hidden(&self, slot: Slot<LevelNode>) -> u128 {
+        self.hidden.get(slot.index()).copied().unwrap_or(0)
+    }
+
+    /// Hangs an order that shows `shown` behind the others at its price.
     pub(crate) fn join(
         &mut self,
         links: &mut Links,
         key: Key,
         order: Slot<OrderNode>,
-        remaining: BaseLots,
+        shown: BaseLots,
     ) -> Slot<LevelNode> {
         let slot = self.open(key);
         let level = &mut self.levels[slot];
         level.orders += 1;
-        level.quantity += u128::from(remaining.get());
+        level.shown += u128::from(shown.get());
         level.queue.append(links, order);
         slot
     }
 
-    /// Takes an order, with all that remains of it, out of its level; an empty level goes.
+    /// Takes an order, with all that it shows, out of its level; an empty level goes. What the order
+    /// hides was taken out before.
     pub(crate) fn leave(
         &mut self,
         links: &mut Links,
         slot: Slot<LevelNode>,
         order: Slot<OrderNode>,
-        remaining: BaseLots,
+        shown: BaseLots,
     ) {
         let level = &mut self.levels[slot];
         level.orders -= 1;
-        level.quantity -= u128::from(remaining.get());
+        level.shown -= u128::from(shown.get());
         level.queue.unlink(links, order);
         if level.orders == 0 {
-            assert_eq!(
-                level.quantity, 0,
-                "a level's total is the sum of its orders"
-            );
+            assert_eq!(level.shown, 0, "a level's total is the sum of its orders");
+            assert_eq!(self.hidden(slot), 0, "nobody is left to hide anything");
             self.close(slot);
         }
     }
 
-    /// Some of an order in this level traded.
+    /// An order in this level shows less.
     pub(crate) fn reduce(&mut self, slot: Slot<LevelNode>, quantity: BaseLots) {
-        self.levels[slot].quantity -= u128::from(quantity.get());
+        self.levels[slot].shown -= u128::from(quantity.get());
+    }
+
+    /// An order in this level hides this much more.
+    pub(crate) fn hide(&mut self, slot: Slot<LevelNode>, quantity: BaseLots) {
+        if self.hidden.len() <= slot.index() {
+            self.hidden.resize(slot.index() + 1, 0);
+        }
+        self.hidden[slot.index()] += u128::from(quantity.get());
+    }
+
+    /// An order in this level hides this much less.
+    pub(crate) fn unhide(&mut self, slot: Slot<LevelNode>, quantity: BaseLots) {
+        self.hidden[slot.index()] -= u128::from(quantity.get());
+    }
+
+    /// An iceberg in this level has used up `filled`, all that it showed, and shows the next part
+    /// at the end of the queue.
+    pub(crate) fn refresh(
+        &mut self,
+        links: &mut Links,
+        slot: Slot<LevelNode>,
+        order: Slot<OrderNode>,
+        filled: BaseLots,
+        part: BaseLots,
+    ) {
+        self.unhide(slot, part);
+        let level = &mut self.levels[slot];
+        level.shown = level.shown - u128::from(filled.get()) + u128::from(part.get());
+        level.queue.unlink(links, order);
+        level.queue.append(links, order);
     }
 
     /// The levels, best first.
-    pub(crate) fn levels(&self) -> impl Iterator<Item = &LevelNode> + '_ {
+    pub(crate) fn levels(&self) -> impl Iterator<Item = Slot<LevelNode>> + '_ {
         let mut open = 0_u64;
         let mut leaf = self.root;
         let mut next_leaf = (self.best != Key::NONE).then(|| self.best.leaf());
@@ -300,27 +342,37 @@ impl Ladder {
             }
             let place = open.trailing_zeros() as usize;
             open &= open - 1;
-            Some(&self.levels[Slot::new(self.tiers[leaf].children[place])])
+            Some(Slot::new(self.tiers[leaf].children[place]))
         })
     }
 
     /// The levels up to and including `limit`, best first.
-    pub(crate) fn levels_within(&self, limit: Key) -> impl Iterator<Item = &LevelNode> + '_ {
-        self.levels().take_while(move |level| level.key <= limit)
+    pub(crate) fn levels_within(&self, limit: Key) -> impl Iterator<Item = Slot<LevelNode>> + '_ {
+        self.levels()
+            .take_while(move |slot| self.levels[*slot].key <= limit)
     }
 
     /// The level as the outside sees it.
-    pub(crate) fn view(&self, level: &LevelNode) -> Level {
+    pub(crate) fn view(&self, slot: Slot<LevelNode>) -> Level {
+        let level = &self.levels[slot];
+        let bounded = |lots: u128| BaseLots::new(u64::try_from(lots).unwrap_or(u64::MAX));
         Level {
             price: self.ticks(level.key),
-            quantity: BaseLots::new(u64::try_from(level.quantity).unwrap_or(u64::MAX)),
+            quantity: bounded(level.shown),
+            hidden: bounded(self.hidden(slot)),
             orders: level.orders,
         }
     }
 
     /// Checks what must hold of tiers, caches and counts. Orders are checked by the book.
     pub(crate) fn assert_invariants(&self) {
-        let levels: Vec<&LevelNode> = self.levels().collect();
+        let levels: Vec<&LevelNode> = self.levels().map(|slot| &self.levels[slot]).collect();
+        let open: u128 = self.levels().map(|slot| self.hidden(slot)).sum();
+        assert_eq!(
+            open,
+            self.hidden.iter().sum(),
+            "nothing hides where no level is"
+        );
         assert!(levels.is_sorted_by(|a, b| a.key < b.key));
         assert_eq!(levels.len(), self.levels.len() as usize, "no level is lost");
         match levels.first() {
@@ -534,7 +586,7 @@ mod tests {
 
         fn prices(&self) -> Vec<u64> {
             let levels = self.ladder.levels();
-            levels.map(|l| self.ladder.ticks(l.key).get()).collect()
+            levels.map(|level| self.ladder.price(level).get()).collect()
         }
     }
 

@@ -5,42 +5,62 @@
 //! randomness. The engine decides whether an order may enter; the book says what it meets. A broken
 //! precondition is a broken invariant of the caller and panics.
 //!
-//! Start with [`Book`]. [`NaiveBook`] says the same in the plainest possible way and is the oracle
-//! that every test compares with.
+//! Start with [`Book`], and with [`Triggers`] for the orders that wait beside it. [`NaiveBook`] and
+//! [`NaiveTriggers`] say the same in the plainest possible way and are the oracles that every test
+//! compares with. `docs/ORDERS.md` has the rules.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`book`] | the book: take, rest, cancel, and the questions |
+//! | [`book`] | the book: rest, cancel, reduce, expire, and the questions |
+//! | `take` | an incoming order meets the other side |
+//! | `fillable` | whether it would fill, without meeting anybody |
+//! | [`triggers`] | orders that wait for a price before they enter |
+//! | [`meeting`] | what goes into `take` and comes out, in plain values |
 //! | [`view`] | the plain values that a book hands out |
 //! | `ladder` | one side's prices: which levels exist, which is best, which comes next |
-//! | `owners` | who has which orders, oldest first |
+//! | `owners` | who has which orders, by arrival |
 //! | `index` | order id, label and account to slot |
-//! | `node` | what is remembered of one order |
+//! | `node` | what is remembered of every order |
+//! | `special` | what is remembered of icebergs, orders that expire, and partly filled ones |
+//! | `expiry` | which order expires next |
 //! | `queue` | the lists that orders hang in |
 //! | `arena` | slabs with typed handles, recycled |
 //! | `invariants` | everything that must hold of a book, checked at leisure |
-//! | [`naive`] | the oracle |
+//! | [`naive`], [`naive_triggers`] | the oracles |
 //!
 //! # Memory
 //!
-//! A resting order costs 48 bytes: a node of 32 and 16 of links. To find it costs 8 to 16 bytes in
-//! the index by order id, and as much again if it is labelled. A price that is in use costs a level
-//! of 32 bytes; what thinly used prices cost is bounded in `ladder`. Slabs and indexes double when
-//! they are full, so up to twice this may be reserved. Everything is recycled and nothing is given
-//! back: once a book has seen its peak it allocates no more.
+//! A resting order costs 56 bytes: a node of 32, 16 of links, and a word aside that only partly
+//! filled and special orders use. An iceberg or an order that expires costs 32 more, and 24 in the
+//! heap if it expires. To find an order costs 8 to 16 bytes in the index by order id, and as much
+//! again if it is labelled. A price that is in use costs a level of 32 bytes and, where there are
+//! icebergs, 16 for what is hidden; what thinly used prices cost is bounded in `ladder`. Slabs and
+//! indexes double when they are full, so up to twice this may be reserved. Everything is recycled
+//! and nothing is given back: once a book has seen its peak it allocates no more. (Triggers are
+//! few and live in ordinary trees, which do allocate.)
 #![forbid(unsafe_code)]
 
 mod arena;
 pub mod book;
+mod expiry;
+mod fillable;
 mod index;
 mod invariants;
 mod ladder;
+pub mod meeting;
 pub mod naive;
+pub mod naive_triggers;
 mod node;
 mod owners;
 mod queue;
+mod special;
+mod take;
+pub mod triggers;
 pub mod view;
 
 pub use book::Book;
+pub use meeting::{Maker, Meeting, Stopped, Taken, Taker};
 pub use naive::NaiveBook;
-pub use view::{Level, MakerFill, RestingOrder, Taken};
+pub use naive_triggers::NaiveTriggers;
+pub use triggers::{ArmedOrder, Triggers};
+pub use view::{Level, RestingOrder};

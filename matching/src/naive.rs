@@ -1,20 +1,26 @@
 //! The oracle: the book again, as plainly as it can be said.
 //!
-//! A side is a sorted map from price to a queue of orders, ids and labels are found by looking at
-//! every order, and nothing is cached. It shares no code and no structure with [`crate::Book`], so
-//! the two are unlikely to be wrong in the same way. Slow on purpose; for tests only.
+//! All orders stand in one list, in the order in which they would be met within their price; best
+//! prices, ids, labels, deadlines and totals are found by looking at every order, and nothing is
+//! cached. It shares no code and no structure with [`crate::Book`], so the two are unlikely to be
+//! wrong in the same way. Slow on purpose; for tests only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use crate::view::{Level, MakerFill, RestingOrder, Taken};
+use crate::meeting::{Maker, Meeting, Stopped, Taken, Taker};
+use crate::view::{Level, RestingOrder};
+use types::command::SelfTrade;
 use types::limits::{ORDERS_PER_BOOK_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 /// One market's resting orders. Every method means what it means in [`crate::Book`].
 #[derive(Clone, Debug, Default)]
 pub struct NaiveBook {
-    bids: BTreeMap<Ticks, VecDeque<RestingOrder>>,
-    asks: BTreeMap<Ticks, VecDeque<RestingOrder>>,
+    /// Whoever loses its place goes to the end.
+    queue: Vec<RestingOrder>,
+    /// When each order came to rest, counted in orders.
+    arrivals: BTreeMap<OrderId, u64>,
+    arrived: u64,
 }
 
 impl NaiveBook {
@@ -25,10 +31,7 @@ impl NaiveBook {
 
     /// How many orders rest.
     pub fn len(&self) -> u32 {
-        Side::BOTH
-            .map(|side| self.orders(side).count() as u32)
-            .iter()
-            .sum()
+        self.queue.len() as u32
     }
 
     /// Whether no order rests.
@@ -43,75 +46,87 @@ impl NaiveBook {
 
     /// The best price of a side.
     pub fn best(&self, side: Side) -> Option<Ticks> {
+        let prices = self.queue.iter().filter(|order| order.side == side);
+        let prices = prices.map(|order| order.price);
         match side {
-            Side::Bid => self.bids.last_key_value(),
-            Side::Ask => self.asks.first_key_value(),
+            Side::Bid => prices.max(),
+            Side::Ask => prices.min(),
         }
-        .map(|(price, _)| *price)
     }
 
     /// Whether an incoming order of `side` at `price` would meet the best of the other side.
     pub fn crosses(&self, side: Side, price: Ticks) -> bool {
         assert!((1..=PRICE_TICKS_MAX).contains(&price.get()));
-        self.best(side.opposite())
-            .is_some_and(|best| accepts(side, price, best))
+        self.best(side.opposite()).is_some_and(|best| match side {
+            Side::Bid => best <= price,
+            Side::Ask => price <= best,
+        })
     }
 
-    /// Whether all of `quantity` can fill at once, in at most `fills_max` fills.
-    pub fn fillable(&self, side: Side, limit: Ticks, quantity: BaseLots, fills_max: u32) -> bool {
-        let mut scratch = self.clone();
-        let taken = scratch.take(side, limit, quantity, fills_max, |_| ());
-        taken.filled == quantity
+    /// Whether taking would fill all of the order.
+    pub fn fillable(&self, taker: &Taker, group_of: impl Fn(AccountId) -> GroupId) -> bool {
+        let taken = self.clone().take(taker, group_of, |_| ());
+        taken.filled == taker.quantity
     }
 
     /// Lets an incoming order meet the other side.
     pub fn take(
         &mut self,
-        side: Side,
-        limit: Ticks,
-        quantity: BaseLots,
-        fills_max: u32,
-        mut on_fill: impl FnMut(&MakerFill),
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+        mut on_meeting: impl FnMut(&Meeting),
     ) -> Taken {
         let mut taken = Taken {
             filled: BaseLots::ZERO,
             fills: 0,
-            capped: false,
+            remaining: taker.quantity,
+            stopped: None,
         };
-        while taken.filled < quantity && self.crosses(side, limit) {
-            if taken.fills == fills_max {
-                taken.capped = true;
+        while !taken.remaining.is_zero()
+            && taken.stopped.is_none()
+            && self.crosses(taker.side, taker.limit)
+        {
+            if taken.fills == taker.fills_max {
+                taken.stopped = Some(Stopped::FillLimit);
                 break;
             }
-            let fill = self.fill_first(side.opposite(), quantity - taken.filled);
-            taken.filled = taken.filled + fill.quantity;
-            taken.fills += 1;
-            on_fill(&fill);
+            if let Some(meeting) = self.meet_first(taker, &group_of, &mut taken) {
+                taken.fills += 1;
+                on_meeting(&meeting);
+            }
         }
         taken
     }
 
     /// Lets an order wait behind all others at its price.
     pub fn rest(&mut self, order: &RestingOrder) {
-        assert!((1..=QUANTITY_LOTS_MAX).contains(&order.remaining.get()));
+        assert!(order.quantity.get() <= QUANTITY_LOTS_MAX);
+        assert!(order.remaining.get() > 0 && order.remaining <= order.quantity);
         assert!(!self.is_full());
         assert!(!self.crosses(order.side, order.price));
         assert_eq!(self.order(order.order_id), None);
         assert_eq!(self.labelled(order.account, order.client_order_id), None);
-        self.half(order.side)
-            .entry(order.price)
-            .or_default()
-            .push_back(*order);
+        let mut order = *order;
+        order.shown = if order.display.is_zero() {
+            order.remaining
+        } else {
+            order.remaining.min(order.display)
+        };
+        self.queue.push(order);
+        self.arrived += 1;
+        self.arrivals.insert(order.order_id, self.arrived);
     }
 
     /// The resting order with this id.
     pub fn order(&self, order_id: OrderId) -> Option<RestingOrder> {
-        self.all().find(|order| order.order_id == order_id)
+        let mut orders = self.queue.iter();
+        orders.find(|order| order.order_id == order_id).copied()
     }
 
     /// The account's resting order with this label.
     pub fn labelled(&self, account: AccountId, client_order_id: ClientOrderId) -> Option<OrderId> {
-        self.all()
+        self.queue
+            .iter()
             .filter(|_| !client_order_id.is_none())
             .find(|order| order.account == account && order.client_order_id == client_order_id)
             .map(|order| order.order_id)
@@ -119,98 +134,204 @@ impl NaiveBook {
 
     /// Takes one order off the book and returns it as it last was.
     pub fn cancel(&mut self, order_id: OrderId) -> Option<RestingOrder> {
-        let order = self.order(order_id)?;
-        let half = self.half(order.side);
-        let queue = half.get_mut(&order.price).expect("the order was found");
-        queue.retain(|other| other.order_id != order_id);
-        if queue.is_empty() {
-            half.remove(&order.price);
-        }
-        Some(order)
+        let place = self.place(order_id)?;
+        self.arrivals.remove(&order_id);
+        Some(self.queue.remove(place))
     }
 
-    /// Takes all orders of the account off the book, or those of one side, oldest first.
+    /// Makes an order smaller where it stands, what it hides first.
+    pub fn reduce(&mut self, order_id: OrderId, by: BaseLots) -> Option<RestingOrder> {
+        let place = self.place(order_id)?;
+        let order = &mut self.queue[place];
+        assert!(by < order.remaining);
+        order.quantity = order.quantity - by;
+        order.remaining = order.remaining - by;
+        order.shown = order.shown.min(order.remaining);
+        Some(*order)
+    }
+
+    /// Takes at most `max` orders whose time is over off the book, by their time, then by id.
+    pub fn expire(
+        &mut self,
+        now: LogTime,
+        max: u32,
+        mut on_expire: impl FnMut(&RestingOrder),
+    ) -> u32 {
+        let mut over = self.queue.clone();
+        over.retain(|order| is_over(order, now));
+        over.sort_by_key(|order| (order.expires_at, order.order_id));
+        over.truncate(max as usize);
+        for order in &over {
+            self.cancel(order.order_id);
+            on_expire(order);
+        }
+        over.len() as u32
+    }
+
+    /// Takes the account's orders in scope off the book, in the order in which they came to rest.
     pub fn cancel_all(
         &mut self,
         account: AccountId,
         side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
         mut on_cancel: impl FnMut(&RestingOrder),
     ) -> u32 {
-        let mut mine: Vec<RestingOrder> = self
-            .all()
-            .filter(|order| order.account == account)
+        let in_scope: Vec<RestingOrder> = self
+            .orders_of(account)
             .filter(|order| side.is_none_or(|side| order.side == side))
+            .filter(|order| {
+                prices.is_none_or(|(low, high)| low <= order.price && order.price <= high)
+            })
             .collect();
-        mine.sort_by_key(|order| order.order_id);
-        for order in &mine {
+        for order in &in_scope {
             self.cancel(order.order_id);
             on_cancel(order);
         }
-        mine.len() as u32
+        in_scope.len() as u32
     }
 
     /// How many orders of the account rest.
     pub fn open_orders(&self, account: AccountId) -> u32 {
-        self.all().filter(|order| order.account == account).count() as u32
+        self.orders_of(account).count() as u32
     }
 
-    /// The resting orders of a side in the order in which they would fill.
+    /// The account's resting orders, in the order in which they came to rest.
+    pub fn orders_of(&self, account: AccountId) -> impl Iterator<Item = RestingOrder> + '_ {
+        let mut orders = self.queue.clone();
+        orders.retain(|order| order.account == account);
+        orders.sort_by_key(|order| self.arrivals[&order.order_id]);
+        orders.into_iter()
+    }
+
+    /// The resting orders of a side in the order in which a taker would meet them first.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
-        self.queues(side).flatten().copied()
+        let mut orders = self.queue.clone();
+        orders.retain(|order| order.side == side);
+        // A stable sort: within a price the order of the queue stays.
+        match side {
+            Side::Bid => orders.sort_by_key(|order| std::cmp::Reverse(order.price)),
+            Side::Ask => orders.sort_by_key(|order| order.price),
+        }
+        orders.into_iter()
     }
 
     /// The levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = Level> + '_ {
-        self.queues(side).map(|queue| Level {
-            price: queue[0].price,
-            quantity: queue.iter().fold(BaseLots::ZERO, |sum, order| {
-                BaseLots::new(sum.get().saturating_add(order.remaining.get()))
-            }),
-            orders: queue.len() as u32,
-        })
-    }
-
-    fn half(&mut self, side: Side) -> &mut BTreeMap<Ticks, VecDeque<RestingOrder>> {
-        match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        }
-    }
-
-    /// The queues of a side, best price first.
-    fn queues(&self, side: Side) -> Box<dyn Iterator<Item = &VecDeque<RestingOrder>> + '_> {
-        match side {
-            Side::Bid => Box::new(self.bids.values().rev()),
-            Side::Ask => Box::new(self.asks.values()),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = RestingOrder> + '_ {
-        self.orders(Side::Bid).chain(self.orders(Side::Ask))
-    }
-
-    fn fill_first(&mut self, makers: Side, wanted: BaseLots) -> MakerFill {
-        let price = self.best(makers).expect("a crossed side has a best price");
-        let half = self.half(makers);
-        let queue = half.get_mut(&price).expect("the best price has a queue");
-        let first = &mut queue[0];
-        let quantity = wanted.min(first.remaining);
-        first.remaining = first.remaining - quantity;
-        let maker = *first;
-        if maker.remaining.is_zero() {
-            queue.pop_front();
-            if queue.is_empty() {
-                half.remove(&price);
+        let mut levels: Vec<Level> = Vec::new();
+        for order in self.orders(side) {
+            if levels.last().is_none_or(|level| level.price != order.price) {
+                levels.push(Level {
+                    price: order.price,
+                    quantity: BaseLots::ZERO,
+                    hidden: BaseLots::ZERO,
+                    orders: 0,
+                });
             }
+            let level = levels.last_mut().expect("one was pushed if none was there");
+            let hidden = order.remaining - order.shown;
+            level.quantity = bounded_sum(level.quantity, order.shown);
+            level.hidden = bounded_sum(level.hidden, hidden);
+            level.orders += 1;
         }
-        MakerFill { maker, quantity }
+        levels.into_iter()
+    }
+
+    fn place(&self, order_id: OrderId) -> Option<usize> {
+        let mut orders = self.queue.iter();
+        orders.position(|order| order.order_id == order_id)
+    }
+
+    /// The taker meets whoever stands first. `None`: they leave each other alone.
+    fn meet_first(
+        &mut self,
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+        taken: &mut Taken,
+    ) -> Option<Meeting> {
+        let first = self.orders(taker.side.opposite()).next();
+        let maker = first.expect("a crossed side has a first order");
+        let order_id = maker.order_id;
+        if is_over(&maker, taker.now) {
+            self.cancel(order_id);
+            return Some(Meeting::Expired(maker));
+        }
+        let is_own = group_of(maker.account) == taker.group;
+        match taker.self_trade {
+            SelfTrade::CancelTaker if is_own => {
+                taken.stopped = Some(Stopped::SelfTrade);
+                None
+            }
+            SelfTrade::CancelMaker if is_own => {
+                self.cancel(order_id);
+                Some(Meeting::SelfTradeCancelled(maker))
+            }
+            SelfTrade::CancelBoth if is_own => {
+                self.cancel(order_id);
+                taken.stopped = Some(Stopped::SelfTrade);
+                Some(Meeting::SelfTradeCancelled(maker))
+            }
+            SelfTrade::Decrement if is_own => Some(self.decrement(maker, taken)),
+            _ => Some(self.fill(maker, taken)),
+        }
+    }
+
+    fn decrement(&mut self, mut maker: RestingOrder, taken: &mut Taken) -> Meeting {
+        let by = taken.remaining.min(maker.remaining);
+        taken.remaining = taken.remaining - by;
+        if taken.remaining.is_zero() {
+            taken.stopped = Some(Stopped::SelfTrade);
+        }
+        maker.quantity = maker.quantity - by;
+        maker.remaining = maker.remaining - by;
+        maker.shown = maker.shown.min(maker.remaining);
+        self.update(maker);
+        Meeting::SelfTradeReduced { maker, by }
+    }
+
+    fn fill(&mut self, mut maker: RestingOrder, taken: &mut Taken) -> Meeting {
+        let quantity = taken.remaining.min(maker.shown);
+        taken.remaining = taken.remaining - quantity;
+        taken.filled = taken.filled + quantity;
+        maker.remaining = maker.remaining - quantity;
+        maker.shown = maker.shown - quantity;
+        let refreshed = maker.shown.is_zero() && !maker.remaining.is_zero();
+        if refreshed {
+            maker.shown = maker.display.min(maker.remaining);
+        }
+        self.update(maker);
+        if refreshed {
+            let place = self.place(maker.order_id).expect("something remains");
+            let order = self.queue.remove(place);
+            self.queue.push(order);
+        }
+        Meeting::Fill {
+            maker: Maker {
+                order_id: maker.order_id,
+                account: maker.account,
+                client_order_id: maker.client_order_id,
+                price: maker.price,
+                remaining: maker.remaining,
+            },
+            quantity,
+            refreshed,
+        }
+    }
+
+    /// Puts an order back as it is now, or takes it off the book if nothing remains.
+    fn update(&mut self, order: RestingOrder) {
+        if order.remaining.is_zero() {
+            self.cancel(order.order_id);
+        } else {
+            let place = self.place(order.order_id).expect("it rests");
+            self.queue[place] = order;
+        }
     }
 }
 
-/// Whether an incoming order of `side` with this limit accepts to trade at `price`.
-fn accepts(side: Side, limit: Ticks, price: Ticks) -> bool {
-    match side {
-        Side::Bid => price <= limit,
-        Side::Ask => limit <= price,
-    }
+fn is_over(order: &RestingOrder, now: LogTime) -> bool {
+    order.expires_at != LogTime::ZERO && order.expires_at <= now
+}
+
+fn bounded_sum(one: BaseLots, other: BaseLots) -> BaseLots {
+    BaseLots::new(one.get().saturating_add(other.get()))
 }

@@ -1,4 +1,5 @@
-//! Who has which orders: per account with at least one resting order a list of them, oldest first.
+//! Who has which orders: per account with at least one resting order a list of them, by
+//! arrival.
 
 use crate::arena::{Arena, Entry, Slot};
 use crate::index::{Hashing, SlotIndex};
@@ -13,7 +14,7 @@ pub(crate) struct Owner {
     pub(crate) account: AccountId,
     /// How many orders rest.
     pub(crate) orders: u32,
-    /// The orders, oldest first.
+    /// The orders, by arrival.
     pub(crate) queue: Queue,
 }
 

@@ -64,7 +64,7 @@ impl Links {
     }
 }
 
-/// The two ends of a list of orders, oldest first.
+/// The two ends of a list of orders, in the order in which they joined it.
 #[derive(Clone, Copy)]
 pub(crate) struct Queue {
     head: Slot<OrderNode>,
@@ -78,17 +78,17 @@ impl Queue {
         tail: Slot::NONE,
     };
 
-    /// The oldest order.
+    /// The order that joined first.
     pub(crate) const fn head(&self) -> Slot<OrderNode> {
         self.head
     }
 
-    /// The newest order.
+    /// The order that joined last.
     pub(crate) const fn tail(&self) -> Slot<OrderNode> {
         self.tail
     }
 
-    /// Hangs `slot` behind the newest.
+    /// Hangs `slot` behind the last.
     pub(crate) fn append(&mut self, links: &mut Links, slot: Slot<OrderNode>) {
         let previous = self.tail;
         let next = Slot::NONE;
@@ -116,7 +116,7 @@ impl Queue {
         }
     }
 
-    /// The orders, oldest first.
+    /// The orders, first to last.
     pub(crate) fn iter<'a>(
         &self,
         links: &'a Links,

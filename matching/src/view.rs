@@ -1,11 +1,11 @@
 //! What a book hands out: plain values, so that nobody holds a reference into it.
 
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 /// An order that waits on the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestingOrder {
-    /// Ours, unique forever. Later arrivals have higher ids.
+    /// Ours, unique forever.
     pub order_id: OrderId,
     /// Who owns it.
     pub account: AccountId,
@@ -15,28 +15,23 @@ pub struct RestingOrder {
     pub side: Side,
     /// The price that it rests at.
     pub price: Ticks,
-    /// What has neither filled nor been cancelled; never zero while it rests.
-    pub remaining: BaseLots,
-}
-
-/// A resting order met an incoming one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MakerFill {
-    /// The resting order after this fill: `remaining` is zero if it left the book by it.
-    pub maker: RestingOrder,
-    /// How much traded, at the maker's price.
+    /// Its whole size, what has filled included.
     pub quantity: BaseLots,
+    /// What is still open of it, hidden or not; never zero while it rests.
+    pub remaining: BaseLots,
+    /// How much it shows at a time; zero: all of itself.
+    pub display: BaseLots,
+    /// What it shows of `remaining` now: all, unless it is an iceberg.
+    pub shown: BaseLots,
+    /// Till which logged time it may trade; zero: for ever.
+    pub expires_at: LogTime,
 }
 
-/// What an incoming order met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// How much of it traded.
-    pub filled: BaseLots,
-    /// In how many fills.
-    pub fills: u32,
-    /// Whether it stopped at the cap on fills although more would cross.
-    pub capped: bool,
+impl RestingOrder {
+    /// What has filled of it.
+    pub const fn filled(&self) -> BaseLots {
+        BaseLots::new(self.quantity.get() - self.remaining.get())
+    }
 }
 
 /// All resting orders at one price, added up.
@@ -44,9 +39,11 @@ pub struct Taken {
 pub struct Level {
     /// The price.
     pub price: Ticks,
-    /// The sum of what remains. It stays at `u64::MAX` beyond that, which takes more than 65,536
+    /// The sum of what is shown. It stays at `u64::MAX` beyond that, which takes more than 65,536
     /// orders of the largest legal size at one price; matching itself counts on.
     pub quantity: BaseLots,
+    /// The sum of what icebergs hide, with the same bound. No feed may tell it.
+    pub hidden: BaseLots,
     /// How many orders wait here.
     pub orders: u32,
 }

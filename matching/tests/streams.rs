@@ -2,29 +2,44 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Random, Trio};
-use matching::RestingOrder;
+use matching::{Meeting, RestingOrder, Stopped, Taken, Taker};
+use types::command::SelfTrade;
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
-const SEEDS: u64 = 12;
-const STEPS: u32 = 3_000;
+const SEEDS: u64 = 8;
+const STEPS: u32 = 2_500;
 
-/// What a stream is made of. Weights are relative.
+/// What a stream is made of. Weights are relative, chances in percent.
 struct Mix {
     name: &'static str,
     price: fn(&mut Random, Side) -> u64,
     quantity: fn(&mut Random) -> u64,
     accounts: u64,
+    /// Accounts belong to so many groups in turn.
+    groups: u32,
+    self_trade: &'static [SelfTrade],
     /// Labels to choose from; the first is no label.
     labels: u64,
     fills_max: fn(&mut Random) -> u32,
+    /// Chance that an order shows only part of itself.
+    iceberg: u64,
+    /// How much of this size it shows at a time.
+    display: fn(&mut Random, u64) -> u64,
+    /// Chance that an order expires.
+    expiring: u64,
     place: u64,
     post_only: u64,
     immediate: u64,
     fill_or_kill: u64,
     cancel: u64,
     cancel_all: u64,
+    reduce: u64,
+    enter_again: u64,
+    expire: u64,
 }
 
 const USUAL: Mix = Mix {
@@ -35,17 +50,47 @@ const USUAL: Mix = Mix {
     },
     quantity: |random| 1 + random.below(50),
     accounts: 20,
+    groups: 1,
+    self_trade: &[SelfTrade::Allow],
     labels: 100,
     fills_max: |_| 10_000,
+    iceberg: 0,
+    display: |random, quantity| 1 + random.below(quantity),
+    expiring: 0,
     place: 40,
     post_only: 10,
     immediate: 6,
     fill_or_kill: 4,
     cancel: 30,
     cancel_all: 1,
+    reduce: 0,
+    enter_again: 0,
+    expire: 0,
 };
 
-const MIXES: [Mix; 11] = [
+/// Everything at once.
+const RICH: Mix = Mix {
+    name: "rich",
+    groups: 4,
+    self_trade: &ALL_MODES,
+    iceberg: 30,
+    expiring: 30,
+    fill_or_kill: 10,
+    reduce: 10,
+    enter_again: 10,
+    expire: 4,
+    ..USUAL
+};
+
+const ALL_MODES: [SelfTrade; 5] = [
+    SelfTrade::Allow,
+    SelfTrade::CancelTaker,
+    SelfTrade::CancelMaker,
+    SelfTrade::CancelBoth,
+    SelfTrade::Decrement,
+];
+
+const PLAIN_MIXES: [Mix; 12] = [
     USUAL,
     Mix {
         name: "one price",
@@ -54,10 +99,7 @@ const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "all crossing",
-        price: |random, side| match side {
-            Side::Bid => 1_000 + random.below(10),
-            Side::Ask => 1_000 - random.below(10),
-        },
+        price: overlapping,
         cancel: 5,
         ..USUAL
     },
@@ -90,6 +132,7 @@ const MIXES: [Mix; 11] = [
     Mix {
         name: "one owner",
         accounts: 1,
+        cancel_all: 4,
         ..USUAL
     },
     Mix {
@@ -116,22 +159,238 @@ const MIXES: [Mix; 11] = [
     },
     Mix {
         name: "few fills",
-        quantity: |random| {
-            let end = 1 << random.below(9);
-            1 + random.below(end)
-        },
-        fills_max: |random| random.below(6) as u32,
+        quantity: any_magnitude,
+        fills_max: few,
         fill_or_kill: 30,
         cancel: 10,
         ..USUAL
     },
+    Mix {
+        name: "reduce and enter again",
+        accounts: 4,
+        cancel: 5,
+        reduce: 40,
+        enter_again: 40,
+        cancel_all: 3,
+        ..USUAL
+    },
 ];
 
+const RICH_MIXES: [Mix; 16] = [
+    RICH,
+    Mix {
+        name: "icebergs",
+        iceberg: 60,
+        reduce: 10,
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "icebergs at one price",
+        price: |_, _| 7,
+        iceberg: 80,
+        post_only: 60,
+        fill_or_kill: 30,
+        cancel: 10,
+        ..USUAL
+    },
+    Mix {
+        name: "icebergs and few fills",
+        price: overlapping,
+        quantity: any_magnitude,
+        iceberg: 70,
+        display: |random, quantity| {
+            let end = 1 << random.below(5);
+            1 + random.below(end).min(quantity)
+        },
+        fills_max: |random| {
+            let end = 1 << random.below(8);
+            random.below(end) as u32
+        },
+        post_only: 50,
+        fill_or_kill: 40,
+        cancel: 10,
+        ..USUAL
+    },
+    Mix {
+        name: "large icebergs",
+        quantity: |random| QUANTITY_LOTS_MAX - random.below(5),
+        iceberg: 80,
+        display: |random, quantity| quantity / (1 + random.below(20)),
+        fills_max: few,
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "expiring",
+        expiring: 70,
+        expire: 10,
+        reduce: 5,
+        enter_again: 5,
+        ..USUAL
+    },
+    Mix {
+        name: "expired and in the way",
+        price: overlapping,
+        iceberg: 20,
+        expiring: 80,
+        post_only: 40,
+        fill_or_kill: 20,
+        cancel: 5,
+        ..USUAL
+    },
+    Mix {
+        name: "cancel taker",
+        groups: 4,
+        self_trade: &[SelfTrade::CancelTaker],
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "cancel maker",
+        groups: 3,
+        self_trade: &[SelfTrade::CancelMaker],
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "cancel both",
+        groups: 4,
+        self_trade: &[SelfTrade::CancelBoth],
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "decrement",
+        groups: 2,
+        self_trade: &[SelfTrade::Decrement],
+        iceberg: 20,
+        fill_or_kill: 20,
+        ..USUAL
+    },
+    Mix {
+        name: "every mode among icebergs and few fills",
+        price: overlapping,
+        quantity: any_magnitude,
+        fills_max: few,
+        groups: 3,
+        post_only: 50,
+        fill_or_kill: 40,
+        cancel: 5,
+        ..RICH
+    },
+    Mix {
+        name: "one group",
+        groups: 1,
+        price: overlapping,
+        post_only: 50,
+        ..RICH
+    },
+    Mix {
+        name: "rich, at one price",
+        price: |_, _| 7,
+        post_only: 50,
+        ..RICH
+    },
+    Mix {
+        name: "rich, sparse",
+        price: |random, _| 1 + random.below(PRICE_TICKS_MAX),
+        quantity: |random| 1 + random.below(QUANTITY_LOTS_MAX),
+        place: 10,
+        post_only: 90,
+        ..RICH
+    },
+    Mix {
+        name: "rich, few owners with many orders",
+        accounts: 3,
+        groups: 2,
+        cancel: 5,
+        cancel_all: 4,
+        enter_again: 30,
+        ..RICH
+    },
+];
+
+fn overlapping(random: &mut Random, side: Side) -> u64 {
+    match side {
+        Side::Bid => 1_000 + random.below(10),
+        Side::Ask => 1_000 - random.below(10),
+    }
+}
+
+fn any_magnitude(random: &mut Random) -> u64 {
+    let end = 1 << random.below(9);
+    1 + random.below(end)
+}
+
+fn few(random: &mut Random) -> u32 {
+    random.below(6) as u32
+}
+
 #[test]
-fn the_book_says_what_the_oracle_says() {
-    for mix in &MIXES {
+fn a_book_of_plain_orders_says_what_the_oracle_says() {
+    let seen = run(&PLAIN_MIXES);
+    seen.assert_often(&["fill", "fill limit", "fillable", "not fillable"]);
+}
+
+#[test]
+fn a_book_of_all_orders_says_what_the_oracle_says() {
+    let seen = run(&RICH_MIXES);
+    seen.assert_often(&[
+        "fill",
+        "refresh",
+        "expired",
+        "cancelled",
+        "reduced",
+        "fill limit",
+        "self trade",
+        "fillable",
+        "not fillable",
+    ]);
+}
+
+fn run(mixes: &[Mix]) -> Seen {
+    let mut seen = Seen::default();
+    for mix in mixes {
         for seed in 0..SEEDS {
-            Stream::new(mix, seed).run();
+            Stream::new(mix, seed, &mut seen).run();
+        }
+    }
+    seen
+}
+
+/// How often things happened: streams that agree because nothing happens prove nothing.
+#[derive(Debug, Default)]
+struct Seen(BTreeMap<&'static str, u32>);
+
+impl Seen {
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    fn count_take(&mut self, taken: &Taken, meetings: &[Meeting]) {
+        for meeting in meetings {
+            self.count(match meeting {
+                Meeting::Fill {
+                    refreshed: true, ..
+                } => "refresh",
+                Meeting::Fill { .. } => "fill",
+                Meeting::Expired(_) => "expired",
+                Meeting::SelfTradeCancelled(_) => "cancelled",
+                Meeting::SelfTradeReduced { .. } => "reduced",
+            });
+        }
+        match taken.stopped {
+            None => {}
+            Some(Stopped::FillLimit) => self.count("fill limit"),
+            Some(Stopped::SelfTrade) => self.count("self trade"),
+        }
+    }
+
+    fn assert_often(&self, expected: &[&str]) {
+        for what in expected {
+            let count = self.0.get(what).copied().unwrap_or(0);
+            assert!(count > 300, "{what} happened {count} times: {self:?}");
         }
     }
 }
@@ -143,18 +402,22 @@ struct Stream<'a> {
     step: u32,
     random: Random,
     books: Trio,
+    seen: &'a mut Seen,
     newest: u64,
+    now: u64,
 }
 
 impl<'a> Stream<'a> {
-    fn new(mix: &'a Mix, seed: u64) -> Self {
+    fn new(mix: &'a Mix, seed: u64, seen: &'a mut Seen) -> Self {
         Self {
             mix,
             seed,
             step: 0,
             random: Random::new(seed),
-            books: Trio::new(seed),
+            books: Trio::new(seed, mix.groups),
+            seen,
             newest: 0,
+            now: 1,
         }
     }
 
@@ -168,30 +431,29 @@ impl<'a> Stream<'a> {
                 self.ask();
                 self.books.assert_same();
             }
+            self.now += self.random.below(3);
             self.step += 1;
         }
         for account in 0..self.mix.accounts.min(1_000) {
-            self.books.cancel_all(AccountId::new(account as u32), None);
+            let account = AccountId::new(account as u32);
+            self.books.cancel_all(account, None, None);
         }
         self.books.assert_same();
     }
 
     fn act(&mut self) {
         let mix = self.mix;
-        let weights = [
+        let act = self.random.weighted(&[
             mix.place,
             mix.post_only,
             mix.immediate,
             mix.fill_or_kill,
             mix.cancel,
             mix.cancel_all,
-        ];
-        let mut draw = self.random.below(weights.iter().sum());
-        let mut act = 0;
-        while draw >= weights[act] {
-            draw -= weights[act];
-            act += 1;
-        }
+            mix.reduce,
+            mix.enter_again,
+            mix.expire,
+        ]);
         let order = self.order();
         match act {
             0 => self.place(order),
@@ -199,27 +461,55 @@ impl<'a> Stream<'a> {
             2 => drop(self.take(&order)),
             3 => self.fill_or_kill(order),
             4 => self.cancel(),
-            _ => self.cancel_all(),
+            5 => self.cancel_all(),
+            6 => self.reduce(),
+            7 => self.enter_again(order),
+            _ => self.expire(),
         }
     }
 
     fn order(&mut self) -> RestingOrder {
-        let random = &mut self.random;
+        let (random, mix) = (&mut self.random, self.mix);
         let side = random.side();
         self.newest += 1 + random.below(1_000);
+        let quantity = (mix.quantity)(random);
+        let mut display = 0;
+        if random.percent(mix.iceberg) {
+            display = (mix.display)(random, quantity);
+        }
+        let mut expires_at = 0;
+        if random.percent(mix.expiring) {
+            expires_at = self.now + 1 + random.below(100);
+        }
         RestingOrder {
             order_id: OrderId::new(self.newest),
-            account: AccountId::new(random.below(self.mix.accounts) as u32),
-            client_order_id: ClientOrderId::new(random.below(self.mix.labels)),
+            account: AccountId::new(random.below(mix.accounts) as u32),
+            client_order_id: ClientOrderId::new(random.below(mix.labels)),
             side,
-            price: Ticks::new((self.mix.price)(random, side)),
-            remaining: BaseLots::new((self.mix.quantity)(random)),
+            price: Ticks::new((mix.price)(random, side)),
+            quantity: BaseLots::new(quantity),
+            remaining: BaseLots::new(quantity),
+            display: BaseLots::new(display),
+            shown: BaseLots::ZERO,
+            expires_at: LogTime::new(expires_at),
         }
     }
 
-    fn place(&mut self, mut order: RestingOrder) {
-        order.remaining = self.take(&order);
-        if !order.remaining.is_zero() {
+    fn taker(&mut self, order: &RestingOrder) -> Taker {
+        Taker {
+            side: order.side,
+            limit: order.price,
+            quantity: order.remaining,
+            fills_max: (self.mix.fills_max)(&mut self.random),
+            account: order.account,
+            group: self.books.group_of(order.account),
+            self_trade: self.random.of(self.mix.self_trade),
+            now: LogTime::new(self.now),
+        }
+    }
+
+    fn place(&mut self, order: RestingOrder) {
+        if let Some(order) = self.take(&order) {
             self.post(order);
         }
     }
@@ -234,54 +524,114 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Returns what did not fill.
-    fn take(&mut self, order: &RestingOrder) -> BaseLots {
-        let fills_max = (self.mix.fills_max)(&mut self.random);
-        let wanted = order.remaining;
-        let (taken, fills) = self.books.take(order.side, order.price, wanted, fills_max);
-        assert_eq!(taken.fills as usize, fills.len());
-        assert!(taken.fills <= fills_max && taken.filled <= wanted);
-        wanted - taken.filled
+    /// Returns what may rest.
+    fn take(&mut self, order: &RestingOrder) -> Option<RestingOrder> {
+        let taker = self.taker(order);
+        let (taken, meetings) = self.books.take(&taker);
+        self.seen.count_take(&taken, &meetings);
+        let fills = meetings.iter().map(|meeting| match meeting {
+            Meeting::Fill { quantity, .. } => quantity.get(),
+            _ => 0,
+        });
+        assert_eq!(taken.filled.get(), fills.sum::<u64>());
+        let rests = !taken.remaining.is_zero() && taken.stopped.is_none();
+        rests.then(|| RestingOrder {
+            quantity: order.filled() + taken.filled + taken.remaining,
+            remaining: taken.remaining,
+            ..*order
+        })
     }
 
     fn fill_or_kill(&mut self, order: RestingOrder) {
-        let fills_max = (self.mix.fills_max)(&mut self.random);
-        let (side, limit, wanted) = (order.side, order.price, order.remaining);
-        if self.books.fillable(side, limit, wanted, fills_max) {
-            let (taken, _) = self.books.take(side, limit, wanted, fills_max);
-            assert_eq!(taken.filled, wanted);
+        let taker = self.taker(&order);
+        if self.books.fillable(&taker) {
+            self.seen.count("fillable");
+            let (taken, meetings) = self.books.take(&taker);
+            self.seen.count_take(&taken, &meetings);
+            assert_eq!(taken.filled, taker.quantity);
+        } else {
+            self.seen.count("not fillable");
         }
     }
 
-    fn cancel(&mut self) {
+    /// Some resting order, if there is one on the side drawn.
+    fn resting(&mut self) -> Option<RestingOrder> {
         let side = self.random.side();
-        let count = self.books.book.orders(side).count() as u64;
-        if count == 0 || self.random.below(10) == 0 {
+        let orders = self.books.book.orders(side).count() as u64;
+        if orders == 0 {
+            return None;
+        }
+        let place = self.random.below(orders) as usize;
+        self.books.book.orders(side).nth(place)
+    }
+
+    fn cancel(&mut self) {
+        let order = self.resting();
+        let Some(order) = order.filter(|_| !self.random.percent(10)) else {
             let unknown = OrderId::new(self.random.below(self.newest + 2));
             self.books.order(unknown);
             self.books.cancel(unknown);
             return;
-        }
-        let rank = self.random.below(count) as usize;
-        let order = self.books.book.orders(side).nth(rank);
-        let order_id = order
-            .map(|order| order.order_id)
-            .expect("rank is below count");
-        assert_eq!(self.books.order(order_id), order);
-        assert_eq!(self.books.cancel(order_id), order);
-        assert_eq!(self.books.cancel(order_id), None);
+        };
+        assert_eq!(self.books.order(order.order_id), Some(order));
+        assert_eq!(self.books.cancel(order.order_id), Some(order));
+        assert_eq!(self.books.cancel(order.order_id), None);
     }
 
     fn cancel_all(&mut self) {
         let account = AccountId::new(self.random.below(self.mix.accounts) as u32);
-        let side = [None, Some(Side::Bid), Some(Side::Ask)][self.random.below(3) as usize];
-        let open = self.books.open_orders(account);
-        let cancelled = self.books.cancel_all(account, side);
-        assert!(cancelled.is_sorted_by(|a, b| a.order_id < b.order_id));
-        assert_eq!(
-            self.books.open_orders(account),
-            open - cancelled.len() as u32
-        );
+        let side = self.random.of(&[None, Some(Side::Bid), Some(Side::Ask)]);
+        let prices = self.random.percent(50).then(|| {
+            let ends = Side::BOTH.map(|side| (self.mix.price)(&mut self.random, side));
+            let [low, high] = [ends[0].min(ends[1]), ends[0].max(ends[1])];
+            (Ticks::new(low), Ticks::new(high))
+        });
+        let mut expected = self.books.orders_of(account);
+        expected.retain(|order| {
+            side.is_none_or(|side| order.side == side)
+                && prices.is_none_or(|(low, high)| (low..=high).contains(&order.price))
+        });
+        assert_eq!(self.books.cancel_all(account, side, prices), expected);
+    }
+
+    fn reduce(&mut self) {
+        let Some(order) = self.resting() else {
+            let unknown = OrderId::new(self.newest);
+            assert_eq!(self.books.reduce(unknown, BaseLots::new(1)), None);
+            return;
+        };
+        let by = BaseLots::new(self.random.below(order.remaining.get()));
+        let reduced = self.books.reduce(order.order_id, by);
+        let reduced = reduced.expect("it rests");
+        assert_eq!(reduced.filled(), order.filled());
+        assert_eq!(reduced.remaining, order.remaining - by);
+    }
+
+    /// A resting order leaves and comes back under its id, with other terms.
+    fn enter_again(&mut self, terms: RestingOrder) {
+        let Some(order) = self.resting() else {
+            return;
+        };
+        self.books.cancel(order.order_id);
+        let filled = BaseLots::new(order.filled().get().min(QUANTITY_LOTS_MAX / 2));
+        let remaining = BaseLots::new(terms.remaining.get().min(QUANTITY_LOTS_MAX / 2));
+        self.place(RestingOrder {
+            price: terms.price,
+            side: terms.side,
+            quantity: filled + remaining,
+            remaining,
+            display: terms.display,
+            expires_at: terms.expires_at,
+            ..order
+        });
+    }
+
+    fn expire(&mut self) {
+        let now = LogTime::new(self.now);
+        let max = self.random.of(&[0, 1, 3, 10_000]);
+        let expired = self.books.expire(now, max);
+        assert!(expired.is_sorted_by_key(|order| (order.expires_at, order.order_id)));
+        assert!(expired.iter().all(|order| order.expires_at <= now));
     }
 
     /// Questions about things that may or may not exist.
@@ -291,10 +641,15 @@ impl<'a> Stream<'a> {
         self.books.order(order.order_id);
         self.books.labelled(order.account, order.client_order_id);
         self.books.open_orders(order.account);
-        for fills_max in [0, 1, 2, 5, u32::MAX] {
-            for quantity in [0, 1, order.remaining.get(), 1_000, u64::MAX] {
-                let quantity = BaseLots::new(quantity);
-                (self.books).fillable(order.side, order.price, quantity, fills_max);
+        self.books.orders_of(order.account);
+        for fills_max in [0, 1, 2, 5, 40, u32::MAX] {
+            for quantity in [0, 1, order.remaining.get(), 300, u64::MAX] {
+                let taker = self.taker(&order);
+                self.books.fillable(&Taker {
+                    quantity: BaseLots::new(quantity),
+                    fills_max,
+                    ..taker
+                });
             }
         }
     }

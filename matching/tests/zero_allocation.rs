@@ -6,9 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
-use common::Random;
-use matching::{Book, RestingOrder};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use common::{Random, plain, taker};
+use matching::{Book, RestingOrder, Taker};
+use types::command::SelfTrade;
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 /// The system's allocator, counting the calls of each thread.
 struct Counting;
@@ -82,13 +83,13 @@ fn a_book_with_room_allocates_nothing_from_the_start() {
                 0 => (Side::Bid, 1_000_000 - mid_distance),
                 _ => (Side::Ask, 1_000_000 + mid_distance),
             };
+            // One in sixteen is an iceberg, and one in sixteen expires.
             book.rest(&RestingOrder {
-                order_id: OrderId::new(id),
                 account: AccountId::new((id % (ORDERS / 8)) as u32),
                 client_order_id: ClientOrderId::new(id),
-                side,
-                price: Ticks::new(price),
-                remaining: BaseLots::new(id),
+                display: BaseLots::new(if id % 16 == 5 { 1 } else { 0 }),
+                expires_at: LogTime::new(if id % 16 == 8 { id } else { 0 }),
+                ..plain(id, side, price, id)
             });
         }
     });
@@ -109,41 +110,62 @@ fn stream(book: &mut Book, seed: u64, first_id: u64) {
             Side::Bid => (1 << 31) + 20 - distance,
             Side::Ask => (1 << 31) - 20 + distance,
         });
-        let quantity = BaseLots::new(1 + random.below(100));
+        let quantity = 1 + random.below(100);
         let account = AccountId::new(random.below(50) as u32);
+        let now = LogTime::new(step);
         match random.below(8) {
             0..4 if !book.crosses(side, price) => book.rest(&RestingOrder {
-                order_id: OrderId::new(first_id + step),
                 account,
                 client_order_id: ClientOrderId::new(step),
-                side,
-                price,
-                remaining: quantity,
+                display: BaseLots::new(random.below(2) * (1 + random.below(quantity))),
+                expires_at: LogTime::new(random.below(2) * (step + random.below(2_000))),
+                ..plain(first_id + step, side, price.get(), quantity)
             }),
             0..5 => {
-                black_box(book.fillable(side, price, quantity, 10));
-                book.take(side, price, quantity, 20, |fill| {
-                    black_box(fill);
+                let taker = Taker {
+                    fills_max: 20,
+                    self_trade: random.of(&[
+                        SelfTrade::Allow,
+                        SelfTrade::CancelMaker,
+                        SelfTrade::Decrement,
+                    ]),
+                    now,
+                    ..taker(side, price, BaseLots::new(quantity))
+                };
+                let group_of = |account: AccountId| GroupId::new(account.get() % 4);
+                black_box(book.fillable(&taker, group_of));
+                book.take(&taker, group_of, |meeting| {
+                    black_box(meeting);
                 });
             }
             5..7 => {
                 let order_id = OrderId::new(first_id + random.below(step));
                 black_box(book.cancel(order_id));
             }
-            _ => look(book, account, &mut random),
+            _ => {
+                book.expire(now, 10, |order| {
+                    black_box(order);
+                });
+                look(book, account, &mut random);
+            }
         }
     }
     for account in 0..50 {
-        book.cancel_all(AccountId::new(account), None, |_| ());
+        book.cancel_all(AccountId::new(account), None, None, |_| ());
     }
     assert!(book.is_empty());
 }
 
 fn look(book: &mut Book, account: AccountId, random: &mut Random) {
     if random.below(50) == 0 {
-        book.cancel_all(account, Some(random.side()), |order| {
+        book.cancel_all(account, Some(random.side()), None, |order| {
             black_box(order);
         });
+    }
+    let some = book.orders_of(account).next();
+    if let Some(order) = some {
+        let by = BaseLots::new(random.below(order.remaining.get()));
+        black_box(book.reduce(order.order_id, by));
     }
     black_box(book.open_orders(account));
     black_box(book.labelled(account, ClientOrderId::new(random.below(20_000))));

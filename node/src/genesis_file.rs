@@ -18,6 +18,8 @@
 //!
 //! [[account]]
 //! owner = "0x0101010101010101010101010101010101010101"
+//! group = 0                     # shared by accounts that one trader owns; by default the
+//!                               # account's number, counted from 0
 //! keys = ["dev-0"]              # 64 hex digits, or on network 1 a development name
 //! balances = { BTC = "10", USD = "1000000" }
 //! ```
@@ -31,7 +33,7 @@ use types::genesis::{
     self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketSpec, OwnerAddress,
     Step,
 };
-use types::{AccountId, AssetId, Atoms, FeeRate, NetworkId, Symbol};
+use types::{AccountId, AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 
 /// Why a genesis file is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +81,8 @@ struct Market {
 struct Account {
     owner: Spanned<String>,
     #[serde(default)]
+    group: Option<u32>,
+    #[serde(default)]
     keys: Vec<Spanned<String>>,
     #[serde(default)]
     balances: BTreeMap<String, Spanned<String>>,
@@ -102,8 +106,9 @@ pub(crate) fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
         markets.push(lines.market(&assets, market)?);
     }
     let mut accounts = Vec::new();
-    for account in &file.account {
-        accounts.push(lines.account(network, &assets, account.get_ref())?);
+    for (account, number) in file.account.iter().zip(0..) {
+        let own = GroupId::new(number);
+        accounts.push(lines.account(network, &assets, own, account.get_ref())?);
     }
     Genesis::new(network, assets, markets, accounts).map_err(|error| lines.whole(&file, &error))
 }
@@ -152,7 +157,8 @@ pub(crate) fn format(genesis: &Genesis) -> String {
         let owner: String = account.owner.iter().map(|b| format!("{b:02x}")).collect();
         let _ = write!(
             text,
-            "\n[[account]]\nowner = \"0x{owner}\"\nkeys = [{}]\nbalances = {{ {} }}\n",
+            "\n[[account]]\nowner = \"0x{owner}\"\ngroup = {}\nkeys = [{}]\nbalances = {{ {} }}\n",
+            account.group,
             keys.join(", "),
             balances.join(", "),
         );
@@ -229,6 +235,7 @@ impl Lines<'_> {
         &self,
         network: NetworkId,
         assets: &[AssetSpec],
+        own_group: GroupId,
         account: &Account,
     ) -> Result<GenesisAccount, GenesisFileError> {
         let keys = account
@@ -243,6 +250,7 @@ impl Lines<'_> {
         balances.sort_unstable_by_key(|(asset, _)| *asset);
         Ok(GenesisAccount {
             owner: self.owner(&account.owner)?,
+            group: account.group.map_or(own_group, GroupId::new),
             keys,
             balances,
         })
@@ -385,6 +393,8 @@ balances = { BTC = "10", USD = "0.5" }
                 17,
             ),
             ("owner = \"0x01", "owner = \"01", 19),
+            ("keys = ", "group = -1\nkeys = ", 20),
+            ("keys = ", "group = 4294967296\nkeys = ", 20),
             ("0202\"]", "02\"]", 20),
             ("USD = \"0.5\"", "EUR = \"0.5\"", 21),
             ("USD = \"0.5\"", "USD = \"0.0000001\"", 21),
@@ -394,6 +404,19 @@ balances = { BTC = "10", USD = "0.5" }
             let error = parse(&text).unwrap_err();
             assert_eq!(error.line, line, "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn an_account_is_in_its_own_group_unless_it_names_another() {
+        let account = |owner: &str, group: &str| {
+            let owner = owner.repeat(20);
+            format!("\n[[account]]\nowner = \"0x{owner}\"\n{group}\n")
+        };
+        let text = [GOOD, &account("03", ""), &account("04", "group = 0")].concat();
+        let genesis = parse(&text).unwrap();
+        let groups = genesis.accounts().iter().map(|account| account.group.get());
+        assert_eq!(groups.collect::<Vec<_>>(), [0, 1, 0]);
+        assert_eq!(parse(&format(&genesis)), Ok(genesis));
     }
 
     #[test]

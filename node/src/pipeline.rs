@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::gate::ReleaseGate;
-use engine::sequencer::Sequencer;
+use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
 use engine::{State, sequential};
 use rtrb::{Consumer, Producer};
 use types::LogTime;
@@ -22,6 +23,10 @@ use crate::running::{Clock, Parking, Stop, Waker};
 /// blocks smaller; fewer would leave the disk idle. A follower without room counts like a slow
 /// disk: nothing is sealed for it, and the frames that wait end in `BUSY`.
 const BLOCKS_IN_FLIGHT: usize = 2;
+
+/// The shortest wait for an expiry: logged time moves no finer, and orders that did not fit one
+/// tick go with the next.
+const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
 
 /// The ends of the rings that the pipeline holds.
 pub(crate) struct Ports {
@@ -46,6 +51,8 @@ pub(crate) struct Pipeline {
     ports: Ports,
     clock: Clock,
     durable_at: u64,
+    /// When the next open order expires: an idle node has to log time for it.
+    next_expiry: Option<LogTime>,
     /// Payload buffers that came back from the journal.
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
@@ -59,6 +66,7 @@ impl Pipeline {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
             durable_at: 0,
+            next_expiry: state.next_expiry(),
             state,
             ports,
             clock,
@@ -80,7 +88,18 @@ impl Pipeline {
             if stopping && self.is_idle() {
                 return self.state;
             }
-            parking.park();
+            self.park(parking);
+        }
+    }
+
+    /// Waits until somebody pushes, or until the next order has to expire.
+    fn park(&self, parking: &Parking) {
+        match self.next_expiry {
+            None => parking.park(),
+            Some(expiry) => {
+                let wait = expiry.get().saturating_sub(self.clock.unix_nanos());
+                parking.park_for(Duration::from_nanos(wait.max(EXPIRY_STEP_NS)));
+            }
         }
     }
 
@@ -129,10 +148,17 @@ impl Pipeline {
 
     /// Seals what has arrived, hands it to the journal and executes it meanwhile.
     fn seal_and_execute(&mut self) -> bool {
-        if self.gate.waiting() >= BLOCKS_IN_FLIGHT || self.ports.frames.is_empty() {
+        if self.gate.waiting() >= BLOCKS_IN_FLIGHT {
+            return false;
+        }
+        let expiry = self.next_expiry.map(LogTime::get);
+        if self.ports.frames.is_empty() && expiry.is_none() {
             return false;
         }
         let now = self.clock.unix_nanos();
+        if self.ports.frames.is_empty() && expiry.is_some_and(|expiry| expiry <= now) {
+            self.sequencer.tick(LogTime::new(now));
+        }
         while !self.sequencer.is_full()
             && let Ok(frame) = self.ports.frames.pop()
         {
@@ -176,6 +202,7 @@ impl Pipeline {
         released.sequenced_at = sequenced_at;
         released.executed_at = self.clock.unix_nanos();
         self.gate.executed(released);
+        self.next_expiry = self.state.next_expiry();
         self.sequencer.recycle(block);
     }
 

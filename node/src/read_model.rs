@@ -52,9 +52,13 @@ fn follow(follower: &mut Follower, ports: &mut Ports) -> bool {
     popped > 0
 }
 
+/// Answers what may be answered. A question that is ahead of the blocks waits for them: they are on
+/// their way, and whoever pushes them wakes this thread.
 fn answer(follower: &Follower, ports: &mut Ports) -> bool {
     let mut worked = false;
     while !ports.replies.is_full()
+        && let Ok(next) = ports.requests.peek()
+        && next.at_least <= follower.sequence()
         && let Ok(request) = ports.requests.pop()
     {
         let reply = QueryReply {

@@ -14,7 +14,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_utils::sync::{Parker, Unparker};
 use engine::State;
@@ -77,6 +77,11 @@ impl Parking {
     /// Returns at once if woken since the last time.
     pub(crate) fn park(&self) {
         self.0.park();
+    }
+
+    /// The same, but returns after `wait` at the latest.
+    pub(crate) fn park_for(&self, wait: Duration) {
+        self.0.park_timeout(wait);
     }
 
     pub(crate) fn waker(&self) -> Waker {
@@ -370,6 +375,7 @@ impl Ends {
             wake_read_model,
         ] = [&signatures, &pipeline, &journal, &read_model].map(Parking::waker);
         let wake_queries = wake_read_model.clone();
+        let wake_releaser = wake_pipeline.clone();
         let notify = Arc::clone(&gateway);
 
         let ends = Self {
@@ -381,6 +387,7 @@ impl Ends {
                 to_queries,
                 wake_queries: Wake::new(move || wake_queries.wake()),
                 query_replies,
+                wake_pipeline: Wake::new(move || wake_releaser.wake()),
                 wake: Arc::clone(&gateway),
             },
             signatures: SignatureEnds {

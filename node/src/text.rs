@@ -40,20 +40,29 @@ fn push_balance(lines: &mut Vec<String>, who: &str, spec: &AssetSpec, free: Atom
     }
 }
 
-/// `order_id account market side price remaining client_order_id`, for every open order.
+/// `order_id account market side price remaining client_order_id`, for every open order, armed ones
+/// included.
 pub(crate) fn orders(state: &State) -> Vec<String> {
     let mut lines = Vec::new();
-    for (_, spec, book) in state.books() {
-        for order in Side::BOTH.into_iter().flat_map(|side| book.orders(side)) {
+    for (_, spec, market) in state.market_states() {
+        let resting = Side::BOTH
+            .into_iter()
+            .flat_map(|side| market.book.orders(side))
+            .map(|order| {
+                let owner = (order.order_id, order.account, order.client_order_id);
+                (owner, order.side, order.price, order.remaining)
+            });
+        let armed = market.triggers.orders().map(|order| {
+            let owner = (order.order_id, order.account, order.client_order_id);
+            (owner, order.side, order.price, order.quantity)
+        });
+        for ((order_id, account, label), side, price, remaining) in resting.chain(armed) {
             lines.push(format!(
-                "{} {} {} {} {} {} {}",
-                order.order_id,
-                order.account,
+                "{order_id} {account} {} {} {} {} {label}",
                 spec.symbol,
-                order.side.name(),
-                spec.format_price(order.price),
-                spec.format_quantity(order.remaining),
-                order.client_order_id,
+                side.name(),
+                spec.format_price(price),
+                spec.format_quantity(remaining),
             ));
         }
     }

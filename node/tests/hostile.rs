@@ -19,7 +19,7 @@ use common::{Node, run, text};
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 use types::auth::{FrameKey, SigningKey};
 use types::block::Entry;
-use types::command::{CancelScope, OrderKind, Place, TimeInForce, Transfer};
+use types::command::{CancelScope, OrderKind, Place, SelfTrade, Transfer};
 use types::genesis::{Genesis, development};
 use types::wire::orders::HEAD_LENGTH;
 use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
@@ -91,26 +91,24 @@ async fn trade(node: &Node, over: &Cell<bool>) -> u64 {
 }
 
 /// Rests, takes it, and cleans up.
-fn honest_commands() -> [Command; 3] {
-    let scope = CancelScope {
-        market: None,
-        side: None,
-    };
+fn honest_commands() -> [Command<'static>; 3] {
     [
         order(0, Side::Bid, 100),
         order(0, Side::Ask, 100),
-        Command::CancelAll(scope),
+        Command::CancelAll(CancelScope::EVERYTHING),
     ]
 }
 
-fn order(market: u16, side: Side, price: u64) -> Command {
+fn order(market: u16, side: Side, price: u64) -> Command<'static> {
     Command::Place(Place {
         market: MarketId::new(market),
         side,
-        kind: OrderKind::Limit(TimeInForce::Gtc),
+        kind: OrderKind::GTC,
         price: Ticks::new(price),
         quantity: BaseLots::new(10),
         client_order_id: ClientOrderId::NONE,
+        self_trade: SelfTrade::Allow,
+        trigger: None,
     })
 }
 
@@ -255,7 +253,7 @@ impl Hostile {
             amount: Atoms::new(1),
         });
         let count = 1 + self.random.below(8) as usize;
-        let commands: Vec<Command> = (0..count)
+        let commands: Vec<Command<'_>> = (0..count)
             .map(|index| match index % 2 {
                 0 => order(1, Side::Bid, 1 + self.random.below(1_000)),
                 _ => theft,

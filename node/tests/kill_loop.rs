@@ -14,7 +14,7 @@ use std::time::Duration;
 use client::{ConnectError, ConnectOptions, Message, Receiver, Sender, SessionError, connect};
 use common::{Node, run, text};
 use tokio::sync::Notify;
-use types::command::{CancelScope, OrderKind, Place, TimeInForce};
+use types::command::{CancelScope, OrderKind, Place, SelfTrade};
 use types::wire::query::Question;
 use types::{BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, Side, Ticks};
 
@@ -28,7 +28,7 @@ struct Knowledge {
     /// Orders that were acknowledged and rest: their unique size, and their id.
     resting: BTreeMap<u64, OrderId>,
     /// Frames without an answer.
-    in_doubt: BTreeMap<Nonce, Vec<Command>>,
+    in_doubt: BTreeMap<Nonce, Vec<Command<'static>>>,
     /// Every order has a size of its own, so that a double would be seen.
     last_size: u64,
     next_nonce: u64,
@@ -36,17 +36,19 @@ struct Knowledge {
 }
 
 impl Knowledge {
-    fn next_frame(&mut self) -> (Nonce, Vec<Command>) {
-        let commands: Vec<Command> = (0..FRAME)
+    fn next_frame(&mut self) -> (Nonce, Vec<Command<'static>>) {
+        let commands: Vec<Command<'static>> = (0..FRAME)
             .map(|_| {
                 self.last_size += 1;
                 Command::Place(Place {
                     market: MarketId::new(0),
                     side: Side::Bid,
-                    kind: OrderKind::Limit(TimeInForce::Gtc),
+                    kind: OrderKind::GTC,
                     price: Ticks::new(100 + self.last_size % 50),
                     quantity: BaseLots::new(self.last_size),
                     client_order_id: ClientOrderId::NONE,
+                    self_trade: SelfTrade::Allow,
+                    trigger: None,
                 })
             })
             .collect();
@@ -104,10 +106,7 @@ async fn live(options: ConnectOptions, knowledge: &mut Knowledge) -> Result<(), 
     // Starts from an empty book, so that an account's limit is never reached.
     knowledge.next_nonce += 1;
     let nonce = Nonce::new(knowledge.next_nonce);
-    let everything = Command::CancelAll(CancelScope {
-        market: None,
-        side: None,
-    });
+    let everything = Command::CancelAll(CancelScope::EVERYTHING);
     knowledge.in_doubt.insert(nonce, vec![everything]);
     sender.queue_frame_with(nonce, LogTime::ZERO, &[everything]);
     loop {

@@ -3,17 +3,27 @@
 //! Variants carry only the fields that make sense for them, so that for instance a post-only order
 //! that must fill at once cannot be said. Only `engine::transition` may match on [`Command`] to
 //! change state. Value checks (zero price, unknown market) are the transition's, not the decoder's:
-//! they depend on state and their outcome is part of the total order.
+//! they depend on state and their outcome is part of the total order. `docs/ORDERS.md` has the
+//! exact rules.
 
-use crate::{AccountId, AssetId, Atoms, BaseLots, ClientOrderId, MarketId, OrderId, Side, Ticks};
+use zerocopy::little_endian::U64;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// One request of an account.
+use crate::{
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, Side, Ticks,
+};
+
+/// One request of an account. Levels of a quote set are borrowed from the frame that carries them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Command<'a> {
     /// Enter an order.
     Place(Place),
-    /// Take one order off the book.
-    Cancel(CancelTarget),
+    /// Change price and size of an open order, which keeps its id.
+    Replace(Replace),
+    /// Replace all quotes of the account in one market at once, or none of them.
+    QuoteSet(QuoteSet<'a>),
+    /// End one order.
+    Cancel(Cancel),
     /// Take all orders of the account in scope off the book.
     CancelAll(CancelScope),
     /// Move free funds to another account.
@@ -35,6 +45,10 @@ pub struct Place {
     pub quantity: BaseLots,
     /// The owner's label, unique among the account's open orders in the market.
     pub client_order_id: ClientOrderId,
+    /// What to do on meeting an order of the same group of accounts.
+    pub self_trade: SelfTrade,
+    /// Wait for this before meeting the book.
+    pub trigger: Option<Trigger>,
 }
 
 /// How an order may meet the book.
@@ -42,32 +56,182 @@ pub struct Place {
 pub enum OrderKind {
     /// Crosses what it can at its price or better; the time in force says what becomes of the rest.
     Limit(TimeInForce),
-    /// Rests in full or is rejected; never takes.
-    PostOnly,
+    /// Crosses what it can down to its bound; nothing rests.
+    Market(Immediate),
+    /// Never takes.
+    PostOnly(Crossing, Resting),
 }
 
 /// What becomes of the part of a limit order that does not fill at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum TimeInForce {
-    /// Good till cancelled: rests.
-    Gtc = 0,
-    /// Immediate or cancel: is cancelled.
-    Ioc = 1,
+    /// It rests: good till cancelled, or till a time.
+    Rest(Resting),
+    /// Nothing of it rests.
+    Immediate(Immediate),
+}
+
+/// How an order fills that never rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Immediate {
+    /// Immediate or cancel: what does not fill at once is cancelled.
+    OrCancel,
     /// Fill or kill: unless all of it fills at once, nothing does.
-    Fok = 2,
+    OrKill,
+}
+
+/// What a post-only order does if its price would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossing {
+    /// It is rejected.
+    Reject,
+    /// It rests at the best price that does not take.
+    Slide,
+}
+
+/// How the resting part of an order lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resting {
+    /// Good till this logged time; zero: till cancelled.
+    pub expires_at: LogTime,
+    /// Iceberg: how much is shown at a time; zero: all of it.
+    pub display: BaseLots,
 }
 
 impl OrderKind {
-    /// Whether a remainder rests on the book.
-    pub const fn rests(self) -> bool {
-        matches!(self, Self::PostOnly | Self::Limit(TimeInForce::Gtc))
+    /// Good till cancelled.
+    pub const GTC: Self = Self::Limit(TimeInForce::Rest(Resting::PLAIN));
+    /// Immediate or cancel.
+    pub const IOC: Self = Self::Limit(TimeInForce::Immediate(Immediate::OrCancel));
+    /// Fill or kill.
+    pub const FOK: Self = Self::Limit(TimeInForce::Immediate(Immediate::OrKill));
+    /// Rests in full or is rejected.
+    pub const POST_ONLY: Self = Self::PostOnly(Crossing::Reject, Resting::PLAIN);
+
+    /// How a remainder rests; `None`: it does not.
+    pub const fn resting(self) -> Option<Resting> {
+        match self {
+            Self::Limit(TimeInForce::Rest(resting)) | Self::PostOnly(_, resting) => Some(resting),
+            Self::Limit(TimeInForce::Immediate(_)) | Self::Market(_) => None,
+        }
+    }
+
+    /// Whether all of it must fill at once.
+    pub const fn all_or_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::Limit(TimeInForce::Immediate(Immediate::OrKill))
+                | Self::Market(Immediate::OrKill)
+        )
     }
 }
 
-/// Which order to cancel.
+impl Resting {
+    /// Till cancelled, and shown in full.
+    pub const PLAIN: Self = Self {
+        expires_at: LogTime::ZERO,
+        display: BaseLots::ZERO,
+    };
+}
+
+/// What happens where a taker meets an order of its own group; the taker's setting decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SelfTrade {
+    /// They trade.
+    #[default]
+    Allow = 0,
+    /// The rest of the taker is cancelled.
+    CancelTaker = 1,
+    /// The maker is cancelled, and the taker goes on.
+    CancelMaker = 2,
+    /// Both are cancelled.
+    CancelBoth = 3,
+    /// Both shrink by the smaller size without a trade; what reaches zero ends.
+    Decrement = 4,
+}
+
+/// Keeps an order off the book until the market's last trade reaches a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelTarget {
+pub struct Trigger {
+    /// Which way the price has to come.
+    pub condition: TriggerCondition,
+    /// The price.
+    pub price: Ticks,
+}
+
+/// Which way the price has to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum TriggerCondition {
+    /// Against the order: a bid at or above the price, an ask at or below.
+    Stop = 1,
+    /// In favour of the order: a bid at or below the price, an ask at or above.
+    TakeProfit = 2,
+}
+
+/// A change of an open order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replace {
+    /// Which order.
+    pub target: OrderTarget,
+    /// Its new price.
+    pub price: Ticks,
+    /// Its new size, what has filled of it included.
+    pub quantity: BaseLots,
+    /// Whether it may take at its new price; if not and it would, the replace is rejected.
+    pub may_take: bool,
+    /// What to do on meeting an order of the same group, should it take.
+    pub self_trade: SelfTrade,
+}
+
+/// All quotes of an account in one market. Those at a price that the set has too keep their place
+/// unless they grow; all others go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuoteSet<'a> {
+    /// Where.
+    pub market: MarketId,
+    /// Above the number of every earlier set of the account in the market.
+    pub number: u64,
+    /// Best first, each price once; at most [`crate::limits::QUOTE_LEVELS_MAX`].
+    pub bids: &'a [QuoteLevel],
+    /// Best first, each price once; at most as many.
+    pub asks: &'a [QuoteLevel],
+}
+
+/// One quote: price in ticks u64, quantity in lots u64.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct QuoteLevel {
+    price: U64,
+    quantity: U64,
+}
+
+impl QuoteLevel {
+    /// A quote.
+    pub const fn new(price: Ticks, quantity: BaseLots) -> Self {
+        Self {
+            price: U64::new(price.get()),
+            quantity: U64::new(quantity.get()),
+        }
+    }
+
+    /// Its price.
+    pub const fn price(&self) -> Ticks {
+        Ticks::new(self.price.get())
+    }
+
+    /// Its size.
+    pub const fn quantity(&self) -> BaseLots {
+        BaseLots::new(self.quantity.get())
+    }
+}
+
+/// One order, by our id or by its owner's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderTarget {
     /// By our id, which names the market too.
     Order(OrderId),
     /// By the owner's label, within its market.
@@ -79,6 +243,59 @@ pub enum CancelTarget {
     },
 }
 
+impl OrderTarget {
+    /// The market that the order must be in.
+    pub const fn market(self) -> MarketId {
+        match self {
+            Self::Order(order_id) => order_id.market(),
+            Self::Client { market, .. } => market,
+        }
+    }
+}
+
+/// The end of one order. Only a label can be cancelled ahead of its order: ids are ours, and nobody
+/// knows one before its order was placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// By our id.
+    Order(OrderId),
+    /// By the owner's label, within its market.
+    Client {
+        /// The market that the order rests in.
+        market: MarketId,
+        /// The label.
+        client_order_id: ClientOrderId,
+        /// If the label is not open: refuse an order of that label that arrives until this logged
+        /// time. Zero: do not remember.
+        remember_until: LogTime,
+    },
+}
+
+impl Cancel {
+    /// Which order.
+    pub const fn target(self) -> OrderTarget {
+        match self {
+            Self::Order(order_id) => OrderTarget::Order(order_id),
+            Self::Client {
+                market,
+                client_order_id,
+                ..
+            } => OrderTarget::Client {
+                market,
+                client_order_id,
+            },
+        }
+    }
+
+    /// Until when to remember a label that is not open; zero: not at all.
+    pub const fn remember_until(self) -> LogTime {
+        match self {
+            Self::Order(_) => LogTime::ZERO,
+            Self::Client { remember_until, .. } => remember_until,
+        }
+    }
+}
+
 /// Which of the account's orders a [`Command::CancelAll`] touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CancelScope {
@@ -86,6 +303,52 @@ pub struct CancelScope {
     pub market: Option<MarketId>,
     /// One side, or both.
     pub side: Option<Side>,
+    /// A range of prices in one market, or all.
+    pub prices: Option<PriceRange>,
+}
+
+impl CancelScope {
+    /// Everything that the account has open.
+    pub const EVERYTHING: Self = Self {
+        market: None,
+        side: None,
+        prices: None,
+    };
+}
+
+/// Prices from a lowest to a highest, both included. It may be empty; that is the transition's to
+/// refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceRange {
+    low: Ticks,
+    high: Ticks,
+}
+
+impl PriceRange {
+    /// `None` if both ends are zero: no order has that price, and on the wire it says that there is
+    /// no range.
+    pub const fn new(low: Ticks, high: Ticks) -> Option<Self> {
+        if low.get() == 0 && high.get() == 0 {
+            None
+        } else {
+            Some(Self { low, high })
+        }
+    }
+
+    /// The lowest price.
+    pub const fn low(self) -> Ticks {
+        self.low
+    }
+
+    /// The highest price.
+    pub const fn high(self) -> Ticks {
+        self.high
+    }
+
+    /// Whether there is no price in it.
+    pub const fn is_empty(self) -> bool {
+        self.high.get() < self.low.get()
+    }
 }
 
 /// A movement of free funds between accounts.

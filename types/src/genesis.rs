@@ -11,7 +11,8 @@ use crate::limits::{
 };
 use crate::outcome::Digest;
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, FeeRate, LotFactors, MarketId, NetworkId, Symbol, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, FeeRate, GroupId, LotFactors, MarketId, NetworkId, Symbol,
+    Ticks,
 };
 
 const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
@@ -219,6 +220,8 @@ fn scaled(units: u128, decimals: u8, unit_decimals: u32) -> Option<u64> {
 pub struct GenesisAccount {
     /// Who may withdraw.
     pub owner: OwnerAddress,
+    /// Accounts of one group do not trade with each other, if their orders say so.
+    pub group: GroupId,
     /// The session keys that may trade.
     pub keys: Vec<PublicKey>,
     /// What it has.
@@ -332,6 +335,7 @@ impl Genesis {
         hasher.update(&(self.accounts.len() as u64).to_le_bytes());
         for account in &self.accounts {
             hasher.update(&account.owner);
+            hasher.update(&account.group.get().to_le_bytes());
             hasher.update(&(account.keys.len() as u64).to_le_bytes());
             for key in &account.keys {
                 hasher.update(key.as_bytes());
@@ -478,6 +482,7 @@ fn development_account(account: AccountId) -> GenesisAccount {
     let units = |asset, units: u128| (AssetId::new(asset), Atoms::new(units * 100_000_000));
     GenesisAccount {
         owner,
+        group: GroupId::new(account.get()),
         keys: vec![key],
         balances: vec![
             units(0, 10_000_000),

@@ -69,6 +69,10 @@ id! {
     AccountId(u32)
 }
 id! {
+    /// Accounts that must not trade with each other; every account belongs to one.
+    GroupId(u32)
+}
+id! {
     /// An asset, densely numbered.
     AssetId(u16)
 }

@@ -9,6 +9,22 @@ pub const PROTOCOL_VERSION: u8 = 1;
 /// Commands in one signed frame.
 pub const COMMANDS_PER_FRAME_MAX: usize = 256;
 
+/// Slots of 32 bytes in one signed frame; a command takes one or more.
+pub const SLOTS_PER_FRAME_MAX: usize = 256;
+
+/// Levels a side in one quote set.
+pub const QUOTE_LEVELS_MAX: usize = 32;
+
+/// Labels that an account may have cancelled ahead of their orders, in one market.
+pub const REMEMBERED_CANCELS_MAX: usize = 64;
+
+/// Triggered orders that one command may set off; what else is due waits for the next trade.
+pub const TRIGGERS_PER_COMMAND_MAX: u32 = 100;
+
+/// Orders that one tick takes off the books; what else is due goes with the next one, and does not
+/// trade meanwhile.
+pub const EXPIRIES_PER_TICK_MAX: u32 = 10_000;
+
 /// Commands in one block: bounds the time between two releases and the buffers of a block.
 pub const COMMANDS_PER_BLOCK_MAX: usize = 16_384;
 
@@ -74,6 +90,10 @@ const _: () = assert!(
 );
 const _: () = assert!(ATOMS_MAX.checked_mul(1 << 32).is_some());
 const _: () = assert!(COMMANDS_PER_FRAME_MAX <= COMMANDS_PER_BLOCK_MAX);
+const _: () = assert!(COMMANDS_PER_FRAME_MAX <= SLOTS_PER_FRAME_MAX);
+// A quote set of all levels, two to a slot, and its head fit one frame.
+const _: () = assert!(QUOTE_LEVELS_MAX < SLOTS_PER_FRAME_MAX);
+const _: () = assert!(2 * QUOTE_LEVELS_MAX as u64 <= ORDERS_PER_COMMAND_MAX);
 const _: () = assert!(FEE_RATE_MAX < FEE_RATE_ONE);
 // A fee is amount x rate in u128.
 const _: () = assert!(ATOMS_MAX.checked_mul(FEE_RATE_ONE as u128).is_some());

@@ -5,13 +5,17 @@
 //! Events alone explain every change of a balance or a book: a follower that applies them to its
 //! own copy arrives at the same state (tested in `engine`).
 
-use zerocopy::little_endian::{I128, U16, U32, U64, U128};
+mod record;
+
+use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::command::{Resting, Trigger};
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyId, MarketId, Nonce, OrderId,
     RejectReason, SequenceNumber, Side, Ticks,
 };
+pub use record::EventRecord;
 
 /// A 32-byte BLAKE3 hash.
 #[derive(
@@ -131,9 +135,12 @@ pub struct Receipt {
     lots: U64,
 }
 
+const _: () = assert!(size_of::<Receipt>() == 24);
+
 impl Receipt {
-    /// An accepted command. `affected`: fills of a placed order, or orders cancelled; `lots`: what
-    /// of the placed order filled at once, or what was cancelled (0 for more than one order).
+    /// An accepted command. `affected`: fills of the order of a place or replace, orders cancelled,
+    /// or levels of a quote set; `lots`: what of the order filled at once, or what was cancelled (0
+    /// where there is more than one order).
     pub const fn accepted(sequence: SequenceNumber, affected: u32, lots: BaseLots) -> Self {
         Self {
             sequence: U64::new(sequence.get()),
@@ -165,7 +172,7 @@ impl Receipt {
         RejectReason::from_code(self.reason.get())
     }
 
-    /// Fills of a placed order, or orders cancelled.
+    /// Fills of the order of a place or replace, orders cancelled, or levels of a quote set.
     pub const fn affected(&self) -> u32 {
         self.affected.get()
     }
@@ -176,7 +183,7 @@ impl Receipt {
     }
 }
 
-/// Why an order ended before all of it filled.
+/// Why an order ended, or shrank, before all of it filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum DoneReason {
@@ -186,14 +193,24 @@ pub enum DoneReason {
     Unfilled = 2,
     /// The command had caused as many fills as one may.
     FillLimit = 3,
+    /// Logged time reached its expiry.
+    Expired = 4,
+    /// It met an order of its own group.
+    SelfTrade = 5,
+    /// Its owner replaced it: it enters again, under its id, in the same command.
+    Replaced = 6,
 }
 
 impl DoneReason {
-    const fn from_code(code: u8) -> Option<Self> {
+    /// The reason with this number, if there is one. Zero is never a reason.
+    pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Cancelled),
             2 => Some(Self::Unfilled),
             3 => Some(Self::FillLimit),
+            4 => Some(Self::Expired),
+            5 => Some(Self::SelfTrade),
+            6 => Some(Self::Replaced),
             _ => None,
         }
     }
@@ -204,6 +221,9 @@ impl DoneReason {
             Self::Cancelled => "cancelled",
             Self::Unfilled => "unfilled",
             Self::FillLimit => "fill_limit",
+            Self::Expired => "expired",
+            Self::SelfTrade => "self_trade",
+            Self::Replaced => "replaced",
         }
     }
 }
@@ -213,8 +233,14 @@ impl DoneReason {
 pub enum Event {
     /// A trade: a taker met a resting order.
     Fill(Fill),
-    /// An order came to rest.
+    /// An order came to rest: it is on the book, and its funds are held.
     Rested(Rested),
+    /// An order waits for its trigger: it is not on the book, but its funds are held.
+    Armed(Armed),
+    /// The trigger of an armed order was reached: the hold ends and the order enters as a taker.
+    Triggered(Triggered),
+    /// An open order became smaller without a trade and kept its place.
+    Reduced(Reduced),
     /// An order ended before all of it filled. (An order that fills completely needs no event of
     /// its own: its last fill says so.)
     Done(Done),
@@ -252,6 +278,9 @@ pub struct Fill {
     pub taker: Party,
     /// What of the maker's order still rests.
     pub maker_remaining: BaseLots,
+    /// Whether the maker is an iceberg whose shown part was used up: what is shown next stands at
+    /// the end of its level.
+    pub maker_refreshed: bool,
     /// Charged to the maker in the asset that the maker receives (0 or more), or, negative, a
     /// rebate in the asset that the taker receives.
     pub maker_fee: i128,
@@ -272,6 +301,67 @@ pub struct Rested {
     pub price: Ticks,
     /// How much rests.
     pub quantity: BaseLots,
+    /// How it rests.
+    pub resting: Resting,
+    /// Whose.
+    pub owner: Party,
+}
+
+/// An order that waits for its trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// The command that placed or replaced it.
+    pub sequence: SequenceNumber,
+    /// Where.
+    pub market: MarketId,
+    /// On which side.
+    pub side: Side,
+    /// What it waits for.
+    pub trigger: Trigger,
+    /// How it rests once it has entered.
+    pub resting: Resting,
+    /// Its price once it enters.
+    pub price: Ticks,
+    /// Its size.
+    pub quantity: BaseLots,
+    /// Whose.
+    pub owner: Party,
+}
+
+/// An order whose trigger was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggered {
+    /// The command whose trade set it off.
+    pub sequence: SequenceNumber,
+    /// Where.
+    pub market: MarketId,
+    /// On which side.
+    pub side: Side,
+    /// Its price.
+    pub price: Ticks,
+    /// Its size.
+    pub quantity: BaseLots,
+    /// Whose.
+    pub owner: Party,
+}
+
+/// An open order that became smaller without a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reduced {
+    /// The command that did it.
+    pub sequence: SequenceNumber,
+    /// Where.
+    pub market: MarketId,
+    /// On which side.
+    pub side: Side,
+    /// [`DoneReason::Replaced`] or [`DoneReason::SelfTrade`].
+    pub reason: DoneReason,
+    /// Its price.
+    pub price: Ticks,
+    /// By how much.
+    pub by: BaseLots,
+    /// What of it is still open.
+    pub remaining: BaseLots,
     /// Whose.
     pub owner: Party,
 }
@@ -293,8 +383,8 @@ pub struct Done {
     pub remaining: BaseLots,
     /// Whose.
     pub owner: Party,
-    /// Whether it had come to rest, so that this ends a hold and leaves the book.
-    pub rested: bool,
+    /// Whether its funds were held, because it rested or was armed: then this ends the hold.
+    pub held: bool,
 }
 
 /// Funds moved between accounts.
@@ -310,205 +400,6 @@ pub struct Transferred {
     pub asset: AssetId,
     /// How much.
     pub amount: Atoms,
-}
-
-/// The canonical 112 bytes of one [`Event`], little-endian. Fields that a kind does not have are
-/// zero.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct EventRecord {
-    kind: u8,
-    side: u8,
-    reason: u8,
-    rested: u8,
-    market: U16,
-    asset: U16,
-    sequence: U64,
-    price: U64,
-    quantity: U64,
-    order_id: U64,
-    taker_order_id: U64,
-    account: U32,
-    taker_account: U32,
-    client_order_id: U64,
-    taker_client_order_id: U64,
-    remaining: U64,
-    maker_fee: I128,
-    amount: U128,
-}
-
-const _: () = assert!(size_of::<EventRecord>() == 112);
-const _: () = assert!(size_of::<Receipt>() == 24);
-
-const KIND_FILL: u8 = 1;
-const KIND_RESTED: u8 = 2;
-const KIND_DONE: u8 = 3;
-const KIND_TRANSFERRED: u8 = 4;
-
-impl EventRecord {
-    const EMPTY: Self = Self {
-        kind: 0,
-        side: 0,
-        reason: 0,
-        rested: 0,
-        market: U16::ZERO,
-        asset: U16::ZERO,
-        sequence: U64::ZERO,
-        price: U64::ZERO,
-        quantity: U64::ZERO,
-        order_id: U64::ZERO,
-        taker_order_id: U64::ZERO,
-        account: U32::ZERO,
-        taker_account: U32::ZERO,
-        client_order_id: U64::ZERO,
-        taker_client_order_id: U64::ZERO,
-        remaining: U64::ZERO,
-        maker_fee: I128::ZERO,
-        amount: U128::ZERO,
-    };
-
-    /// The typed view. Panics on bytes that no [`Event`] encodes to: records are made from events
-    /// only, and never read from strangers.
-    pub fn event(&self) -> Event {
-        match self.kind {
-            KIND_FILL => Event::Fill(Fill {
-                sequence: SequenceNumber::new(self.sequence.get()),
-                market: MarketId::new(self.market.get()),
-                taker_side: self.side(),
-                price: Ticks::new(self.price.get()),
-                quantity: BaseLots::new(self.quantity.get()),
-                maker: self.owner(),
-                taker: Party {
-                    account: AccountId::new(self.taker_account.get()),
-                    order_id: OrderId::new(self.taker_order_id.get()),
-                    client_order_id: ClientOrderId::new(self.taker_client_order_id.get()),
-                },
-                maker_remaining: BaseLots::new(self.remaining.get()),
-                maker_fee: self.maker_fee.get(),
-                taker_fee: Atoms::new(self.amount.get()),
-            }),
-            KIND_RESTED => Event::Rested(Rested {
-                sequence: SequenceNumber::new(self.sequence.get()),
-                market: MarketId::new(self.market.get()),
-                side: self.side(),
-                price: Ticks::new(self.price.get()),
-                quantity: BaseLots::new(self.quantity.get()),
-                owner: self.owner(),
-            }),
-            KIND_DONE => Event::Done(Done {
-                sequence: SequenceNumber::new(self.sequence.get()),
-                market: MarketId::new(self.market.get()),
-                side: self.side(),
-                reason: DoneReason::from_code(self.reason).expect("records are made from events"),
-                price: Ticks::new(self.price.get()),
-                remaining: BaseLots::new(self.remaining.get()),
-                owner: self.owner(),
-                rested: self.rested != 0,
-            }),
-            KIND_TRANSFERRED => Event::Transferred(Transferred {
-                sequence: SequenceNumber::new(self.sequence.get()),
-                from: AccountId::new(self.account.get()),
-                to: AccountId::new(self.taker_account.get()),
-                asset: AssetId::new(self.asset.get()),
-                amount: Atoms::new(self.amount.get()),
-            }),
-            kind => unreachable!("event record of kind {kind}: records are made from events"),
-        }
-    }
-
-    fn side(&self) -> Side {
-        if self.side == Side::Bid as u8 {
-            Side::Bid
-        } else {
-            Side::Ask
-        }
-    }
-
-    fn owner(&self) -> Party {
-        Party {
-            account: AccountId::new(self.account.get()),
-            order_id: OrderId::new(self.order_id.get()),
-            client_order_id: ClientOrderId::new(self.client_order_id.get()),
-        }
-    }
-
-    fn with_owner(self, owner: &Party) -> Self {
-        Self {
-            order_id: U64::new(owner.order_id.get()),
-            account: U32::new(owner.account.get()),
-            client_order_id: U64::new(owner.client_order_id.get()),
-            ..self
-        }
-    }
-}
-
-impl From<&Fill> for EventRecord {
-    fn from(fill: &Fill) -> Self {
-        Self {
-            kind: KIND_FILL,
-            side: fill.taker_side as u8,
-            market: U16::new(fill.market.get()),
-            sequence: U64::new(fill.sequence.get()),
-            price: U64::new(fill.price.get()),
-            quantity: U64::new(fill.quantity.get()),
-            taker_order_id: U64::new(fill.taker.order_id.get()),
-            taker_account: U32::new(fill.taker.account.get()),
-            taker_client_order_id: U64::new(fill.taker.client_order_id.get()),
-            remaining: U64::new(fill.maker_remaining.get()),
-            maker_fee: I128::new(fill.maker_fee),
-            amount: U128::new(fill.taker_fee.get()),
-            ..Self::EMPTY
-        }
-        .with_owner(&fill.maker)
-    }
-}
-
-impl From<&Rested> for EventRecord {
-    fn from(rested: &Rested) -> Self {
-        Self {
-            kind: KIND_RESTED,
-            side: rested.side as u8,
-            market: U16::new(rested.market.get()),
-            sequence: U64::new(rested.sequence.get()),
-            price: U64::new(rested.price.get()),
-            quantity: U64::new(rested.quantity.get()),
-            ..Self::EMPTY
-        }
-        .with_owner(&rested.owner)
-    }
-}
-
-impl From<&Done> for EventRecord {
-    fn from(done: &Done) -> Self {
-        Self {
-            kind: KIND_DONE,
-            side: done.side as u8,
-            reason: done.reason as u8,
-            rested: u8::from(done.rested),
-            market: U16::new(done.market.get()),
-            sequence: U64::new(done.sequence.get()),
-            price: U64::new(done.price.get()),
-            remaining: U64::new(done.remaining.get()),
-            ..Self::EMPTY
-        }
-        .with_owner(&done.owner)
-    }
-}
-
-impl From<&Transferred> for EventRecord {
-    fn from(transferred: &Transferred) -> Self {
-        Self {
-            kind: KIND_TRANSFERRED,
-            asset: U16::new(transferred.asset.get()),
-            sequence: U64::new(transferred.sequence.get()),
-            account: U32::new(transferred.from.get()),
-            taker_account: U32::new(transferred.to.get()),
-            amount: U128::new(transferred.amount.get()),
-            ..Self::EMPTY
-        }
-    }
 }
 
 /// Everything that executing one block yielded. Buffers are reused: see [`BlockOutcome::clear`].
@@ -561,68 +452,6 @@ impl BlockOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn party(number: u32) -> Party {
-        Party {
-            account: AccountId::new(number),
-            order_id: OrderId::new(u64::from(number) << 33),
-            client_order_id: ClientOrderId::new(u64::MAX - u64::from(number)),
-        }
-    }
-
-    #[test]
-    fn every_event_survives_its_record() {
-        let sequence = SequenceNumber::new(7);
-        let market = MarketId::new(3);
-        for side in Side::BOTH {
-            let fill = Fill {
-                sequence,
-                market,
-                taker_side: side,
-                price: Ticks::new(11),
-                quantity: BaseLots::new(12),
-                maker: party(1),
-                taker: party(2),
-                maker_remaining: BaseLots::new(13),
-                maker_fee: -14,
-                taker_fee: Atoms::new(u128::MAX),
-            };
-            assert_eq!(EventRecord::from(&fill).event(), Event::Fill(fill));
-            let rested = Rested {
-                sequence,
-                market,
-                side,
-                price: Ticks::new(15),
-                quantity: BaseLots::new(16),
-                owner: party(3),
-            };
-            assert_eq!(EventRecord::from(&rested).event(), Event::Rested(rested));
-            for code in 1..4 {
-                let done = Done {
-                    sequence,
-                    market,
-                    side,
-                    reason: DoneReason::from_code(code).unwrap(),
-                    price: Ticks::new(17),
-                    remaining: BaseLots::new(18),
-                    owner: party(4),
-                    rested: code % 2 == 0,
-                };
-                assert_eq!(EventRecord::from(&done).event(), Event::Done(done));
-            }
-        }
-        let transferred = Transferred {
-            sequence,
-            from: AccountId::new(5),
-            to: AccountId::new(6),
-            asset: AssetId::new(7),
-            amount: Atoms::new(8),
-        };
-        assert_eq!(
-            EventRecord::from(&transferred).event(),
-            Event::Transferred(transferred)
-        );
-    }
 
     #[test]
     fn the_seal_covers_every_list() {

@@ -81,30 +81,48 @@ reject_reasons! {
     UnknownAccount = 65, "UNKNOWN_ACCOUNT";
     /// There is no such asset.
     UnknownAsset = 66, "UNKNOWN_ASSET";
-    /// The price is zero.
-    ZeroPrice = 67, "ZERO_PRICE";
-    /// The price is above the limit.
-    PriceTooHigh = 68, "PRICE_TOO_HIGH";
-    /// The size or amount is zero.
-    ZeroQuantity = 69, "ZERO_QUANTITY";
-    /// The size or amount is above the limit.
-    QuantityTooLarge = 70, "QUANTITY_TOO_LARGE";
-    /// Another open order of the account has this label.
-    DuplicateClientOrderId = 71, "DUPLICATE_CLIENT_ORDER_ID";
-    /// The account has as many open orders as it may.
-    TooManyOpenOrders = 72, "TOO_MANY_OPEN_ORDERS";
-    /// The book holds as many orders as it may.
-    BookFull = 73, "BOOK_FULL";
-    /// The account's free balance does not cover the command.
-    InsufficientFunds = 74, "INSUFFICIENT_FUNDS";
-    /// A post-only order would take.
-    WouldCross = 75, "WOULD_CROSS";
-    /// A fill-or-kill order cannot fill completely.
-    NotFillable = 76, "NOT_FILLABLE";
     /// The account has no such open order.
-    OrderNotFound = 77, "ORDER_NOT_FOUND";
+    OrderNotFound = 67, "ORDER_NOT_FOUND";
+    /// A newer quote set of the account was executed before.
+    StaleQuoteSet = 68, "STALE_QUOTE_SET";
+    /// Quotes are not best first with each price once, or bids reach asks.
+    UnsortedQuotes = 69, "UNSORTED_QUOTES";
+    /// The price is zero.
+    ZeroPrice = 70, "ZERO_PRICE";
+    /// The price is above the limit.
+    PriceTooHigh = 71, "PRICE_TOO_HIGH";
+    /// The size or amount is zero.
+    ZeroQuantity = 72, "ZERO_QUANTITY";
+    /// The size or amount is above the limit.
+    QuantityTooLarge = 73, "QUANTITY_TOO_LARGE";
+    /// The shown part of an iceberg is not smaller than the order.
+    InvalidDisplay = 74, "INVALID_DISPLAY";
+    /// The trigger price is zero or above the limit.
+    InvalidTrigger = 75, "INVALID_TRIGGER";
+    /// The range of prices is empty, or names no market.
+    InvalidPriceRange = 76, "INVALID_PRICE_RANGE";
+    /// Logged time has reached the order's expiry, or the end of a remembered cancel.
+    ExpiryInPast = 77, "EXPIRY_IN_PAST";
+    /// The new size of a replaced order has filled already.
+    AlreadyFilled = 78, "ALREADY_FILLED";
+    /// The order's label was cancelled before the order arrived.
+    CancelledBefore = 79, "CANCELLED_BEFORE";
+    /// Another open order of the account has this label.
+    DuplicateClientOrderId = 80, "DUPLICATE_CLIENT_ORDER_ID";
+    /// The account has as many open orders as it may.
+    TooManyOpenOrders = 81, "TOO_MANY_OPEN_ORDERS";
+    /// The account has as many cancelled labels remembered as it may.
+    TooManyRemembered = 82, "TOO_MANY_REMEMBERED";
+    /// The book holds as many orders as it may.
+    BookFull = 83, "BOOK_FULL";
+    /// The account's free balance does not cover the command.
+    InsufficientFunds = 84, "INSUFFICIENT_FUNDS";
+    /// An order that must not take would take.
+    WouldCross = 85, "WOULD_CROSS";
+    /// A fill-or-kill order cannot fill completely.
+    NotFillable = 86, "NOT_FILLABLE";
     /// A transfer to the account itself.
-    SelfTransfer = 78, "SELF_TRANSFER";
+    SelfTransfer = 87, "SELF_TRANSFER";
 }
 
 impl RejectReason {

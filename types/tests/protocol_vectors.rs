@@ -6,16 +6,20 @@ mod samples;
 
 use samples::{EXPORTER, frame_key, signing_key};
 use types::auth::{SigningKey, development_seed};
-use types::command::{CancelScope, OrderKind, Place, TimeInForce};
+use types::command::{
+    CancelScope, OrderKind, OrderTarget, Place, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
+    TimeInForce, Trigger, TriggerCondition,
+};
 use types::genesis;
 use types::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW};
+use types::outcome::DoneReason;
 use types::wire::Kind;
 use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::query::{BalanceRecord, Question};
 use types::wire::session::{ALPN, EXPORTER_LABEL};
 use types::{
-    BaseLots, ClientOrderId, Command, MarketId, Nonce, OrderId, RejectReason, SequenceNumber, Side,
-    Ticks,
+    BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, RejectReason,
+    SequenceNumber, Side, Ticks,
 };
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
@@ -28,20 +32,62 @@ const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
 const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
 const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
 
-/// 0.25 BTC at 100.50 USD, labelled 7; then everything off every book.
-fn two_commands() -> [Command; 2] {
+/// 0.25 BTC at 100.50 USD, labelled 7.
+const PLACE: Place = Place {
+    market: MarketId::new(0),
+    side: Side::Bid,
+    kind: OrderKind::GTC,
+    price: Ticks::new(10_050),
+    quantity: BaseLots::new(250_000),
+    client_order_id: ClientOrderId::new(7),
+    self_trade: SelfTrade::Allow,
+    trigger: None,
+};
+
+/// A plain order; then everything off every book.
+fn two_commands() -> [Command<'static>; 2] {
+    [
+        Command::Place(PLACE),
+        Command::CancelAll(CancelScope::EVERYTHING),
+    ]
+}
+
+/// An armed iceberg, a replace, and a quote set with an odd number of levels.
+fn longer_commands() -> [Command<'static>; 3] {
+    const BIDS: [QuoteLevel; 2] = [
+        QuoteLevel::new(Ticks::new(10_000), BaseLots::new(500)),
+        QuoteLevel::new(Ticks::new(9_990), BaseLots::new(600)),
+    ];
+    const ASKS: [QuoteLevel; 1] = [QuoteLevel::new(Ticks::new(10_100), BaseLots::new(700))];
+    let resting = Resting {
+        expires_at: LogTime::new(1_700_000_000_000_000_000),
+        display: BaseLots::new(1_000),
+    };
     [
         Command::Place(Place {
-            market: MarketId::new(0),
-            side: Side::Bid,
-            kind: OrderKind::Limit(TimeInForce::Gtc),
-            price: Ticks::new(10_050),
-            quantity: BaseLots::new(250_000),
-            client_order_id: ClientOrderId::new(7),
+            kind: OrderKind::Limit(TimeInForce::Rest(resting)),
+            self_trade: SelfTrade::CancelMaker,
+            trigger: Some(Trigger {
+                condition: TriggerCondition::Stop,
+                price: Ticks::new(10_040),
+            }),
+            ..PLACE
         }),
-        Command::CancelAll(CancelScope {
-            market: None,
-            side: None,
+        Command::Replace(Replace {
+            target: OrderTarget::Client {
+                market: MarketId::new(1),
+                client_order_id: ClientOrderId::new(8),
+            },
+            price: Ticks::new(10_060),
+            quantity: BaseLots::new(200_000),
+            may_take: true,
+            self_trade: SelfTrade::Decrement,
+        }),
+        Command::QuoteSet(QuoteSet {
+            market: MarketId::new(1),
+            number: 3,
+            bids: &BIDS,
+            asks: &ASKS,
         }),
     ]
 }
@@ -67,9 +113,11 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ("welcome", samples::welcome().to_vec()),
         ("orders", frame.bytes().to_vec()),
         ("orders digest", frame_digest.as_bytes().to_vec()),
+        ("longer orders", samples::frame(&longer_commands()).to_vec()),
         ("ack", samples::ack(false).to_vec()),
         ("refusing ack", samples::refusing_ack().to_vec()),
         ("fills", samples::fills().to_vec()),
+        ("ended", samples::ended().to_vec()),
         ("refused", samples::refused().to_vec()),
         (
             "query balances",
@@ -170,9 +218,10 @@ fn the_genesis_hash_can_be_computed_by_hand() {
         bytes.extend(300i32.to_le_bytes());
     }
     bytes.extend(64u64.to_le_bytes());
-    for account in 0..64 {
+    for account in 0..64u32 {
         let key = SigningKey::development(&format!("dev-{account}")).public();
         bytes.extend(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
+        bytes.extend(u32::to_le_bytes(account));
         bytes.extend(1u64.to_le_bytes());
         bytes.extend(key.as_bytes());
         bytes.extend(3u64.to_le_bytes());
@@ -216,6 +265,28 @@ fn the_table_of_reject_reasons_is_complete() {
 }
 
 #[test]
+fn the_table_of_reasons_in_ended_is_complete() {
+    let listed: Vec<(u8, &str)> = PROTOCOL
+        .split("| reason | name |")
+        .nth(1)
+        .expect("the document has a table of reasons of ended orders")
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (
+                cells[1].parse().expect("a number"),
+                cells[2].trim_matches('`'),
+            )
+        })
+        .collect();
+    let known = (1..=u8::MAX).filter_map(|code| Some((code, DoneReason::from_code(code)?.name())));
+    let expected: Vec<(u8, &str)> = [(0, "triggered")].into_iter().chain(known).collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
 fn the_table_of_limits_is_right() {
     let limit = |name: &str| {
         let row = PROTOCOL
@@ -230,6 +301,14 @@ fn the_table_of_limits_is_right() {
     for (name, value) in [
         ("commands in a frame", COMMANDS_PER_FRAME_MAX as u64),
         (
+            "slots of 32 bytes in a frame",
+            limits::SLOTS_PER_FRAME_MAX as u64,
+        ),
+        (
+            "levels a side in a quote set",
+            limits::QUOTE_LEVELS_MAX as u64,
+        ),
+        (
             "bytes in a message, prefix included",
             MESSAGE_LENGTH_MAX as u64,
         ),
@@ -238,6 +317,18 @@ fn the_table_of_limits_is_right() {
         ("highest price in ticks", limits::PRICE_TICKS_MAX),
         ("highest quantity in lots", limits::QUANTITY_LOTS_MAX),
         ("fills of one command", limits::FILLS_PER_COMMAND_MAX.into()),
+        (
+            "orders that one command triggers",
+            limits::TRIGGERS_PER_COMMAND_MAX.into(),
+        ),
+        (
+            "orders that expire in one tick",
+            limits::EXPIRIES_PER_TICK_MAX.into(),
+        ),
+        (
+            "labels of an account remembered in a market",
+            limits::REMEMBERED_CANCELS_MAX as u64,
+        ),
         (
             "open orders of an account",
             limits::OPEN_ORDERS_PER_ACCOUNT_MAX.into(),

@@ -6,9 +6,10 @@
 
 use super::engine::{Engine, Naming, Room, Tally};
 use super::op::{Action, Op};
-use matching::{Book, RestingOrder};
+use matching::{Book, Meeting, RestingOrder, Taker};
+use types::command::SelfTrade;
 use types::limits::FILLS_PER_COMMAND_MAX;
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 /// Who places the streams' orders.
 const ACCOUNTS: u64 = 1_000;
@@ -75,14 +76,20 @@ impl KeelBook {
     /// Fills what crosses; returns what is left.
     #[inline]
     pub fn take(&mut self, side: Side, limit: u32, quantity: u64, tally: &mut Tally) -> u64 {
+        let taker = plain_taker(side, limit.into(), quantity);
         let taken = self.book.take(
-            side,
-            Ticks::new(limit.into()),
-            BaseLots::new(quantity),
-            FILLS_PER_COMMAND_MAX,
-            |fill| tally.add(fill.maker.price.get(), fill.quantity.get()),
+            &taker,
+            |account| GroupId::new(account.get()),
+            |meeting| {
+                if let Meeting::Fill {
+                    maker, quantity, ..
+                } = meeting
+                {
+                    tally.add(maker.price.get(), quantity.get());
+                }
+            },
         );
-        quantity - taken.filled.get()
+        taken.remaining.get()
     }
 
     /// Cancels an order by its number.
@@ -93,7 +100,8 @@ impl KeelBook {
 
     /// Cancels all orders of an account; returns how many.
     pub fn cancel_all(&mut self, account: u32) -> u32 {
-        self.book.cancel_all(AccountId::new(account), None, |_| ())
+        self.book
+            .cancel_all(AccountId::new(account), None, None, |_| ())
     }
 
     #[inline]
@@ -121,14 +129,8 @@ impl KeelBook {
 
     fn enter(&mut self, account: AccountId, side: Side, price: u64, quantity: u64) -> u32 {
         let number = self.number();
-        self.book.rest(&RestingOrder {
-            order_id: id(number),
-            account,
-            client_order_id: ClientOrderId::NONE,
-            side,
-            price: Ticks::new(price),
-            remaining: BaseLots::new(quantity),
-        });
+        let owner = (id(number), account);
+        self.book.rest(&plain_order(owner, side, price, quantity));
         number as u32
     }
 
@@ -136,6 +138,41 @@ impl KeelBook {
         let number = self.entered;
         self.entered += 1;
         number
+    }
+}
+
+/// An incoming order without any of the features that streams do not have.
+pub const fn plain_taker(side: Side, limit: u64, quantity: u64) -> Taker {
+    Taker {
+        side,
+        limit: Ticks::new(limit),
+        quantity: BaseLots::new(quantity),
+        fills_max: FILLS_PER_COMMAND_MAX,
+        account: AccountId::new(0),
+        group: GroupId::new(0),
+        self_trade: SelfTrade::Allow,
+        now: LogTime::ZERO,
+    }
+}
+
+/// Such an order at rest.
+pub const fn plain_order(
+    (order_id, account): (OrderId, AccountId),
+    side: Side,
+    price: u64,
+    quantity: u64,
+) -> RestingOrder {
+    RestingOrder {
+        order_id,
+        account,
+        client_order_id: ClientOrderId::NONE,
+        side,
+        price: Ticks::new(price),
+        quantity: BaseLots::new(quantity),
+        remaining: BaseLots::new(quantity),
+        display: BaseLots::ZERO,
+        shown: BaseLots::new(quantity),
+        expires_at: LogTime::ZERO,
     }
 }
 

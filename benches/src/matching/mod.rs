@@ -29,7 +29,7 @@ pub mod reference;
 pub mod stream;
 
 pub use engine::{Engine, Naming, Room, Tally};
-pub use keel::Keel;
+pub use keel::{Keel, plain_order, plain_taker};
 pub use op::{Action, Op};
 pub use plan::{Mix, Plan, Size};
 pub use reference::Reference;

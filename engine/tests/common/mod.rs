@@ -1,20 +1,24 @@
 //! Random but reproducible commands, frames and blocks for the engine's tests.
 
 #![allow(dead_code)] // Each test file uses its own part.
+#![allow(clippy::unwrap_used)] // Test support: a panic is a failed test.
 
 use bytes::Bytes;
 use engine::State;
-use engine::sequencer::Sequencer;
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
-use types::block::{Block, SequencedFrame};
-use types::command::{CancelScope, CancelTarget, OrderKind, Place, TimeInForce, Transfer};
+use types::block::{Block, Entry, SequencedFrame};
+use types::command::{
+    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
+    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
+    TriggerCondition,
+};
 use types::genesis::{self, Genesis};
-use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
+use types::limits::{COMMANDS_PER_BLOCK_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::BlockOutcome;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, KeyEpoch, KeyId, LogTime,
-    MarketId, NetworkId, Nonce, OrderId, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, GroupId, KeyEpoch, KeyId,
+    LogTime, MarketId, NetworkId, Nonce, OrderId, SequenceNumber, Side, Ticks,
 };
 
 /// SplitMix64: every test prints the seed that it started with.
@@ -59,6 +63,8 @@ pub(crate) fn poor_genesis() -> Genesis {
             balances: (0..3)
                 .map(|asset| (AssetId::new(asset), Atoms::new(3_000_000)))
                 .collect(),
+            // Accounts 0 and 1 belong together.
+            group: GroupId::new(account.max(1)),
             ..development.accounts()[account as usize].clone()
         })
         .collect();
@@ -71,8 +77,18 @@ pub(crate) fn poor_genesis() -> Genesis {
     .unwrap()
 }
 
+/// Levels of quote sets live longer than the commands that borrow them.
+pub(crate) type Levels = Vec<Vec<QuoteLevel>>;
+
+/// Tests live through this much logged time, so that expiries come.
+const TIME_MAX: u64 = 2_000;
+
 /// A command that is sensible most of the time and hostile some of the time.
-pub(crate) fn random_command(random: &mut Random, last_sequence: u64) -> Command {
+pub(crate) fn random_command<'a>(
+    random: &mut Random,
+    last_sequence: u64,
+    levels: &'a Levels,
+) -> Command<'a> {
     let market = MarketId::new(if random.chance(2) {
         u16::try_from(random.below(5)).unwrap()
     } else {
@@ -80,18 +96,51 @@ pub(crate) fn random_command(random: &mut Random, last_sequence: u64) -> Command
     });
     let label = ClientOrderId::new(random.below(40));
     match random.below(100) {
-        0..70 => Command::Place(random_order(random, market, label)),
-        70..82 => Command::Cancel(CancelTarget::Client {
+        0..62 => Command::Place(random_order(random, market, label)),
+        62..72 => Command::Cancel(Cancel::Client {
             market,
             client_order_id: label,
+            remember_until: LogTime::new(if random.chance(20) {
+                random.below(TIME_MAX)
+            } else {
+                0
+            }),
         }),
-        82..92 => {
-            let sequence = SequenceNumber::new(random.below(last_sequence.max(1)) + 1);
-            Command::Cancel(CancelTarget::Order(OrderId::new_at(sequence, market, 0)))
-        }
+        72..78 => Command::Cancel(Cancel::Order(random_order_id(
+            random,
+            market,
+            last_sequence,
+        ))),
+        78..88 => Command::Replace(Replace {
+            target: if random.chance(50) {
+                OrderTarget::Order(random_order_id(random, market, last_sequence))
+            } else {
+                OrderTarget::Client {
+                    market,
+                    client_order_id: label,
+                }
+            },
+            price: Ticks::new(random_price(random)),
+            quantity: BaseLots::new(random_quantity(random)),
+            may_take: random.chance(70),
+            self_trade: random_self_trade(random),
+        }),
+        88..92 => Command::QuoteSet(QuoteSet {
+            market,
+            number: last_sequence.saturating_sub(random.below(30)),
+            bids: &levels[random.below(levels.len() as u64) as usize],
+            asks: &levels[random.below(levels.len() as u64) as usize],
+        }),
         92..95 => Command::CancelAll(CancelScope {
             market: random.chance(50).then_some(market),
             side: random.chance(50).then(|| random.pick(&Side::BOTH)),
+            prices: random
+                .chance(30)
+                .then(|| {
+                    let (low, high) = (random_price(random), random_price(random));
+                    PriceRange::new(Ticks::new(low), Ticks::new(high))
+                })
+                .flatten(),
         }),
         _ => Command::Transfer(Transfer {
             to: AccountId::new(random.below(u64::from(ACCOUNTS) + 1) as u32),
@@ -101,30 +150,113 @@ pub(crate) fn random_command(random: &mut Random, last_sequence: u64) -> Command
     }
 }
 
-fn random_order(random: &mut Random, market: MarketId, label: ClientOrderId) -> Place {
+/// Lists of levels, some best first for bids, some for asks, some in no order.
+pub(crate) fn random_levels(random: &mut Random) -> Levels {
+    (0..24)
+        .map(|list| {
+            let mut prices: Vec<u64> = (0..random.below(6))
+                .map(|_| match list % 2 {
+                    0 => 90 + random.below(10),
+                    _ => 101 + random.below(10),
+                })
+                .collect();
+            if list > 1 {
+                prices.sort_unstable();
+                prices.dedup();
+            }
+            if list % 2 == 0 {
+                prices.reverse();
+            }
+            let level = |price| {
+                let quantity = BaseLots::new(random_quantity(random));
+                QuoteLevel::new(Ticks::new(price), quantity)
+            };
+            prices.into_iter().map(level).collect()
+        })
+        .collect()
+}
+
+fn random_order_id(random: &mut Random, market: MarketId, last_sequence: u64) -> OrderId {
+    let sequence = SequenceNumber::new(random.below(last_sequence.max(1)) + 1);
+    let index = if random.chance(20) {
+        random.below(64)
+    } else {
+        0
+    };
+    OrderId::new_at(sequence, market, index)
+}
+
+fn random_price(random: &mut Random) -> u64 {
     let extremes = [0, 1, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1, u64::MAX];
-    let price = match random.below(50) {
+    match random.below(50) {
         0 => random.pick(&extremes),
         _ => 90 + random.below(21),
-    };
+    }
+}
+
+fn random_quantity(random: &mut Random) -> u64 {
     let extremes = [0, 1, QUANTITY_LOTS_MAX, QUANTITY_LOTS_MAX + 1, u64::MAX];
-    let quantity = match random.below(50) {
+    match random.below(50) {
         0 => random.pick(&extremes),
         _ => 1 + random.below(2_000),
-    };
+    }
+}
+
+fn random_self_trade(random: &mut Random) -> SelfTrade {
+    random.pick(&[
+        SelfTrade::Allow,
+        SelfTrade::Allow,
+        SelfTrade::CancelTaker,
+        SelfTrade::CancelMaker,
+        SelfTrade::CancelBoth,
+        SelfTrade::Decrement,
+    ])
+}
+
+fn random_resting(random: &mut Random) -> Resting {
+    Resting {
+        expires_at: LogTime::new(if random.chance(20) {
+            random.below(TIME_MAX)
+        } else {
+            0
+        }),
+        display: BaseLots::new(if random.chance(20) {
+            random.below(500)
+        } else {
+            0
+        }),
+    }
+}
+
+fn random_kind(random: &mut Random) -> OrderKind {
+    let resting = random_resting(random);
+    random.pick(&[
+        OrderKind::Limit(TimeInForce::Rest(resting)),
+        OrderKind::Limit(TimeInForce::Rest(resting)),
+        OrderKind::Limit(TimeInForce::Rest(resting)),
+        OrderKind::IOC,
+        OrderKind::FOK,
+        OrderKind::Market(Immediate::OrCancel),
+        OrderKind::Market(Immediate::OrKill),
+        OrderKind::PostOnly(Crossing::Reject, resting),
+        OrderKind::PostOnly(Crossing::Slide, resting),
+    ])
+}
+
+fn random_order(random: &mut Random, market: MarketId, label: ClientOrderId) -> Place {
+    let trigger = random.chance(12).then(|| Trigger {
+        condition: random.pick(&[TriggerCondition::Stop, TriggerCondition::TakeProfit]),
+        price: Ticks::new(random_price(random)),
+    });
     Place {
         market,
         side: random.pick(&Side::BOTH),
-        kind: random.pick(&[
-            OrderKind::Limit(TimeInForce::Gtc),
-            OrderKind::Limit(TimeInForce::Gtc),
-            OrderKind::Limit(TimeInForce::Ioc),
-            OrderKind::Limit(TimeInForce::Fok),
-            OrderKind::PostOnly,
-        ]),
-        price: Ticks::new(price),
-        quantity: BaseLots::new(quantity),
+        kind: random_kind(random),
+        price: Ticks::new(random_price(random)),
+        quantity: BaseLots::new(random_quantity(random)),
         client_order_id: label,
+        self_trade: random_self_trade(random),
+        trigger,
     }
 }
 
@@ -152,7 +284,7 @@ impl Signer {
     }
 
     /// The account's next frame.
-    pub(crate) fn frame(&mut self, account: u32, commands: &[Command]) -> SequencedFrame {
+    pub(crate) fn frame(&mut self, account: u32, commands: &[Command<'_>]) -> SequencedFrame {
         self.nonces[account as usize] += 1;
         let nonce = self.nonces[account as usize];
         self.frame_with(account, nonce, 0, commands)
@@ -163,7 +295,7 @@ impl Signer {
         account: u32,
         nonce: u64,
         expires_at: u64,
-        commands: &[Command],
+        commands: &[Command<'_>],
     ) -> SequencedFrame {
         let header = FrameHeader {
             account: AccountId::new(account),
@@ -182,7 +314,8 @@ impl Signer {
     }
 }
 
-/// Seals blocks out of frames, cutting after each frame with this chance.
+/// One sequence of ticks and frames, cut into blocks after each entry with this chance. The ticks
+/// are part of the sequence: they do not depend on where it is cut.
 pub(crate) fn cut(
     state: &State,
     frames: &[(SequencedFrame, LogTime)],
@@ -190,18 +323,34 @@ pub(crate) fn cut(
     seed: u64,
 ) -> Vec<Block> {
     let mut random = Random::new(seed);
-    let mut sequencer = Sequencer::after(state.position());
-    let mut blocks = Vec::new();
+    let mut last_tick = state.position().time;
+    let mut entries = Vec::new();
     for (frame, now) in frames {
-        if sequencer.is_full() {
-            blocks.extend(sequencer.seal());
+        if *now > last_tick {
+            last_tick = *now;
+            entries.push(Entry::Tick(*now));
         }
-        sequencer.push(frame.clone(), *now);
-        if random.chance(percent) {
-            blocks.extend(sequencer.seal());
+        entries.push(Entry::Frame(frame.clone()));
+    }
+    let mut blocks = vec![Block {
+        height: state.position().height.next(),
+        first_sequence: state.position().sequence.next(),
+        entries: Vec::new(),
+    }];
+    for entry in entries {
+        let last = blocks.last_mut().unwrap();
+        let full = last.command_count() + 256 > COMMANDS_PER_BLOCK_MAX as u64;
+        if !last.entries.is_empty() && (full || random.chance(percent)) {
+            let next = Block {
+                height: last.height.next(),
+                first_sequence: last.first_sequence.advance(last.command_count()),
+                entries: vec![entry],
+            };
+            blocks.push(next);
+        } else {
+            last.entries.push(entry);
         }
     }
-    blocks.extend(sequencer.seal());
     blocks
 }
 
@@ -218,29 +367,34 @@ pub(crate) fn run(
     }
 }
 
-/// Frames of random commands of all accounts, at a standing clock.
+/// Frames of random commands of all accounts, under a clock that moves on now and then.
 pub(crate) fn random_frames(
     genesis: &Genesis,
     seed: u64,
     commands: usize,
 ) -> Vec<(SequencedFrame, LogTime)> {
     let mut random = Random::new(seed);
+    let levels = random_levels(&mut random);
     let mut signer = Signer::new(genesis);
-    let mut frames = Vec::new();
-    let mut made = 0;
+    let mut frames: Vec<(SequencedFrame, LogTime)> = Vec::new();
+    let (mut made, mut now) = (0, 0);
     while made < commands {
+        now += random.below(3) * TIME_MAX / (commands as u64 / 24 + 1);
         let count = 1 + random.below(48) as usize;
-        let list: Vec<Command> = (0..count)
-            .map(|_| random_command(&mut random, made as u64))
+        let list: Vec<Command<'_>> = (0..count)
+            .map(|_| random_command(&mut random, made as u64, &levels))
+            .scan(0, |slots, command| {
+                *slots += types::wire::command::slots_needed(&command);
+                (*slots <= types::limits::SLOTS_PER_FRAME_MAX).then_some(command)
+            })
             .collect();
         let account = random.below(u64::from(ACCOUNTS)) as u32;
-        let repeat = random.chance(3).then(|| random.pick(&[0, 1]));
-        if let (Some(_), Some((earlier, _))) = (repeat, frames.last()) {
-            let earlier: SequencedFrame = Clone::clone(earlier);
-            frames.push((earlier, LogTime::new(1)));
+        let earlier = frames.last().map(|(frame, _)| frame.clone());
+        if let Some(earlier) = earlier.filter(|_| random.chance(3)) {
+            frames.push((earlier, LogTime::new(now)));
         }
-        frames.push((signer.frame(account, &list), LogTime::new(1)));
-        made += count;
+        frames.push((signer.frame(account, &list), LogTime::new(now)));
+        made += list.len();
     }
     frames
 }

@@ -17,9 +17,12 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 use types::auth::{FrameKey, SigningKey};
 use types::block::{ReleasedBlock, SequencedFrame};
-use types::command::{OrderKind, Place, TimeInForce};
+use types::command::{Immediate, OrderKind, Place, SelfTrade};
 use types::genesis::{Genesis, development};
-use types::outcome::{Digest, EventRecord, Fill, FrameReceipt, FrameVerdict, Party, Receipt};
+use types::outcome::{
+    Digest, Done, DoneReason, EventRecord, Fill, FrameReceipt, FrameVerdict, Party, Receipt,
+    Reduced, Triggered,
+};
 use types::wire::Kind;
 use types::wire::query::{BalanceRecord, Question, Reference, encode_reply};
 use types::*;
@@ -81,6 +84,7 @@ impl Node {
             wake_verifier: unpark.clone(),
             rejected,
             released,
+            wake_pipeline: unpark.clone(),
             to_queries,
             wake_queries: unpark,
             query_replies,
@@ -189,7 +193,7 @@ impl Session {
         }
     }
 
-    pub(crate) async fn send(&mut self, commands: &[Command]) -> Nonce {
+    pub(crate) async fn send(&mut self, commands: &[Command<'_>]) -> Nonce {
         let nonce = self.sender.queue_frame(commands);
         self.sender.flush().await.unwrap();
         nonce
@@ -217,13 +221,13 @@ impl Session {
     }
 
     /// A signed frame that is not sent.
-    pub(crate) fn frame(&self, nonce: u64, commands: &[Command]) -> Vec<u8> {
+    pub(crate) fn frame(&self, nonce: u64, commands: &[Command<'_>]) -> Vec<u8> {
         sign(&self.sender, "dev-0", nonce, commands)
     }
 }
 
 /// A frame of the session's terms with this key's signature.
-pub(crate) fn sign(sender: &Sender, key: &str, nonce: u64, commands: &[Command]) -> Vec<u8> {
+pub(crate) fn sign(sender: &Sender, key: &str, nonce: u64, commands: &[Command<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut signer = client::FrameSigner::new(*sender.terms(), SigningKey::development(key));
     signer.sign(Nonce::new(nonce), LogTime::ZERO, commands, &mut bytes);
@@ -231,23 +235,41 @@ pub(crate) fn sign(sender: &Sender, key: &str, nonce: u64, commands: &[Command])
 }
 
 /// An ask rests; a price of zero is rejected.
-pub(crate) fn place(price: u64, label: u64) -> Command {
+pub(crate) fn place(price: u64, label: u64) -> Command<'static> {
     order(Side::Ask, price, label)
 }
 
 /// A bid trades at once with an order of [`MAKER`].
-pub(crate) fn take(price: u64, label: u64) -> Command {
+pub(crate) fn take(price: u64, label: u64) -> Command<'static> {
     order(Side::Bid, price, label)
 }
 
-fn order(side: Side, price: u64, label: u64) -> Command {
+fn order(side: Side, price: u64, label: u64) -> Command<'static> {
     Command::Place(Place {
         market: MarketId::new(0),
         side,
-        kind: OrderKind::Limit(TimeInForce::Gtc),
+        kind: OrderKind::GTC,
         price: Ticks::new(price),
         quantity: BaseLots::new(10),
         client_order_id: ClientOrderId::new(label),
+        self_trade: SelfTrade::Allow,
+        trigger: None,
+    })
+}
+
+/// A market order that meets all kinds of orders of [`MAKER`]: one has expired, one shrinks and one
+/// ends because they are of the taker's group, one trades, and that sets off another, which does
+/// not fill. What is left of the market order ends too.
+pub(crate) fn sweep(self_trade: SelfTrade) -> Command<'static> {
+    Command::Place(Place {
+        market: MarketId::new(0),
+        side: Side::Bid,
+        kind: OrderKind::Market(Immediate::OrCancel),
+        price: Ticks::new(5),
+        quantity: BaseLots::new(10),
+        client_order_id: ClientOrderId::NONE,
+        self_trade,
+        trigger: None,
     })
 }
 
@@ -352,39 +374,117 @@ impl FakeEngine {
 }
 
 fn apply(
-    command: &Command,
+    command: &Command<'_>,
     account: AccountId,
     sequence: SequenceNumber,
     block: &mut ReleasedBlock,
 ) {
     let outcome = &mut block.outcome;
-    let Command::Place(place) = command else {
-        let receipt = Receipt::rejected(sequence, RejectReason::OrderNotFound);
-        return outcome.receipts.push(receipt);
-    };
-    let receipt = match (place.price.is_zero(), place.side) {
-        (true, _) => Receipt::rejected(sequence, RejectReason::ZeroPrice),
-        (false, Side::Ask) => Receipt::accepted(sequence, 0, BaseLots::ZERO),
-        (false, Side::Bid) => {
-            let party = |account, client_order_id| Party {
-                account,
-                order_id: OrderId::new_at(sequence, place.market, 0),
-                client_order_id,
-            };
-            outcome.events.push(EventRecord::from(&Fill {
-                sequence,
-                market: place.market,
-                taker_side: place.side,
-                price: place.price,
-                quantity: place.quantity,
-                maker: party(MAKER, ClientOrderId::NONE),
-                taker: party(account, place.client_order_id),
-                maker_remaining: BaseLots::new(3),
-                maker_fee: -1,
-                taker_fee: Atoms::new(2),
-            }));
+    let receipt = match command {
+        Command::Place(place) if place.price.is_zero() => {
+            Receipt::rejected(sequence, RejectReason::ZeroPrice)
+        }
+        Command::Place(place) if place.kind.resting().is_none() => {
+            outcome.events.extend(swept(place, account, sequence));
+            Receipt::accepted(sequence, 1, FILLED)
+        }
+        Command::Place(place) if place.side == Side::Bid => {
+            let fill = fill(place, account, sequence, place.quantity);
+            outcome.events.push(EventRecord::from(&fill));
             Receipt::accepted(sequence, 1, place.quantity)
         }
+        Command::Place(_) => Receipt::accepted(sequence, 0, BaseLots::ZERO),
+        Command::CancelAll(_) => {
+            let cancelled = done(DoneReason::Cancelled, resting(account, 9), sequence);
+            outcome.events.push(EventRecord::from(&cancelled));
+            Receipt::accepted(sequence, 1, BaseLots::ZERO)
+        }
+        _ => Receipt::rejected(sequence, RejectReason::OrderNotFound),
     };
     outcome.receipts.push(receipt);
+}
+
+/// What of a market order trades.
+const FILLED: BaseLots = BaseLots::new(4);
+
+/// What a market order does: see [`sweep`].
+fn swept(place: &Place, account: AccountId, sequence: SequenceNumber) -> [EventRecord; 7] {
+    let end = match place.self_trade {
+        SelfTrade::CancelTaker => DoneReason::SelfTrade,
+        _ => DoneReason::Unfilled,
+    };
+    let taker = taker(place, account, sequence);
+    let reduced = Reduced {
+        sequence,
+        market: place.market,
+        side: Side::Ask,
+        reason: DoneReason::SelfTrade,
+        price: place.price,
+        by: BaseLots::new(1),
+        remaining: BaseLots::new(2),
+        owner: resting(MAKER, 2),
+    };
+    let triggered = Triggered {
+        sequence,
+        market: place.market,
+        side: Side::Ask,
+        price: place.price,
+        quantity: BaseLots::new(7),
+        owner: resting(MAKER, 4),
+    };
+    [
+        (&done(DoneReason::Expired, resting(MAKER, 1), sequence)).into(),
+        (&reduced).into(),
+        (&done(DoneReason::SelfTrade, resting(MAKER, 3), sequence)).into(),
+        (&fill(place, account, sequence, FILLED)).into(),
+        (&done(end, taker, sequence)).into(),
+        (&triggered).into(),
+        (&done(DoneReason::Unfilled, resting(MAKER, 4), sequence)).into(),
+    ]
+}
+
+/// An order that was there before all commands.
+fn resting(account: AccountId, index: u64) -> Party {
+    Party {
+        account,
+        order_id: OrderId::new_at(SequenceNumber::ZERO, MarketId::new(0), index),
+        client_order_id: ClientOrderId::new(index),
+    }
+}
+
+fn taker(place: &Place, account: AccountId, sequence: SequenceNumber) -> Party {
+    Party {
+        account,
+        order_id: OrderId::new_at(sequence, place.market, 0),
+        client_order_id: place.client_order_id,
+    }
+}
+
+fn fill(place: &Place, account: AccountId, sequence: SequenceNumber, quantity: BaseLots) -> Fill {
+    Fill {
+        sequence,
+        market: place.market,
+        taker_side: place.side,
+        price: place.price,
+        quantity,
+        maker: resting(MAKER, 0),
+        taker: taker(place, account, sequence),
+        maker_remaining: BaseLots::new(3),
+        maker_refreshed: false,
+        maker_fee: -1,
+        taker_fee: Atoms::new(2),
+    }
+}
+
+fn done(reason: DoneReason, owner: Party, sequence: SequenceNumber) -> Done {
+    Done {
+        sequence,
+        market: MarketId::new(0),
+        side: Side::Ask,
+        reason,
+        price: Ticks::new(5),
+        remaining: BaseLots::new(6),
+        owner,
+        held: true,
+    }
 }

@@ -2,11 +2,12 @@
 
 use client::{ConnectError, Message, SessionError, connect};
 use gateway::GatewayConfig;
+use types::command::{CancelScope, SelfTrade};
 use types::wire::ack::Role;
 use types::wire::query::{Question, Reference};
 use types::*;
 
-use crate::harness::{MAKER, Node, place, take};
+use crate::harness::{MAKER, Node, Session, place, sweep, take};
 
 #[tokio::test]
 async fn every_command_of_a_frame_has_its_outcome() {
@@ -67,6 +68,57 @@ async fn a_maker_hears_of_fills_in_all_its_sessions() {
             }
         }
     }
+}
+
+/// The next message must be of ends: what happened, how much ended, what goes on.
+async fn expect_ended(session: &mut Session, expected: &[(&str, u64, u64)]) {
+    let Ok(Message::Ended(ended)) = session.next().await else {
+        panic!("expected {expected:?}");
+    };
+    let ends = ended.reports().iter().map(|end| {
+        assert_eq!(end.market(), MarketId::new(0));
+        (end.reason_name(), end.lots().get(), end.remaining().get())
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), expected);
+}
+
+async fn expect_fill(session: &mut Session, role: Role) {
+    let Ok(Message::Fills(fills)) = session.next().await else {
+        panic!("expected a fill");
+    };
+    let roles: Vec<_> = fills.reports().iter().map(|fill| fill.role()).collect();
+    assert_eq!(roles, [role]);
+}
+
+#[tokio::test]
+async fn owners_hear_of_ends_that_no_ack_tells_in_the_order_of_events() {
+    let node = Node::start();
+    let mut makers = [node.connect("dev-1").await, node.connect("dev-1").await];
+    let mut taker = node.connect("dev-0").await;
+    taker.send(&[sweep(SelfTrade::CancelMaker)]).await;
+    for maker in &mut makers {
+        let before = [
+            ("expired", 6, 0),
+            ("self_trade", 1, 2),
+            ("self_trade", 6, 0),
+        ];
+        expect_ended(maker, &before).await;
+        expect_fill(maker, Role::Maker).await;
+        expect_ended(maker, &[("triggered", 0, 7), ("unfilled", 6, 0)]).await;
+    }
+    expect_fill(&mut taker, Role::Taker).await;
+    taker.ack().await;
+
+    let [maker, _] = &mut makers;
+    maker
+        .send(&[Command::CancelAll(CancelScope::EVERYTHING)])
+        .await;
+    maker.ack().await;
+
+    taker.send(&[sweep(SelfTrade::CancelTaker)]).await;
+    expect_fill(&mut taker, Role::Taker).await;
+    expect_ended(&mut taker, &[("self_trade", 6, 0)]).await;
+    taker.ack().await;
 }
 
 #[tokio::test]

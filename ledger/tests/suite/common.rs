@@ -1,7 +1,7 @@
 //! What the tests of the ledger share: seeded randomness and small networks.
 
 use types::genesis::{AssetSpec, Genesis, GenesisAccount, MarketSpec, Step};
-use types::{AccountId, AssetId, Atoms, FeeRate, NetworkId, Symbol};
+use types::{AccountId, AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 
 /// SplitMix64: small, and the same everywhere.
 pub(crate) struct Rng(u64);
@@ -107,6 +107,7 @@ pub(crate) fn genesis(assets: u16, balances: &[&[u128]]) -> Genesis {
     });
     let accounts = (1..).zip(balances).map(|(owner, row)| GenesisAccount {
         owner: [owner; 20],
+        group: GroupId::new(u32::from(owner)),
         keys: Vec::new(),
         balances: (0..)
             .map(asset)

@@ -11,7 +11,7 @@ use types::auth::PublicKey;
 use types::genesis::{Genesis, development};
 use types::limits::ATOMS_MAX;
 use types::outcome::Digest;
-use types::{AccountId, BaseLots, KeyId, NetworkId, Nonce, SequenceNumber, Side, Ticks};
+use types::{AccountId, BaseLots, GroupId, KeyId, NetworkId, Nonce, SequenceNumber, Side, Ticks};
 
 use crate::common::{account, asset, atoms, for_seeds, genesis, market};
 
@@ -356,6 +356,10 @@ fn roots_and_hashes_see_the_genesis() {
         (true, variant(|accounts| accounts[63].balances.truncate(2))),
         (true, variant(|accounts| drop(accounts.pop()))),
         (true, variant(|accounts| accounts.swap(0, 1))),
+        (
+            false,
+            variant(|accounts| accounts[5].group = GroupId::new(6)),
+        ),
         (
             false,
             variant(|accounts| accounts[5].keys[0] = PublicKey::new([9; 32])),

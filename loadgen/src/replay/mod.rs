@@ -16,10 +16,10 @@ mod stream;
 
 use std::time::Instant;
 
-use types::command::{CancelTarget, OrderKind, Place, TimeInForce};
+use types::command::{Cancel, OrderKind, Place, SelfTrade};
 use types::limits::COMMANDS_PER_FRAME_MAX;
 use types::wire::query::Reference;
-use types::{Command, MarketId, Side, Ticks};
+use types::{Command, LogTime, MarketId, Side, Ticks};
 
 use crate::error::LoadError;
 use crate::session::{NamedKey, Session, Target};
@@ -158,20 +158,23 @@ impl ReplayMarket {
         })
     }
 
-    fn command(&self, recorded: &RecordedCommand) -> Command {
+    fn command(&self, recorded: &RecordedCommand) -> Command<'static> {
         let client_order_id = recorded.client_order_id;
         match recorded.action {
             RecordedAction::Place(quantity) => Command::Place(Place {
                 market: self.id,
                 side: recorded.side,
-                kind: OrderKind::Limit(TimeInForce::Gtc),
+                kind: OrderKind::GTC,
                 price: self.ticks(recorded.price),
                 quantity,
                 client_order_id,
+                self_trade: SelfTrade::Allow,
+                trigger: None,
             }),
-            RecordedAction::Cancel => Command::Cancel(CancelTarget::Client {
+            RecordedAction::Cancel => Command::Cancel(Cancel::Client {
                 market: self.id,
                 client_order_id,
+                remember_until: LogTime::ZERO,
             }),
         }
     }

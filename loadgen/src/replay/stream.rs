@@ -20,7 +20,7 @@ pub(super) struct Stream {
     sender: Sender,
     receiver: Receiver,
     /// The frame that is being filled.
-    commands: Vec<Command>,
+    commands: Vec<Command<'static>>,
     /// How far its commands reach.
     commands_reach: Option<Dollars>,
     frame: usize,
@@ -78,7 +78,11 @@ impl Stream {
     }
 
     /// Adds a command; sends the frame if that fills it.
-    pub(super) async fn push(&mut self, command: Command, price: Dollars) -> Result<(), LoadError> {
+    pub(super) async fn push(
+        &mut self,
+        command: Command<'static>,
+        price: Dollars,
+    ) -> Result<(), LoadError> {
         self.commands.push(command);
         self.commands_reach = Some(match self.commands_reach {
             Some(before) => reach(self.side, before, price),
@@ -144,7 +148,7 @@ impl Stream {
                 Ok(())
             }
             Message::Refused { reason, .. } => Err(self.refused(*reason)),
-            // Replies to questions that nobody asks during a replay.
+            // Nobody asks questions during a replay, and no order of it ends by itself.
             _ => Err(self.refused(RejectReason::UnexpectedMessage)),
         }
     }

@@ -20,10 +20,10 @@ mod scenario;
 
 use std::sync::Arc;
 
-use types::command::{CancelTarget, OrderKind, Place, TimeInForce};
+use types::command::{Cancel, OrderKind, Place, SelfTrade};
 use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
 use types::wire::query::Reference;
-use types::{AssetId, Atoms, BaseLots, ClientOrderId, Command, MarketId, Side, Ticks};
+use types::{AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, Side, Ticks};
 
 pub use funds::WorkloadError;
 use mid::MidWalk;
@@ -148,7 +148,7 @@ impl Workload {
     }
 
     /// The next command.
-    pub fn next_command(&mut self) -> Command {
+    pub fn next_command(&mut self) -> Command<'static> {
         let market = self.plan.picker.pick(&mut self.random);
         let mid = self.plan.mids[market.index()].at(self.commands);
         self.commands += 1;
@@ -160,7 +160,7 @@ impl Workload {
     }
 
     /// Replaces the content of `frame` by the next `count` commands.
-    pub fn fill_frame(&mut self, frame: &mut Vec<Command>, count: usize) {
+    pub fn fill_frame(&mut self, frame: &mut Vec<Command<'static>>, count: usize) {
         frame.clear();
         frame.extend((0..count).map(|_| self.next_command()));
     }
@@ -193,9 +193,9 @@ impl Workload {
         let bits = self.random.next();
         let distance = 1 + pareto_distance(bits >> 48);
         let kind = if bits & 15 == 0 {
-            OrderKind::PostOnly
+            OrderKind::POST_ONLY
         } else {
-            OrderKind::Limit(TimeInForce::Gtc)
+            OrderKind::GTC
         };
         let side = side_of(bits >> 4);
         let price = match side {
@@ -217,11 +217,16 @@ impl Workload {
             Side::Bid => mid.get() + through,
             Side::Ask => mid.get() - through,
         };
-        let kind = OrderKind::Limit(TimeInForce::Ioc);
         // Smaller than what rests, so that most makers fill in parts.
         let quantity_max = self.markets[market.index()].quantity_max.get().div_ceil(2);
         let quantity_max = BaseLots::new(quantity_max);
-        self.order(market, side, kind, Ticks::new(price), quantity_max)
+        self.order(
+            market,
+            side,
+            OrderKind::IOC,
+            Ticks::new(price),
+            quantity_max,
+        )
     }
 
     fn order(
@@ -240,15 +245,18 @@ impl Workload {
             price,
             quantity: BaseLots::new(1 + self.random.below(quantity_max.get())),
             client_order_id: ClientOrderId::new(self.last_label),
+            self_trade: SelfTrade::Allow,
+            trigger: None,
         }
     }
 
-    fn cancel(&mut self, market: MarketId) -> CancelTarget {
+    fn cancel(&mut self, market: MarketId) -> Cancel {
         let resting = &mut self.markets[market.index()].resting;
         let chosen = self.random.below(resting.len() as u64) as usize;
-        CancelTarget::Client {
+        Cancel::Client {
             market,
             client_order_id: resting.swap_remove(chosen),
+            remember_until: LogTime::ZERO,
         }
     }
 }

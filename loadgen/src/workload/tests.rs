@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use types::genesis::{Genesis, development};
-use types::wire::command::Slot;
-use zerocopy::IntoBytes as _;
+use types::wire::command::encode_command;
 
 use super::*;
 
@@ -25,9 +24,11 @@ fn commands_hash(seed: u64, client_number: u32) -> u64 {
     let plan = development_plan(Scenario::Zipf, seed);
     let mut workload = client(&plan, client_number);
     let mut hasher = DefaultHasher::new();
+    let mut bytes = Vec::new();
     for _ in 0..100_000 {
-        let slot = Slot::from(&workload.next_command());
-        slot.as_bytes().hash(&mut hasher);
+        bytes.clear();
+        encode_command(&workload.next_command(), &mut bytes);
+        bytes.hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -63,8 +64,8 @@ fn the_mix_is_as_stated() {
     for _ in 0..count {
         match workload.next_command() {
             Command::Place(place) => match place.kind {
-                OrderKind::Limit(TimeInForce::Gtc) => rests += 1,
-                OrderKind::PostOnly => post_only += 1,
+                OrderKind::GTC => rests += 1,
+                OrderKind::POST_ONLY => post_only += 1,
                 _ => crosses += 1,
             },
             Command::Cancel(_) => cancels += 1,
@@ -110,13 +111,14 @@ fn orders_are_legal_and_books_bounded() {
                     assert!(away <= mid::MID_STRAY_MAX as u64 + 1 + DISTANCE_MAX);
                     assert!(!place.quantity.is_zero() && place.quantity <= QUANTITY_MAX);
                     assert!(labels.insert(place.client_order_id), "labels are unique");
-                    if place.kind.rests() {
+                    if place.kind.resting().is_some() {
                         resting[place.market.index()].insert(place.client_order_id);
                     }
                 }
-                Command::Cancel(CancelTarget::Client {
+                Command::Cancel(Cancel::Client {
                     market,
                     client_order_id,
+                    remember_until: LogTime::ZERO,
                 }) => assert!(resting[market.index()].remove(&client_order_id)),
                 other => panic!("{other:?} is not in the mix"),
             }
@@ -141,7 +143,7 @@ fn a_crossing_order_reaches_at_most_five_ticks_through_the_mid() {
             Side::Bid => (price.saturating_sub(mid), mid.saturating_sub(price)),
             Side::Ask => (mid.saturating_sub(price), price.saturating_sub(mid)),
         };
-        if place.kind.rests() {
+        if place.kind.resting().is_some() {
             assert!(towards == 0 && (1..=DISTANCE_MAX + 1).contains(&away));
         } else {
             assert!(away == 0 && (1..=CROSS_TICKS_MAX).contains(&towards));

@@ -1,8 +1,9 @@
 //! What the tests share: a seeded generator, and the books side by side.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
-use matching::{Book, MakerFill, NaiveBook, RestingOrder, Taken};
-use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
+use matching::{Book, Level, Meeting, NaiveBook, RestingOrder, Taken, Taker};
+use types::command::SelfTrade;
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 /// A small generator whose whole state is its seed (splitmix64).
 pub(crate) struct Random(u64);
@@ -26,10 +27,66 @@ impl Random {
         self.number() % end
     }
 
+    /// Whether something of this many percent happens.
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
     /// Either side.
     pub(crate) fn side(&mut self) -> Side {
-        Side::BOTH[self.below(2) as usize]
+        self.of(&Side::BOTH)
     }
+
+    /// One of these.
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    /// One that has the index drawn, with these relative weights.
+    pub(crate) fn weighted(&mut self, weights: &[u64]) -> usize {
+        let mut draw = self.below(weights.iter().sum());
+        let mut index = 0;
+        while draw >= weights[index] {
+            draw -= weights[index];
+            index += 1;
+        }
+        index
+    }
+}
+
+/// A plain order of account 0 that has not filled.
+pub(crate) const fn plain(id: u64, side: Side, price: u64, quantity: u64) -> RestingOrder {
+    RestingOrder {
+        order_id: OrderId::new(id),
+        account: AccountId::new(0),
+        client_order_id: ClientOrderId::NONE,
+        side,
+        price: Ticks::new(price),
+        quantity: BaseLots::new(quantity),
+        remaining: BaseLots::new(quantity),
+        display: BaseLots::ZERO,
+        shown: BaseLots::new(quantity),
+        expires_at: LogTime::ZERO,
+    }
+}
+
+/// A taker of account 0 that may meet anybody, at time zero.
+pub(crate) const fn taker(side: Side, limit: Ticks, quantity: BaseLots) -> Taker {
+    Taker {
+        side,
+        limit,
+        quantity,
+        fills_max: u32::MAX,
+        account: AccountId::new(0),
+        group: GroupId::new(0),
+        self_trade: SelfTrade::Allow,
+        now: LogTime::ZERO,
+    }
+}
+
+/// For takers that allow everything: nobody may ask.
+pub(crate) fn nobody_asks(account: AccountId) -> GroupId {
+    panic!("the group of account {account} does not matter")
 }
 
 /// Two books with different hash seeds and the oracle. Every call goes to all three, and they must
@@ -38,15 +95,23 @@ pub(crate) struct Trio {
     pub(crate) book: Book,
     other_seed: Book,
     naive: NaiveBook,
+    /// How many groups there are: accounts belong to them in turn.
+    groups: u32,
 }
 
 impl Trio {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, groups: u32) -> Self {
         Self {
             book: Book::new(seed),
             other_seed: Book::with_capacity(!seed, 50),
             naive: NaiveBook::new(),
+            groups,
         }
+    }
+
+    /// Which group an account belongs to.
+    pub(crate) fn group_of(&self, account: AccountId) -> GroupId {
+        group_of(self.groups, account)
     }
 
     pub(crate) fn rest(&mut self, order: &RestingOrder) {
@@ -55,34 +120,29 @@ impl Trio {
         self.naive.rest(order);
     }
 
-    pub(crate) fn take(
-        &mut self,
-        side: Side,
-        limit: Ticks,
-        quantity: BaseLots,
-        fills_max: u32,
-    ) -> (Taken, Vec<MakerFill>) {
-        let mut fills = [const { Vec::new() }; 3];
-        let [first, second, third] = &mut fills;
+    pub(crate) fn take(&mut self, taker: &Taker) -> (Taken, Vec<Meeting>) {
+        let mut meetings = [const { Vec::new() }; 3];
+        let [first, second, third] = &mut meetings;
+        let groups = self.groups;
+        let group = |account| group_of(groups, account);
         let taken = [
-            (self.book).take(side, limit, quantity, fills_max, |fill| first.push(*fill)),
-            (self.other_seed).take(side, limit, quantity, fills_max, |fill| second.push(*fill)),
-            (self.naive).take(side, limit, quantity, fills_max, |fill| third.push(*fill)),
+            (self.book).take(taker, group, |meeting| first.push(*meeting)),
+            (self.other_seed).take(taker, group, |meeting| second.push(*meeting)),
+            (self.naive).take(taker, group, |meeting| third.push(*meeting)),
         ];
-        (agreed(taken), agreed(fills))
+        let (taken, meetings) = (agreed(taken), agreed(meetings));
+        assert_eq!(taken.fills as usize, meetings.len());
+        assert!(taken.fills <= taker.fills_max);
+        assert!(taken.filled + taken.remaining <= taker.quantity);
+        (taken, meetings)
     }
 
-    pub(crate) fn fillable(
-        &self,
-        side: Side,
-        limit: Ticks,
-        quantity: BaseLots,
-        fills_max: u32,
-    ) -> bool {
+    pub(crate) fn fillable(&self, taker: &Taker) -> bool {
+        let group = |account| group_of(self.groups, account);
         agreed([
-            self.book.fillable(side, limit, quantity, fills_max),
-            self.other_seed.fillable(side, limit, quantity, fills_max),
-            self.naive.fillable(side, limit, quantity, fills_max),
+            self.book.fillable(taker, group),
+            self.other_seed.fillable(taker, group),
+            self.naive.fillable(taker, group),
         ])
     }
 
@@ -94,17 +154,39 @@ impl Trio {
         ])
     }
 
+    pub(crate) fn reduce(&mut self, order_id: OrderId, by: BaseLots) -> Option<RestingOrder> {
+        agreed([
+            self.book.reduce(order_id, by),
+            self.other_seed.reduce(order_id, by),
+            self.naive.reduce(order_id, by),
+        ])
+    }
+
+    pub(crate) fn expire(&mut self, now: LogTime, max: u32) -> Vec<RestingOrder> {
+        let mut orders = [const { Vec::new() }; 3];
+        let [first, second, third] = &mut orders;
+        let counts = [
+            (self.book).expire(now, max, |order| first.push(*order)),
+            (self.other_seed).expire(now, max, |order| second.push(*order)),
+            (self.naive).expire(now, max, |order| third.push(*order)),
+        ];
+        let orders = agreed(orders);
+        assert_eq!(agreed(counts) as usize, orders.len());
+        orders
+    }
+
     pub(crate) fn cancel_all(
         &mut self,
         account: AccountId,
         side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
     ) -> Vec<RestingOrder> {
         let mut orders = [const { Vec::new() }; 3];
         let [first, second, third] = &mut orders;
         let counts = [
-            (self.book).cancel_all(account, side, |order| first.push(*order)),
-            (self.other_seed).cancel_all(account, side, |order| second.push(*order)),
-            (self.naive).cancel_all(account, side, |order| third.push(*order)),
+            (self.book).cancel_all(account, side, prices, |order| first.push(*order)),
+            (self.other_seed).cancel_all(account, side, prices, |order| second.push(*order)),
+            (self.naive).cancel_all(account, side, prices, |order| third.push(*order)),
         ];
         let orders = agreed(orders);
         assert_eq!(agreed(counts) as usize, orders.len());
@@ -151,6 +233,30 @@ impl Trio {
         ])
     }
 
+    pub(crate) fn orders_of(&self, account: AccountId) -> Vec<RestingOrder> {
+        agreed([
+            self.book.orders_of(account).collect(),
+            self.other_seed.orders_of(account).collect(),
+            self.naive.orders_of(account).collect(),
+        ])
+    }
+
+    pub(crate) fn orders(&self, side: Side) -> Vec<RestingOrder> {
+        agreed([
+            self.book.orders(side).collect(),
+            self.other_seed.orders(side).collect(),
+            self.naive.orders(side).collect(),
+        ])
+    }
+
+    pub(crate) fn levels(&self, side: Side) -> Vec<Level> {
+        agreed([
+            self.book.levels(side).collect(),
+            self.other_seed.levels(side).collect(),
+            self.naive.levels(side).collect(),
+        ])
+    }
+
     pub(crate) fn len(&self) -> u32 {
         agreed([self.book.len(), self.other_seed.len(), self.naive.len()])
     }
@@ -158,25 +264,30 @@ impl Trio {
     /// Compares all that can be asked, and checks the invariants.
     pub(crate) fn assert_same(&self) {
         for side in Side::BOTH {
-            agreed([
-                self.book.orders(side).collect::<Vec<_>>(),
-                self.other_seed.orders(side).collect(),
-                self.naive.orders(side).collect(),
-            ]);
-            agreed([
-                self.book.levels(side).collect::<Vec<_>>(),
-                self.other_seed.levels(side).collect(),
-                self.naive.levels(side).collect(),
-            ]);
+            self.orders(side);
+            self.levels(side);
         }
         agreed([
             (self.book.is_empty(), self.book.is_full()),
             (self.other_seed.is_empty(), self.other_seed.is_full()),
             (self.naive.is_empty(), self.naive.is_full()),
         ]);
+        self.assert_next_expiry();
         self.book.assert_invariants();
         self.other_seed.assert_invariants();
     }
+
+    fn assert_next_expiry(&self) {
+        let orders = Side::BOTH.into_iter().flat_map(|side| self.orders(side));
+        let expiries = orders.map(|order| order.expires_at);
+        let next = expiries.filter(|time| *time != LogTime::ZERO).min();
+        assert_eq!(self.book.next_expiry(), next);
+        assert_eq!(self.other_seed.next_expiry(), next);
+    }
+}
+
+fn group_of(groups: u32, account: AccountId) -> GroupId {
+    GroupId::new(account.get() % groups)
 }
 
 fn agreed<T: PartialEq + std::fmt::Debug>([book, other_seed, naive]: [T; 3]) -> T {

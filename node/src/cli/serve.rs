@@ -7,6 +7,7 @@ use gateway::GatewayConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use types::NetworkId;
 
+use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::recovery::describe;
@@ -24,12 +25,31 @@ pub(super) struct Options {
     /// Where native clients connect (QUIC).
     #[arg(long, default_value = "127.0.0.1:7001")]
     listen: SocketAddr,
+    /// Which executor executes.
+    #[arg(long, value_enum, default_value_t)]
+    executor: Executor,
+    /// How the journal reaches the disk.
+    #[arg(long, value_enum, default_value_t)]
+    journal_io: JournalIo,
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
 }
 
+/// Ways to the disk that this version has.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum JournalIo {
+    /// The best on this machine.
+    #[default]
+    Auto,
+    /// Direct writes, each batch followed by fdatasync.
+    Sync,
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    // Each pair means the same until there is a second executor and a second way to the disk.
+    let (Executor::Auto | Executor::Sequential) = options.executor;
+    let (JournalIo::Auto | JournalIo::Sync) = options.journal_io;
     let directory = DataDir::open_or_create(&options.dir, options.genesis.as_deref())?;
     let node_options = NodeOptions {
         listen: options.listen,

@@ -72,7 +72,7 @@ impl CommandOutcome {
         RejectReason::from_code(self.reason.get())
     }
 
-    /// Fills of a placed order, or orders cancelled.
+    /// Fills of the order of a place or replace, orders cancelled, or levels of a quote set.
     pub const fn affected(&self) -> u32 {
         self.affected.get()
     }

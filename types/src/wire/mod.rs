@@ -10,11 +10,13 @@
 //! | [`orders`] | `Orders`: 1..=256 signed commands |
 //! | [`command`] | the 32-byte slots within it |
 //! | [`ack`] | `Ack`, `Fills`: answers and executions |
+//! | [`ended`] | `Ended`: what else happened to the account's open orders |
 //! | [`query`] | `Query` and its replies |
 //! | [`payload`] | how a block's entries lie in a journal record |
 
 pub mod ack;
 pub mod command;
+pub mod ended;
 pub mod orders;
 pub mod payload;
 pub mod query;
@@ -24,8 +26,9 @@ use bytes::{Bytes, BytesMut};
 use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::RejectReason;
+use crate::command::{Trigger, TriggerCondition};
 use crate::limits::{MESSAGE_LENGTH_MAX, PROTOCOL_VERSION};
+use crate::{RejectReason, Side, Ticks};
 
 /// What a message is. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub enum Kind {
     Reference = 10,
     /// Server knows no frame of this nonce.
     UnknownNonce = 11,
+    /// Server reports what happened to the account's open orders without a trade.
+    Ended = 12,
     /// In the journal only: logged time moves.
     Tick = 64,
 }
@@ -72,6 +77,7 @@ impl Kind {
             9 => Some(Self::OpenOrders),
             10 => Some(Self::Reference),
             11 => Some(Self::UnknownNonce),
+            12 => Some(Self::Ended),
             64 => Some(Self::Tick),
             _ => None,
         }
@@ -204,4 +210,24 @@ pub(crate) fn write_list<Head, Record>(
     let head = head(Prefix::new(length, kind, count));
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(records.as_bytes());
+}
+
+/// The side with this number, if there is one.
+const fn side(code: u8) -> Option<Side> {
+    match code {
+        0 => Some(Side::Bid),
+        1 => Some(Side::Ask),
+        _ => None,
+    }
+}
+
+/// The trigger of an order; the outer `None`: there is no such condition.
+const fn trigger(condition: u8, price: Ticks) -> Option<Option<Trigger>> {
+    let condition = match condition {
+        0 => return Some(None),
+        1 => TriggerCondition::Stop,
+        2 => TriggerCondition::TakeProfit,
+        _ => return None,
+    };
+    Some(Some(Trigger { condition, price }))
 }

@@ -1,18 +1,19 @@
-//! `Orders`: 1..=256 commands under one signature.
+//! `Orders`: 1..=256 commands, in as many slots or more, under one signature.
 //!
 //! Layout, by offset: 0 prefix (count: commands), 8 account u32, 12 key u32, 16 epoch u32,
 //! 20 reserved u32, 24 nonce u64, 32 expires at u64 (logged nanoseconds; 0: never),
-//! 40 commands (32 bytes each, see [`super::command`]), then the signature (64 bytes) over the
-//! digest of all bytes before it.
+//! 40 slots (1..=256 of 32 bytes; each command takes one or more, see [`super::command`]), then the
+//! signature (64 bytes) over the digest of all bytes before it. The length of the message tells how
+//! many slots there are, and the commands use them all.
 
 use bytes::Bytes;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::command::{SLOT_LENGTH, Slot};
+use super::command::{Commands, SLOT_LENGTH, Slot, are_commands, encode_command, slots_needed};
 use super::{Kind, Prefix, expect_kind};
 use crate::auth::{FrameKey, Signature, SigningKey};
-use crate::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX};
+use crate::limits::{MESSAGE_LENGTH_MAX, SLOTS_PER_FRAME_MAX};
 use crate::{AccountId, Command, KeyEpoch, KeyId, LogTime, Nonce, RejectReason};
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -33,7 +34,7 @@ pub const HEAD_LENGTH: usize = 40;
 pub const SIGNATURE_LENGTH: usize = 64;
 /// The longest frame.
 pub const FRAME_LENGTH_MAX: usize =
-    HEAD_LENGTH + COMMANDS_PER_FRAME_MAX * SLOT_LENGTH + SIGNATURE_LENGTH;
+    HEAD_LENGTH + SLOTS_PER_FRAME_MAX * SLOT_LENGTH + SIGNATURE_LENGTH;
 
 const _: () = assert!(size_of::<Head>() == HEAD_LENGTH);
 const _: () = assert!(FRAME_LENGTH_MAX <= MESSAGE_LENGTH_MAX);
@@ -64,18 +65,15 @@ impl OrdersFrame {
     /// Checks one whole message.
     pub fn parse(bytes: Bytes) -> Result<Self, RejectReason> {
         let prefix = expect_kind(&bytes, Kind::Orders)?;
+        if bytes.len() < HEAD_LENGTH + SIGNATURE_LENGTH || bytes.len() > FRAME_LENGTH_MAX {
+            return Err(RejectReason::Malformed);
+        }
+        let (head, _) = Head::ref_from_prefix(&bytes).map_err(|_| RejectReason::Malformed)?;
+        let slots = <[Slot]>::ref_from_bytes(&bytes[HEAD_LENGTH..bytes.len() - SIGNATURE_LENGTH])
+            .map_err(|_| RejectReason::Malformed)?;
         let count = usize::from(prefix.count());
-        if count == 0 || count > COMMANDS_PER_FRAME_MAX {
-            return Err(RejectReason::Malformed);
-        }
-        if bytes.len() != HEAD_LENGTH + count * SLOT_LENGTH + SIGNATURE_LENGTH {
-            return Err(RejectReason::Malformed);
-        }
-        let frame = Self { bytes };
-        let well_formed = frame.head().reserved.get() == 0
-            && frame.slots().iter().all(|slot| slot.command().is_some());
-        if well_formed {
-            Ok(frame)
+        if count > 0 && head.reserved.get() == 0 && are_commands(slots, count) {
+            Ok(Self { bytes })
         } else {
             Err(RejectReason::Malformed)
         }
@@ -88,17 +86,19 @@ impl OrdersFrame {
         Nonce::new(head.map_or(0, |(head, _)| head.nonce.get()))
     }
 
-    /// Signs commands into `out`, which is cleared first. Panics on 0 or more than 256 commands.
+    /// Signs commands into `out`, which is cleared first. Panics on no commands, or on more than
+    /// 256 slots of them: see [`super::command::slots_needed`].
     pub fn encode(
         header: &FrameHeader,
-        commands: &[Command],
+        commands: &[Command<'_>],
         frame_key: &FrameKey,
         signing_key: &SigningKey,
         out: &mut Vec<u8>,
     ) {
-        assert!(!commands.is_empty() && commands.len() <= COMMANDS_PER_FRAME_MAX);
-        let count = u16::try_from(commands.len()).expect("just compared");
-        let length = HEAD_LENGTH + commands.len() * SLOT_LENGTH + SIGNATURE_LENGTH;
+        let slots: usize = commands.iter().map(slots_needed).sum();
+        assert!(!commands.is_empty() && slots <= SLOTS_PER_FRAME_MAX);
+        let count = u16::try_from(commands.len()).expect("no more commands than slots");
+        let length = HEAD_LENGTH + slots * SLOT_LENGTH + SIGNATURE_LENGTH;
         let head = Head {
             prefix: Prefix::new(length, Kind::Orders, count),
             account: U32::new(header.account.get()),
@@ -111,7 +111,7 @@ impl OrdersFrame {
         out.clear();
         out.extend_from_slice(head.as_bytes());
         for command in commands {
-            out.extend_from_slice(Slot::from(command).as_bytes());
+            encode_command(command, out);
         }
         let signature = signing_key.sign(&frame_key.digest(out));
         out.extend_from_slice(signature.as_bytes());
@@ -134,11 +134,9 @@ impl OrdersFrame {
         self.head().prefix.count()
     }
 
-    /// Its commands, in order.
-    pub fn commands(&self) -> impl Iterator<Item = Command> + '_ {
-        self.slots()
-            .iter()
-            .map(|slot| slot.command().expect("checked by parse"))
+    /// Its commands, in order. Quotes are borrowed from the frame.
+    pub fn commands(&self) -> Commands<'_> {
+        Commands::of_checked(self.slots())
     }
 
     /// The whole message.

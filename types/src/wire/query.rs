@@ -1,14 +1,15 @@
 //! `Query` and its replies: questions about released state, answered beside the engine.
 
-use zerocopy::little_endian::{I32, U16, U64, U128};
+use zerocopy::little_endian::{I32, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Kind, Prefix, read_fixed, read_list, write_list};
+use super::{Kind, Prefix, read_fixed, read_list, side, trigger, write_list};
+use crate::command::{Resting, Trigger};
 use crate::genesis::{AssetSpec, DECIMALS_MAX, Genesis, MarketSpec, Step};
 use crate::limits::MESSAGE_LENGTH_MAX;
 use crate::{
-    AssetId, Atoms, BaseLots, ClientOrderId, FeeRate, MarketId, Nonce, OrderId, RejectReason,
-    SequenceNumber, Side, Symbol, Ticks,
+    AssetId, Atoms, BaseLots, ClientOrderId, FeeRate, LogTime, MarketId, Nonce, OrderId,
+    RejectReason, SequenceNumber, Side, Symbol, Ticks,
 };
 
 /// What a client may ask.
@@ -141,8 +142,10 @@ impl BalanceRecord {
     }
 }
 
-/// An open order, 40 bytes. By offset: 0 order id u64, 8 client order id u64, 16 price u64,
-/// 24 remaining u64, 32 market u16, 34 side u8, 35 reserved (5).
+/// An open order, 64 bytes. By offset: 0 order id u64, 8 client order id u64, 16 price u64,
+/// 24 remaining u64, 32 display u64 (how much is shown at a time; 0: all of it), 40 expires at u64
+/// (0: good till cancelled), 48 trigger price u64, 56 market u16, 58 side u8, 59 trigger condition
+/// u8 (0: on the book; 1: armed, a stop; 2: armed, take profit), 60 reserved u32.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -152,38 +155,54 @@ pub struct OpenOrderRecord {
     client_order_id: U64,
     price: U64,
     remaining: U64,
+    display: U64,
+    expires_at: U64,
+    trigger_price: U64,
     market: U16,
     side: u8,
-    reserved: [u8; 5],
+    trigger_condition: u8,
+    reserved: U32,
 }
 
-/// An open order.
+/// An open order: one that rests, or one that is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOrder {
     /// Its id.
     pub order_id: OrderId,
     /// Its owner's label.
     pub client_order_id: ClientOrderId,
-    /// Where it rests.
+    /// Where it is open.
     pub market: MarketId,
     /// On which side.
     pub side: Side,
     /// Its price.
     pub price: Ticks,
-    /// What of it still rests.
+    /// What of it is still open.
     pub remaining: BaseLots,
+    /// How it rests, or would.
+    pub resting: Resting,
+    /// What it waits for; `None`: it is on the book.
+    pub trigger: Option<Trigger>,
 }
 
 impl From<&OpenOrder> for OpenOrderRecord {
     fn from(order: &OpenOrder) -> Self {
+        let (condition, trigger_price) = match order.trigger {
+            Some(trigger) => (trigger.condition as u8, trigger.price),
+            None => (0, Ticks::ZERO),
+        };
         Self {
             order_id: U64::new(order.order_id.get()),
             client_order_id: U64::new(order.client_order_id.get()),
             price: U64::new(order.price.get()),
             remaining: U64::new(order.remaining.get()),
+            display: U64::new(order.resting.display.get()),
+            expires_at: U64::new(order.resting.expires_at.get()),
+            trigger_price: U64::new(trigger_price.get()),
             market: U16::new(order.market.get()),
             side: order.side as u8,
-            reserved: [0; 5],
+            trigger_condition: condition,
+            reserved: U32::ZERO,
         }
     }
 }
@@ -195,13 +214,14 @@ impl OpenOrderRecord {
             order_id: OrderId::new(self.order_id.get()),
             client_order_id: ClientOrderId::new(self.client_order_id.get()),
             market: MarketId::new(self.market.get()),
-            side: match self.side {
-                0 => Side::Bid,
-                1 => Side::Ask,
-                _ => return None,
-            },
+            side: side(self.side)?,
             price: Ticks::new(self.price.get()),
             remaining: BaseLots::new(self.remaining.get()),
+            resting: Resting {
+                expires_at: LogTime::new(self.expires_at.get()),
+                display: BaseLots::new(self.display.get()),
+            },
+            trigger: trigger(self.trigger_condition, Ticks::new(self.trigger_price.get()))?,
         };
         (Self::from(&order) == *self).then_some(order)
     }
@@ -236,7 +256,7 @@ const KIND_MARKET: u8 = 1;
 const _: () = assert!(size_of::<Query>() == 32);
 const _: () = assert!(size_of::<ReplyHead>() == 32);
 const _: () = assert!(size_of::<BalanceRecord>() == 40);
-const _: () = assert!(size_of::<OpenOrderRecord>() == 40);
+const _: () = assert!(size_of::<OpenOrderRecord>() == 64);
 const _: () = assert!(size_of::<ReferenceRecord>() == 64);
 
 impl From<&AssetSpec> for ReferenceRecord {

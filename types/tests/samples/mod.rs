@@ -10,10 +10,17 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
 use types::block::{Entry, SequencedFrame};
-use types::command::{CancelScope, CancelTarget, OrderKind, Place, TimeInForce, Transfer};
+use types::command::{
+    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
+    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
+    TriggerCondition,
+};
 use types::genesis::{self, Genesis};
-use types::outcome::{Fill, Party, Receipt};
+use types::limits::{QUOTE_LEVELS_MAX, SLOTS_PER_FRAME_MAX};
+use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, Triggered};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
+use types::wire::command::slots_needed;
+use types::wire::ended::EndedReport;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::wire::payload::{decode_entries, encode_entry};
 use types::wire::query::{
@@ -42,38 +49,154 @@ pub(crate) fn frame_key() -> FrameKey {
     *KEY.get_or_init(|| FrameKey::new(NetworkId::DEVELOPMENT, genesis::development().hash()))
 }
 
-/// Every operation, every kind of order, and the ends of the value ranges.
-pub(crate) fn commands() -> Vec<Command> {
-    let place = |side, kind, price| {
-        Command::Place(Place {
-            market: MarketId::new(1),
-            side,
-            kind,
-            price: Ticks::new(price),
-            quantity: BaseLots::new(2),
-            client_order_id: ClientOrderId::new(3),
+/// A plain order; the ends of the value ranges.
+pub(crate) const PLACE: Place = Place {
+    market: MarketId::new(1),
+    side: Side::Bid,
+    kind: OrderKind::GTC,
+    price: Ticks::new(u64::MAX),
+    quantity: BaseLots::new(2),
+    client_order_id: ClientOrderId::new(3),
+    self_trade: SelfTrade::Allow,
+    trigger: None,
+};
+
+/// Two quotes, and as many as may be.
+const LEVELS: [QuoteLevel; 2] = [
+    QuoteLevel::new(Ticks::new(10_050), BaseLots::new(u64::MAX)),
+    QuoteLevel::new(Ticks::new(u64::MAX), BaseLots::new(0)),
+];
+const MANY_LEVELS: [QuoteLevel; QUOTE_LEVELS_MAX] = [LEVELS[0]; QUOTE_LEVELS_MAX];
+
+/// Every operation, every kind of order, every extension, and the ends of the value ranges.
+pub(crate) fn commands() -> Vec<Command<'static>> {
+    let mut commands = places();
+    commands.extend(changes());
+    commands.extend(cancels());
+    commands.push(Command::Transfer(Transfer {
+        to: AccountId::new(u32::MAX),
+        asset: AssetId::new(2),
+        amount: Atoms::new(u128::MAX - 1),
+    }));
+    commands
+}
+
+fn places() -> Vec<Command<'static>> {
+    let resting = |expires_at, display| Resting {
+        expires_at: LogTime::new(expires_at),
+        display: BaseLots::new(display),
+    };
+    let kinds = [
+        OrderKind::GTC,
+        OrderKind::IOC,
+        OrderKind::FOK,
+        OrderKind::POST_ONLY,
+        OrderKind::PostOnly(Crossing::Slide, Resting::PLAIN),
+        OrderKind::Market(Immediate::OrCancel),
+        OrderKind::Market(Immediate::OrKill),
+        OrderKind::Limit(TimeInForce::Rest(resting(u64::MAX, 0))),
+        OrderKind::PostOnly(Crossing::Reject, resting(0, 1)),
+        OrderKind::PostOnly(Crossing::Slide, resting(1, u64::MAX)),
+    ];
+    let trigger = |condition, price| {
+        let price = Ticks::new(price);
+        Some(Trigger { condition, price })
+    };
+    let extended = |side, self_trade, trigger| Place {
+        side,
+        self_trade,
+        trigger,
+        ..PLACE
+    };
+    let extended = [
+        extended(Side::Ask, SelfTrade::CancelTaker, None),
+        extended(Side::Bid, SelfTrade::CancelMaker, None),
+        extended(Side::Ask, SelfTrade::CancelBoth, None),
+        extended(
+            Side::Bid,
+            SelfTrade::Decrement,
+            trigger(TriggerCondition::Stop, u64::MAX),
+        ),
+        extended(
+            Side::Ask,
+            SelfTrade::Allow,
+            trigger(TriggerCondition::TakeProfit, 0),
+        ),
+        Place {
+            kind: OrderKind::Market(Immediate::OrKill),
+            ..extended(
+                Side::Ask,
+                SelfTrade::CancelBoth,
+                trigger(TriggerCondition::Stop, 1),
+            )
+        },
+    ];
+    let kinds = kinds.into_iter().map(|kind| Place { kind, ..PLACE });
+    kinds.chain(extended).map(Command::Place).collect()
+}
+
+fn changes() -> Vec<Command<'static>> {
+    let replace = |target, may_take, self_trade| {
+        Command::Replace(Replace {
+            target,
+            price: Ticks::new(1 << 31),
+            quantity: BaseLots::new(u64::MAX),
+            may_take,
+            self_trade,
         })
     };
-    let limit = OrderKind::Limit;
-    let scope = |market, side| Command::CancelAll(CancelScope { market, side });
-    vec![
-        place(Side::Bid, limit(TimeInForce::Gtc), 0),
-        place(Side::Ask, limit(TimeInForce::Ioc), 1),
-        place(Side::Bid, limit(TimeInForce::Fok), 1 << 31),
-        place(Side::Ask, OrderKind::PostOnly, u64::MAX),
-        Command::Cancel(CancelTarget::Order(OrderId::new(1 << 16))),
-        Command::Cancel(CancelTarget::Client {
+    let quote_set = |bids, asks| {
+        Command::QuoteSet(QuoteSet {
             market: MarketId::new(1_023),
-            client_order_id: ClientOrderId::new(u64::MAX),
-        }),
-        scope(None, None),
-        scope(None, Some(Side::Ask)),
-        scope(Some(MarketId::new(0)), Some(Side::Bid)),
-        Command::Transfer(Transfer {
-            to: AccountId::new(u32::MAX),
-            asset: AssetId::new(2),
-            amount: Atoms::new(u128::MAX - 1),
-        }),
+            number: u64::MAX,
+            bids,
+            asks,
+        })
+    };
+    let by_label = OrderTarget::Client {
+        market: MarketId::new(7),
+        client_order_id: ClientOrderId::new(0),
+    };
+    vec![
+        replace(
+            OrderTarget::Order(OrderId::new(u64::MAX)),
+            false,
+            SelfTrade::Allow,
+        ),
+        replace(by_label, true, SelfTrade::Decrement),
+        quote_set(&[], &[]),
+        quote_set(&LEVELS[..1], &[]),
+        quote_set(&LEVELS[..1], &LEVELS),
+        quote_set(&[], &LEVELS),
+        quote_set(&MANY_LEVELS, &MANY_LEVELS[..31]),
+    ]
+}
+
+fn cancels() -> Vec<Command<'static>> {
+    let by_label = |label, remember_until| {
+        Command::Cancel(Cancel::Client {
+            market: MarketId::new(1_023),
+            client_order_id: ClientOrderId::new(label),
+            remember_until: LogTime::new(remember_until),
+        })
+    };
+    let scope = |market, side, prices: Option<(u64, u64)>| {
+        let prices =
+            prices.and_then(|(low, high)| PriceRange::new(Ticks::new(low), Ticks::new(high)));
+        Command::CancelAll(CancelScope {
+            market,
+            side,
+            prices,
+        })
+    };
+    vec![
+        Command::Cancel(Cancel::Order(OrderId::new(1 << 16))),
+        by_label(u64::MAX, 0),
+        by_label(1, u64::MAX),
+        Command::CancelAll(CancelScope::EVERYTHING),
+        scope(None, Some(Side::Ask), None),
+        scope(Some(MarketId::new(0)), Some(Side::Bid), Some((0, 1))),
+        scope(Some(MarketId::new(0)), None, Some((u64::MAX, 0))),
     ]
 }
 
@@ -84,7 +207,7 @@ pub(crate) fn orders(count: usize, first: usize) -> Bytes {
 }
 
 /// A signed frame of these commands.
-pub(crate) fn frame(commands: &[Command]) -> Bytes {
+pub(crate) fn frame(commands: &[Command<'_>]) -> Bytes {
     let header = FrameHeader {
         account: AccountId::new(0),
         key: KeyId::new(0),
@@ -97,12 +220,28 @@ pub(crate) fn frame(commands: &[Command]) -> Bytes {
     Bytes::from(out)
 }
 
-/// Signed frames with 1, 3 and 256 commands, so that together every operation is there in each.
+/// A signed frame that uses all slots, with every operation in it.
+pub(crate) fn full_frame() -> Bytes {
+    let mut room = SLOTS_PER_FRAME_MAX;
+    let mut fitting = Vec::new();
+    while room > 0 {
+        for command in commands() {
+            if let Some(rest) = room.checked_sub(slots_needed(&command)) {
+                room = rest;
+                fitting.push(command);
+            }
+        }
+    }
+    frame(&fitting)
+}
+
+/// Signed frames with 1, 3 and as many commands as fit, so that together every operation is there
+/// in each.
 pub(crate) fn signed_frames() -> Vec<Bytes> {
     let kinds = commands().len();
     let single = (0..kinds).map(|first| orders(1, first));
     let triple = (0..kinds).step_by(3).map(|first| orders(3, first));
-    single.chain(triple).chain([orders(256, 0)]).collect()
+    single.chain(triple).chain([full_frame()]).collect()
 }
 
 /// The opening of a session.
@@ -183,12 +322,63 @@ pub(crate) fn fills() -> Bytes {
         maker: party(0, 1 << 16),
         taker: party(1, 41 << 16),
         maker_remaining: BaseLots::new(1),
+        maker_refreshed: false,
         maker_fee: -14,
         taker_fee: Atoms::new(15),
     };
     let reports = [Role::Maker, Role::Taker].map(|role| FillReport::new(&fill, role));
     let mut out = Vec::new();
     FillReport::encode(&reports, &mut out);
+    Bytes::from(out)
+}
+
+/// An order that expired, one that shrank on meeting an order of its own group, and one that was
+/// triggered.
+pub(crate) fn ended() -> Bytes {
+    let sequence = SequenceNumber::new(41);
+    let market = MarketId::new(0);
+    let price = Ticks::new(6_500_000);
+    let quantity = BaseLots::new(250_000);
+    let owner = |placed_at| Party {
+        account: AccountId::new(0),
+        order_id: OrderId::new_at(SequenceNumber::new(placed_at), market, 0),
+        client_order_id: ClientOrderId::new(placed_at + 1),
+    };
+    let done = Done {
+        sequence,
+        market,
+        side: Side::Bid,
+        reason: DoneReason::Expired,
+        price,
+        remaining: quantity,
+        owner: owner(1),
+        held: true,
+    };
+    let reduced = Reduced {
+        sequence,
+        market,
+        side: Side::Ask,
+        reason: DoneReason::SelfTrade,
+        price,
+        by: BaseLots::new(100_000),
+        remaining: BaseLots::new(150_000),
+        owner: owner(2),
+    };
+    let triggered = Triggered {
+        sequence,
+        market,
+        side: Side::Ask,
+        price,
+        quantity,
+        owner: owner(3),
+    };
+    let reports = [
+        EndedReport::from(&done),
+        EndedReport::from(&reduced),
+        EndedReport::from(&triggered),
+    ];
+    let mut out = Vec::new();
+    EndedReport::encode(&reports, &mut out);
     Bytes::from(out)
 }
 
@@ -224,18 +414,33 @@ pub(crate) fn balances() -> Bytes {
     )
 }
 
-/// An open order on each side.
+/// An open order on each side: one that rests, and one that is armed.
 pub(crate) fn open_orders() -> Bytes {
-    let records = Side::BOTH.map(|side| {
-        OpenOrderRecord::from(&OpenOrder {
-            order_id: OrderId::new(41 << 16),
-            client_order_id: ClientOrderId::new(3),
-            market: MarketId::new(1),
-            side,
-            price: Ticks::new(6_500_000),
-            remaining: BaseLots::new(250_000),
-        })
-    });
+    let resting = OpenOrder {
+        order_id: OrderId::new_at(SequenceNumber::new(41), MarketId::new(1), 0),
+        client_order_id: ClientOrderId::new(3),
+        market: MarketId::new(1),
+        side: Side::Bid,
+        price: Ticks::new(6_500_000),
+        remaining: BaseLots::new(250_000),
+        resting: Resting {
+            expires_at: LogTime::new(1_700_000_000_000_000_000),
+            display: BaseLots::new(1_000),
+        },
+        trigger: None,
+    };
+    let armed = OpenOrder {
+        order_id: OrderId::new_at(SequenceNumber::new(42), MarketId::new(1), 0),
+        client_order_id: ClientOrderId::new(4),
+        side: Side::Ask,
+        resting: Resting::PLAIN,
+        trigger: Some(Trigger {
+            condition: TriggerCondition::Stop,
+            price: Ticks::new(6_600_000),
+        }),
+        ..resting
+    };
+    let records = [resting, armed].map(|order| OpenOrderRecord::from(&order));
     reply(Kind::OpenOrders, &records)
 }
 
@@ -280,6 +485,7 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
         ("repeated ack", ack(true)),
         ("refusing ack", refusing_ack()),
         ("fills", fills()),
+        ("ended", ended()),
         ("refused", refused()),
         ("query balances", query(Question::Balances)),
         ("query open orders", query(Question::OpenOrders)),
@@ -324,6 +530,11 @@ pub(crate) fn reencodings(bytes: &Bytes) -> Vec<Vec<u8>> {
             .map(|frame| reencode_orders(&frame)),
         Ack::parse(bytes).ok().map(|ack| encode_ack(&ack).to_vec()),
         FillReport::parse_all(bytes).ok().map(reencode_fills),
+        EndedReport::parse_all(bytes).ok().map(|reports| {
+            let mut out = Vec::new();
+            EndedReport::encode(reports, &mut out);
+            out
+        }),
         Refused::parse(bytes)
             .ok()
             .map(|(nonce, reason)| Refused::new(nonce, reason).as_bytes().to_vec()),

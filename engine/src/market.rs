@@ -1,0 +1,133 @@
+//! One market's part of the state: its book, and what stands beside the book.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use matching::{ArmedOrder, Book, Triggers};
+use types::limits::REMEMBERED_CANCELS_MAX;
+use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
+
+/// Everything of one market that commands may change.
+#[derive(Debug)]
+pub struct MarketState {
+    /// The resting orders.
+    pub book: Book,
+    /// The armed orders.
+    pub triggers: Triggers,
+    /// The price of the last trade; `None` before the first.
+    pub last_trade: Option<Ticks>,
+    /// Which orders are quotes, and of which set.
+    pub quotes: Quotes,
+    /// Labels that were cancelled before their orders arrived.
+    pub remembered: RememberedCancels,
+    /// Armed orders set off by the command at work; empty between commands.
+    pub(crate) due: VecDeque<ArmedOrder>,
+    /// Scratch for finding them; empty between commands.
+    pub(crate) due_ids: Vec<OrderId>,
+}
+
+impl MarketState {
+    /// An empty market.
+    pub fn new(hash_seed: u64) -> Self {
+        Self {
+            book: Book::new(hash_seed),
+            triggers: Triggers::new(),
+            last_trade: None,
+            quotes: Quotes::default(),
+            remembered: RememberedCancels::default(),
+            due: VecDeque::new(),
+            due_ids: Vec::new(),
+        }
+    }
+
+    /// Whether the account has an open order of this label.
+    pub fn is_labelled(&self, account: AccountId, label: ClientOrderId) -> bool {
+        !label.is_none()
+            && (self.book.labelled(account, label).is_some()
+                || self.triggers.labelled(account, label).is_some())
+    }
+}
+
+/// The last quote set of each account. Orders that have ended since are still listed: whoever reads
+/// the list looks them up in the book.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quotes {
+    sets: BTreeMap<AccountId, QuotedSet>,
+}
+
+/// One account's last quote set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuotedSet {
+    /// Its number.
+    pub number: u64,
+    /// The orders on each side, in the order of the set.
+    pub orders: [Vec<OrderId>; 2],
+}
+
+impl Quotes {
+    /// The last set of an account; `None` before the first.
+    pub fn last(&self, account: AccountId) -> Option<&QuotedSet> {
+        self.sets.get(&account)
+    }
+
+    /// The set to write the next one into.
+    pub(crate) fn last_mut(&mut self, account: AccountId) -> &mut QuotedSet {
+        self.sets.entry(account).or_default()
+    }
+
+    /// All sets, by account.
+    pub fn iter(&self) -> impl Iterator<Item = (AccountId, &QuotedSet)> {
+        self.sets.iter().map(|(account, set)| (*account, set))
+    }
+}
+
+/// Labels whose cancel came before their order: the order is refused when it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RememberedCancels {
+    until: BTreeMap<(AccountId, ClientOrderId), LogTime>,
+}
+
+impl RememberedCancels {
+    /// Whether this label of the account can be remembered, once those whose time is over are
+    /// forgotten. One that is remembered already takes no more room.
+    pub(crate) fn has_room(
+        &mut self,
+        account: AccountId,
+        label: ClientOrderId,
+        now: LogTime,
+    ) -> bool {
+        let labels = (account, ClientOrderId::NONE)..=(account, ClientOrderId::new(u64::MAX));
+        let over: Vec<_> = self
+            .until
+            .range(labels.clone())
+            .filter(|(_, until)| **until < now)
+            .map(|(label, _)| *label)
+            .collect();
+        for label in over {
+            self.until.remove(&label);
+        }
+        self.until.contains_key(&(account, label))
+            || self.until.range(labels).count() < REMEMBERED_CANCELS_MAX
+    }
+
+    /// Remembers a label until a time.
+    pub(crate) fn remember(&mut self, account: AccountId, label: ClientOrderId, until: LogTime) {
+        self.until.insert((account, label), until);
+    }
+
+    /// Whether a label is remembered.
+    pub(crate) fn contains(&self, account: AccountId, label: ClientOrderId, now: LogTime) -> bool {
+        // The usual case costs one comparison.
+        !self.until.is_empty()
+            && self
+                .until
+                .get(&(account, label))
+                .is_some_and(|until| now <= *until)
+    }
+
+    /// All labels, by account.
+    pub fn iter(&self) -> impl Iterator<Item = (AccountId, ClientOrderId, LogTime)> {
+        self.until
+            .iter()
+            .map(|((account, label), until)| (*account, *label, *until))
+    }
+}

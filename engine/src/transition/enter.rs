@@ -1,0 +1,383 @@
+//! An order meets the book: it takes what it may, rests or ends, and its trades set off armed
+//! orders, which enter in turn.
+
+use ledger::Trade;
+use matching::{ArmedOrder, Maker, Meeting, RestingOrder, Stopped, Taken, Taker};
+use types::command::{Crossing, OrderKind, SelfTrade};
+use types::genesis::MarketSpec;
+use types::limits::{FILLS_PER_COMMAND_MAX, TRIGGERS_PER_COMMAND_MAX};
+use types::outcome::{DoneReason, EventRecord, Fill, Party};
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, MarketId, OrderId, Side, Ticks};
+
+use super::cancel::{let_go, let_go_armed};
+use super::events::{self, Subject};
+use super::place::slide;
+use super::{Accepted, Context, needed};
+use crate::view::{Funds, MarketView};
+
+/// An order about to meet the book. Its funds are free and cover it; nothing of it is held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) market: MarketId,
+    pub(super) order_id: OrderId,
+    pub(super) account: AccountId,
+    pub(super) client_order_id: ClientOrderId,
+    pub(super) side: Side,
+    pub(super) kind: OrderKind,
+    pub(super) price: Ticks,
+    /// What has filled of it before.
+    pub(super) filled: BaseLots,
+    /// What is to fill still.
+    pub(super) quantity: BaseLots,
+    pub(super) self_trade: SelfTrade,
+}
+
+impl Entry {
+    const fn owner(&self) -> Party {
+        Party {
+            account: self.account,
+            order_id: self.order_id,
+            client_order_id: self.client_order_id,
+        }
+    }
+
+    const fn subject(&self) -> Subject {
+        Subject {
+            market: self.market,
+            side: self.side,
+            price: self.price,
+            owner: self.owner(),
+        }
+    }
+}
+
+/// What a command may still do, and which prices it traded at.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    fills: u32,
+    triggers: u32,
+    /// Lowest and highest trade price since armed orders were last looked at.
+    traded: Option<(Ticks, Ticks)>,
+}
+
+/// Lets an order in, then every armed order that it sets off. The receipt tells of the first.
+pub(super) fn enter<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    entry: Entry,
+    events: &mut Vec<EventRecord>,
+) -> Accepted {
+    let mut budget = Budget {
+        fills: FILLS_PER_COMMAND_MAX,
+        triggers: TRIGGERS_PER_COMMAND_MAX,
+        traded: None,
+    };
+    let accepted = meet_and_rest(market, context, entry, &mut budget, events);
+    collect_due(market, &mut budget);
+    while let Some(armed) = market.state.due.pop_front() {
+        set_off(market, context, entry.market, &armed, &mut budget, events);
+        collect_due(market, &mut budget);
+    }
+    accepted
+}
+
+/// Whether all of an order would fill at once, within so many fills.
+pub(super) fn may_fill<F: Funds>(
+    market: &MarketView<'_, F>,
+    context: Context,
+    entry: &Entry,
+    fills_max: u32,
+) -> bool {
+    let taker = taker(market.groups, context, entry, fills_max);
+    let group_of = |account: AccountId| market.groups[account.index()];
+    market.state.book.fillable(&taker, group_of)
+}
+
+fn taker(groups: &[GroupId], context: Context, entry: &Entry, fills_max: u32) -> Taker {
+    Taker {
+        side: entry.side,
+        limit: entry.price,
+        quantity: entry.quantity,
+        fills_max,
+        account: entry.account,
+        group: groups[entry.account.index()],
+        self_trade: entry.self_trade,
+        now: context.now,
+    }
+}
+
+fn meet_and_rest<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    entry: Entry,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) -> Accepted {
+    let (taken, fills) = meet(market, context, &entry, budget, events);
+    let unfilled = entry.quantity - taken.filled;
+    match ending(entry.kind, &taken) {
+        _ if unfilled.is_zero() => {}
+        None => rest(market, context, &entry, &taken, events),
+        Some(reason) => {
+            let subject = entry.subject();
+            let done = events::done_unheld(context.sequence, &subject, reason, unfilled);
+            events.push(done);
+        }
+    }
+    Accepted {
+        affected: fills,
+        lots: taken.filled,
+    }
+}
+
+/// Why what is left of an order does not come to rest; `None`: it does.
+const fn ending(kind: OrderKind, taken: &Taken) -> Option<DoneReason> {
+    match taken.stopped {
+        // It still crosses the book, so it cannot rest.
+        Some(Stopped::FillLimit) => Some(DoneReason::FillLimit),
+        Some(Stopped::SelfTrade) => Some(DoneReason::SelfTrade),
+        // What did not fill of it was decremented away.
+        None if taken.remaining.is_zero() => Some(DoneReason::SelfTrade),
+        None if kind.resting().is_some() => None,
+        None => Some(DoneReason::Unfilled),
+    }
+}
+
+/// Takes what the order may from the other side of the book; returns how many fills it was, too.
+fn meet<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    entry: &Entry,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) -> (Taken, u32) {
+    let MarketView {
+        spec,
+        groups,
+        state,
+        funds,
+    } = market;
+    let taker = taker(groups, context, entry, budget.fills);
+    let mut sink = Sink {
+        spec,
+        funds: &mut **funds,
+        context,
+        entry,
+        events,
+        fills: 0,
+        traded: budget.traded,
+        last: None,
+    };
+    let taken = state.book.take(
+        &taker,
+        |account| groups[account.index()],
+        |meeting| sink.meeting(meeting),
+    );
+    budget.traded = sink.traded;
+    let fills = sink.fills;
+    state.last_trade = sink.last.or(state.last_trade);
+    budget.fills -= taken.fills;
+    (taken, fills)
+}
+
+/// Turns meetings into movements of balances, and events.
+struct Sink<'a, F> {
+    spec: &'a MarketSpec,
+    funds: &'a mut F,
+    context: Context,
+    entry: &'a Entry,
+    events: &'a mut Vec<EventRecord>,
+    fills: u32,
+    traded: Option<(Ticks, Ticks)>,
+    last: Option<Ticks>,
+}
+
+impl<F: Funds> Sink<'_, F> {
+    fn meeting(&mut self, meeting: &Meeting) {
+        match meeting {
+            Meeting::Fill {
+                maker,
+                quantity,
+                refreshed,
+            } => self.fill(maker, *quantity, *refreshed),
+            Meeting::Expired(order) => self.end(order, DoneReason::Expired),
+            Meeting::SelfTradeCancelled(order) => self.end(order, DoneReason::SelfTrade),
+            Meeting::SelfTradeReduced { maker, by } => self.reduce(maker, *by),
+        }
+    }
+
+    fn fill(&mut self, maker: &Maker, quantity: BaseLots, refreshed: bool) {
+        let trade = Trade {
+            taker_side: self.entry.side,
+            price: maker.price,
+            quantity,
+            maker: maker.account,
+            taker: self.entry.account,
+        };
+        let fees = self.funds.settle(self.spec, &trade);
+        self.fills += 1;
+        if maker.remaining.is_zero() {
+            self.funds.order_closed(maker.account);
+        }
+        let (low, high) = self.traded.unwrap_or((maker.price, maker.price));
+        self.traded = Some((low.min(maker.price), high.max(maker.price)));
+        self.last = Some(maker.price);
+        self.events.push(events::fill(&Fill {
+            sequence: self.context.sequence,
+            market: self.entry.market,
+            taker_side: self.entry.side,
+            price: maker.price,
+            quantity,
+            maker: events::maker_party(maker),
+            taker: self.entry.owner(),
+            maker_remaining: maker.remaining,
+            maker_refreshed: refreshed,
+            maker_fee: fees.maker_fee,
+            taker_fee: fees.taker_fee,
+        }));
+    }
+
+    fn end(&mut self, order: &RestingOrder, reason: DoneReason) {
+        let_go(self.spec, self.funds, order);
+        let subject = Subject::resting(self.entry.market, order);
+        let sequence = self.context.sequence;
+        let done = events::done_held(sequence, &subject, reason, order.remaining);
+        self.events.push(done);
+    }
+
+    fn reduce(&mut self, maker: &RestingOrder, by: BaseLots) {
+        let (asset, amount) = needed(self.spec, maker.side, maker.price, by);
+        self.funds.release(maker.account, asset, amount);
+        let subject = Subject::resting(self.entry.market, maker);
+        let (sequence, reason) = (self.context.sequence, DoneReason::SelfTrade);
+        self.events.push(if maker.remaining.is_zero() {
+            self.funds.order_closed(maker.account);
+            events::done_held(sequence, &subject, reason, by)
+        } else {
+            events::reduced(sequence, &subject, reason, (by, maker.remaining))
+        });
+    }
+}
+
+/// What is left of the order comes to rest, its funds held.
+fn rest<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    entry: &Entry,
+    taken: &Taken,
+    events: &mut Vec<EventRecord>,
+) {
+    let resting = entry.kind.resting().unwrap_or_default();
+    let filled = entry.filled + taken.filled;
+    let order = RestingOrder {
+        order_id: entry.order_id,
+        account: entry.account,
+        client_order_id: entry.client_order_id,
+        side: entry.side,
+        price: entry.price,
+        quantity: filled + taken.remaining,
+        remaining: taken.remaining,
+        display: resting.display,
+        shown: shown(resting.display, taken.remaining),
+        expires_at: resting.expires_at,
+    };
+    hold_resting(market, &order);
+    events.push(events::rested(context.sequence, entry.market, &order));
+}
+
+/// Holds the funds of an order and puts it on the book.
+pub(super) fn hold_resting<F: Funds>(market: &mut MarketView<'_, F>, order: &RestingOrder) {
+    let (asset, amount) = needed(market.spec, order.side, order.price, order.remaining);
+    market.funds.hold(order.account, asset, amount);
+    market.funds.order_opened(order.account);
+    market.state.book.rest(order);
+}
+
+/// What an order that comes to rest shows of itself.
+pub(super) fn shown(display: BaseLots, remaining: BaseLots) -> BaseLots {
+    if display.is_zero() {
+        remaining
+    } else {
+        display.min(remaining)
+    }
+}
+
+/// Queues the armed orders that the last trades set off, as many as the command may.
+fn collect_due<F>(market: &mut MarketView<'_, F>, budget: &mut Budget) {
+    let Some((low, high)) = budget.traded.take() else {
+        return;
+    };
+    let state = &mut *market.state;
+    state.due_ids.clear();
+    state.triggers.set_off(low, high, &mut state.due_ids);
+    let room = budget.triggers as usize;
+    for order_id in state.due_ids.iter().take(room) {
+        let armed = state.triggers.cancel(*order_id);
+        state
+            .due
+            .push_back(armed.expect("it was found a moment ago"));
+        budget.triggers -= 1;
+    }
+}
+
+/// An armed order's hold ends, and it enters as its kind says; nobody is there any more to be told
+/// of a reject, so it ends where one would be.
+fn set_off<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    market_id: MarketId,
+    armed: &ArmedOrder,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) {
+    let_go_armed(market.spec, market.funds, armed);
+    let expires_at = armed.expires_at();
+    if expires_at != LogTime::ZERO && expires_at <= context.now {
+        // A tick had no room for it. Whose time is over does not trade.
+        let (subject, reason) = (Subject::armed(market_id, armed), DoneReason::Expired);
+        let done = events::done_held(context.sequence, &subject, reason, armed.quantity);
+        events.push(done);
+        return;
+    }
+    events.push(events::triggered(context.sequence, market_id, armed));
+    let mut entry = Entry {
+        market: market_id,
+        order_id: armed.order_id,
+        account: armed.account,
+        client_order_id: armed.client_order_id,
+        side: armed.side,
+        kind: armed.kind,
+        price: armed.price,
+        filled: BaseLots::ZERO,
+        quantity: armed.quantity,
+        self_trade: armed.self_trade,
+    };
+    let price = match armed.kind {
+        // Armed orders take no room on the book, so there may be none by now.
+        kind if kind.resting().is_some() && market.state.book.is_full() => None,
+        OrderKind::PostOnly(Crossing::Slide, _) => slide(market, armed.side, armed.price),
+        OrderKind::PostOnly(Crossing::Reject, _) => {
+            let crosses = market.state.book.crosses(armed.side, armed.price);
+            (!crosses).then_some(armed.price)
+        }
+        _ if armed.kind.all_or_nothing() => {
+            may_fill(market, context, &entry, budget.fills).then_some(armed.price)
+        }
+        _ => Some(armed.price),
+    };
+    match price {
+        Some(price) => {
+            entry.price = price;
+            // A sliding order pays no more than at its limit, and that was held a moment ago.
+            let (asset, amount) = needed(market.spec, entry.side, price, entry.quantity);
+            assert!(market.funds.covers(entry.account, asset, amount));
+            meet_and_rest(market, context, entry, budget, events);
+        }
+        None => {
+            let (reason, unfilled) = (DoneReason::Unfilled, entry.quantity);
+            let subject = entry.subject();
+            let done = events::done_unheld(context.sequence, &subject, reason, unfilled);
+            events.push(done);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What every command means: the only place where a command changes state.
+//!
+//! `docs/ORDERS.md` says the same in words. Each command is checked flat and in the order of the
+//! reject numbers, then decided, then applied; a rejected command has no effect at all. Funds are
+//! held by the same integer products that settlement moves, so that an accepted order can never
+//! fail to settle:
+//!
+//! - A bid needs price x size of quote, an ask its size of base, free, at the moment of entry.
+//! - What fills at once is paid from free at the maker's price (never worse than the limit).
+//! - What rests or is armed is held at the limit. Both products are exact and linear in the size,
+//!   so partial fills and cancels release exactly what the remainder no longer needs.
+//! - Fees are taken from what a fill brings in, never from what was held.
+//!
+//! | file | means |
+//! |---|---|
+//! | `place` | a new order: every reason to refuse it |
+//! | `enter` | an order meets the book, rests or ends, and sets off armed orders |
+//! | `replace` | an open order changes |
+//! | `quote_set` | all quotes of an account in a market change at once |
+//! | `cancel` | orders are taken off |
+//! | `expire` | logged time takes orders off |
+//! | `transfer` | funds move |
+//! | `events` | what is told of all that |
+
+mod cancel;
+mod enter;
+mod events;
+mod expire;
+mod place;
+mod quote_set;
+mod replace;
+mod transfer;
+
+use types::genesis::MarketSpec;
+use types::outcome::{BlockOutcome, Receipt};
+use types::{AccountId, AssetId, Atoms, BaseLots, Command, LogTime, SequenceNumber, Side, Ticks};
+
+use crate::view::StateView;
+
+pub(crate) use expire::expire;
+
+/// Who asks, when, and at which position of the total order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The account that signed.
+    pub account: AccountId,
+    /// The command's position.
+    pub sequence: SequenceNumber,
+    /// Logged time.
+    pub now: LogTime,
+}
+
+/// Executes one command: changes `view`, appends events and exactly one receipt to `outcome`.
+pub fn apply<V: StateView>(
+    view: &mut V,
+    context: Context,
+    command: &Command<'_>,
+    outcome: &mut BlockOutcome,
+) {
+    let events = &mut outcome.events;
+    let result = match command {
+        Command::Place(order) => place::place(view, context, order, events),
+        Command::Replace(replace) => replace::replace(view, context, replace, events),
+        Command::QuoteSet(set) => quote_set::quote_set(view, context, set, events),
+        Command::Cancel(cancel) => cancel::cancel(view, context, *cancel, events),
+        Command::CancelAll(scope) => cancel::cancel_all(view, context, *scope, events),
+        Command::Transfer(movement) => transfer::transfer(view, context, movement, events),
+    };
+    outcome.receipts.push(match result {
+        Ok(accepted) => Receipt::accepted(context.sequence, accepted.affected, accepted.lots),
+        Err(reason) => Receipt::rejected(context.sequence, reason),
+    });
+}
+
+/// What the receipt of an accepted command says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Accepted {
+    affected: u32,
+    lots: BaseLots,
+}
+
+/// What an order of this size pays with, at most: the asset and the exact amount.
+pub(crate) const fn needed(
+    spec: &MarketSpec,
+    side: Side,
+    price: Ticks,
+    quantity: BaseLots,
+) -> (AssetId, Atoms) {
+    match side {
+        Side::Bid => (spec.quote, spec.factors.notional(price, quantity)),
+        Side::Ask => (spec.base, spec.factors.base(quantity)),
+    }
+}

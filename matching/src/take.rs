@@ -1,0 +1,184 @@
+//! An incoming order meets the other side: best price first, and within a price whoever stands
+//! first.
+//!
+//! Most takers meet nothing but orders to trade with, and for them every step is a fill. Only where
+//! the taker minds its own group, or some order on the book has outlived its time, each maker is
+//! looked at before it is met.
+
+use crate::Book;
+use crate::arena::Slot;
+use crate::meeting::{Maker, Meeting, Stopped, Taken, Taker};
+use crate::node::OrderNode;
+use types::command::SelfTrade;
+use types::{AccountId, BaseLots, GroupId, LogTime, Side};
+
+/// Why a taker and a maker do not trade.
+#[derive(Clone, Copy)]
+pub(crate) enum Obstacle {
+    /// The maker's time is over.
+    Expired,
+    /// The maker is of the taker's group, and the taker minds.
+    OwnGroup,
+}
+
+impl Book {
+    /// Lets an incoming order meet the other side. Makers that fill completely leave, and so do
+    /// those whose time is over. `on_meeting` is told each meeting in order; `group_of` is asked
+    /// only if the taker minds its own group.
+    pub fn take(
+        &mut self,
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+        mut on_meeting: impl FnMut(&Meeting),
+    ) -> Taken {
+        let makers = taker.side.opposite();
+        let limit = self.ladder(makers).key(taker.limit);
+        let is_careful = self.is_careful(taker);
+        let mut taken = Taken {
+            filled: BaseLots::ZERO,
+            fills: 0,
+            remaining: taker.quantity,
+            stopped: None,
+        };
+        while !taken.remaining.is_zero() && self.ladder(makers).reaches(limit) {
+            if taken.fills == taker.fills_max {
+                taken.stopped = Some(Stopped::FillLimit);
+                break;
+            }
+            if is_careful {
+                let slot = self.first(makers);
+                if let Some(obstacle) = self.obstacle(slot, taker, &group_of) {
+                    if let Some(meeting) = self.meet(slot, obstacle, taker.self_trade, &mut taken) {
+                        taken.fills += 1;
+                        on_meeting(&meeting);
+                    }
+                    if taken.stopped.is_some() {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            on_meeting(&self.fill_first(makers, &mut taken));
+        }
+        taken
+    }
+
+    /// Whether makers must be looked at before they are met.
+    pub(crate) fn is_careful(&self, taker: &Taker) -> bool {
+        taker.self_trade != SelfTrade::Allow || self.specials.is_due(taker.now)
+    }
+
+    /// Why the taker would not trade with this maker.
+    pub(crate) fn obstacle(
+        &self,
+        slot: Slot<OrderNode>,
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+    ) -> Option<Obstacle> {
+        let node = &self.nodes[slot];
+        let expires_at = self.specials.expires_at(node, slot);
+        if expires_at != LogTime::ZERO && expires_at <= taker.now {
+            return Some(Obstacle::Expired);
+        }
+        let is_own = taker.self_trade != SelfTrade::Allow
+            && group_of(self.owners.account(node.owner)) == taker.group;
+        is_own.then_some(Obstacle::OwnGroup)
+    }
+
+    /// Who would be met first. Only if the side has an order.
+    fn first(&self, side: Side) -> Slot<OrderNode> {
+        let ladder = self.ladder(side);
+        ladder.level(ladder.best_level()).queue.head()
+    }
+
+    /// Fills the first order of a side that has one, by all that it shows or all that is wanted.
+    fn fill_first(&mut self, makers: Side, taken: &mut Taken) -> Meeting {
+        let ladder = &mut self.ladders[makers as usize];
+        let level = ladder.best_level();
+        let slot = ladder.level(level).queue.head();
+        let price = ladder.price(level);
+        let node = &mut self.nodes[slot];
+        let shown = node.shown();
+        let quantity = taken.remaining.min(shown);
+        let mut maker = Maker {
+            order_id: node.order_id,
+            account: self.owners.account(node.owner),
+            client_order_id: node.client_order_id,
+            price,
+            remaining: BaseLots::ZERO,
+        };
+        let mut refreshed = false;
+        if quantity < shown {
+            node.reduce(quantity);
+            ladder.reduce(level, quantity);
+            self.specials.fill(node, slot, quantity);
+            maker.remaining = shown - quantity + self.specials.hidden(node, slot).quantity;
+        } else {
+            let part = self.specials.uncover(node, slot);
+            refreshed = !part.is_zero();
+            if refreshed {
+                node.show(part);
+                ladder.refresh(&mut self.turns, level, slot, quantity, part);
+                self.specials.fill(node, slot, quantity);
+                maker.remaining = part + self.specials.hidden(node, slot).quantity;
+            } else {
+                self.forget(slot);
+            }
+        }
+        taken.filled = taken.filled + quantity;
+        taken.remaining = taken.remaining - quantity;
+        taken.fills += 1;
+        Meeting::Fill {
+            maker,
+            quantity,
+            refreshed,
+        }
+    }
+
+    /// Meets a maker that is not traded with. No meeting: it was left alone.
+    #[cold]
+    fn meet(
+        &mut self,
+        slot: Slot<OrderNode>,
+        obstacle: Obstacle,
+        self_trade: SelfTrade,
+        taken: &mut Taken,
+    ) -> Option<Meeting> {
+        if let Obstacle::Expired = obstacle {
+            return Some(Meeting::Expired(self.remove(slot)));
+        }
+        match self_trade {
+            SelfTrade::Allow => unreachable!("who allows it meets no obstacle"),
+            SelfTrade::CancelTaker => {
+                taken.stopped = Some(Stopped::SelfTrade);
+                None
+            }
+            SelfTrade::CancelMaker => Some(Meeting::SelfTradeCancelled(self.remove(slot))),
+            SelfTrade::CancelBoth => {
+                taken.stopped = Some(Stopped::SelfTrade);
+                Some(Meeting::SelfTradeCancelled(self.remove(slot)))
+            }
+            SelfTrade::Decrement => Some(self.decrement(slot, taken)),
+        }
+    }
+
+    /// Taker and maker shrink by the smaller of both.
+    fn decrement(&mut self, slot: Slot<OrderNode>, taken: &mut Taken) -> Meeting {
+        let mut maker = self.view(slot);
+        let by = taken.remaining.min(maker.remaining);
+        taken.remaining = taken.remaining - by;
+        if taken.remaining.is_zero() {
+            taken.stopped = Some(Stopped::SelfTrade);
+        }
+        if by < maker.remaining {
+            self.shrink(slot, by);
+            maker = self.view(slot);
+        } else {
+            self.forget(slot);
+            maker.quantity = maker.filled();
+            maker.remaining = BaseLots::ZERO;
+            maker.shown = BaseLots::ZERO;
+        }
+        Meeting::SelfTradeReduced { maker, by }
+    }
+}

@@ -1,0 +1,255 @@
+//! The trigger book of one market: orders that wait for a price before they enter.
+//!
+//! Armed orders meet nobody and nobody meets them. The engine asks after trades whom they set off
+//! ([`Triggers::set_off`]), takes those out ([`Triggers::cancel`]) and lets them enter. Every
+//! condition looks one way, at a price or above it or at a price or below it, so there is one
+//! sorted list for each way, and whoever is not due is not looked at.
+//!
+//! [`NaiveTriggers`](crate::NaiveTriggers) is the oracle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use types::command::{OrderKind, SelfTrade, Trigger, TriggerCondition};
+use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
+
+/// An order that waits for its trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArmedOrder {
+    /// Ours, unique forever.
+    pub order_id: OrderId,
+    /// Who owns it.
+    pub account: AccountId,
+    /// The owner's label, or [`ClientOrderId::NONE`].
+    pub client_order_id: ClientOrderId,
+    /// Buys or sells.
+    pub side: Side,
+    /// How it may meet the book once it enters; if it may rest, this knows when it expires.
+    pub kind: OrderKind,
+    /// Its limit once it enters.
+    pub price: Ticks,
+    /// Its size.
+    pub quantity: BaseLots,
+    /// What to do on meeting an order of its own group.
+    pub self_trade: SelfTrade,
+    /// What it waits for.
+    pub trigger: Trigger,
+}
+
+impl ArmedOrder {
+    /// Till which logged time it may wait; zero: for ever.
+    pub fn expires_at(&self) -> LogTime {
+        self.kind
+            .resting()
+            .map_or(LogTime::ZERO, |resting| resting.expires_at)
+    }
+}
+
+/// The armed orders of one market.
+#[derive(Clone, Debug, Default)]
+pub struct Triggers {
+    orders: BTreeMap<OrderId, ArmedOrder>,
+    /// Those that wait for a price at or above theirs, by that price.
+    rising: BTreeSet<(Ticks, OrderId)>,
+    /// Those that wait for a price at or below theirs, by that price.
+    falling: BTreeSet<(Ticks, OrderId)>,
+    /// Those that expire, by when.
+    expiring: BTreeSet<(LogTime, OrderId)>,
+    by_label: BTreeMap<(AccountId, ClientOrderId), OrderId>,
+    by_account: BTreeSet<(AccountId, OrderId)>,
+}
+
+impl Triggers {
+    /// No armed orders.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a trade at `last` satisfies the condition of an order of this side.
+    pub fn is_satisfied(trigger: &Trigger, side: Side, last: Ticks) -> bool {
+        if rises(trigger, side) {
+            trigger.price <= last
+        } else {
+            last <= trigger.price
+        }
+    }
+
+    /// Lets an order wait. Panics if its id or its label is armed already.
+    pub fn arm(&mut self, order: &ArmedOrder) {
+        let (order_id, account) = (order.order_id, order.account);
+        let earlier = self.orders.insert(order_id, *order);
+        assert_eq!(earlier, None, "ids are unique");
+        self.waiting(order).insert((order.trigger.price, order_id));
+        self.by_account.insert((account, order_id));
+        if !order.client_order_id.is_none() {
+            let label = (account, order.client_order_id);
+            let earlier = self.by_label.insert(label, order_id);
+            assert_eq!(earlier, None, "labels are unique among an account's orders");
+        }
+        if order.expires_at() != LogTime::ZERO {
+            self.expiring.insert((order.expires_at(), order_id));
+        }
+    }
+
+    /// Appends to `out` every order whose condition is met by some trade, where `lowest` and
+    /// `highest` are the lowest and the highest price of them; in the order of their ids. They stay
+    /// armed.
+    pub fn set_off(&self, lowest: Ticks, highest: Ticks, out: &mut Vec<OrderId>) {
+        assert!(lowest <= highest);
+        let start = out.len();
+        let risen = self.rising.range(..=(highest, LAST_ID));
+        let fallen = self.falling.range((lowest, FIRST_ID)..);
+        out.extend(risen.chain(fallen).map(|(_, order_id)| order_id));
+        out[start..].sort_unstable();
+    }
+
+    /// Takes one order away and returns it.
+    pub fn cancel(&mut self, order_id: OrderId) -> Option<ArmedOrder> {
+        let order = self.orders.remove(&order_id)?;
+        self.waiting(&order)
+            .remove(&(order.trigger.price, order_id));
+        self.by_account.remove(&(order.account, order_id));
+        self.by_label
+            .remove(&(order.account, order.client_order_id));
+        self.expiring.remove(&(order.expires_at(), order_id));
+        Some(order)
+    }
+
+    /// Takes orders of the account away: all, or those of one side, or those whose limit is from
+    /// the first price to the second, both included; by id. `on_cancel` is told each. Returns how
+    /// many.
+    pub fn cancel_all(
+        &mut self,
+        account: AccountId,
+        side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
+        mut on_cancel: impl FnMut(&ArmedOrder),
+    ) -> u32 {
+        let mine = self
+            .by_account
+            .range((account, FIRST_ID)..=(account, LAST_ID));
+        let in_scope: Vec<OrderId> = mine
+            .map(|(_, order_id)| &self.orders[order_id])
+            .filter(|order| side.is_none_or(|side| order.side == side))
+            .filter(|order| {
+                prices.is_none_or(|(lowest, highest)| (lowest..=highest).contains(&order.price))
+            })
+            .map(|order| order.order_id)
+            .collect();
+        for order_id in &in_scope {
+            let order = self.cancel(*order_id);
+            on_cancel(&order.expect("it was listed a moment ago"));
+        }
+        in_scope.len() as u32
+    }
+
+    /// When the next order expires; `None` if none does.
+    pub fn next_expiry(&self) -> Option<LogTime> {
+        self.expiring.first().map(|(expires_at, _)| *expires_at)
+    }
+
+    /// Takes orders whose time is over away, at most `max`: by their time, then by id. `on_expire`
+    /// is told each. Returns how many.
+    pub fn expire(
+        &mut self,
+        now: LogTime,
+        max: u32,
+        mut on_expire: impl FnMut(&ArmedOrder),
+    ) -> u32 {
+        let mut expired = 0;
+        while expired < max
+            && let Some((expires_at, order_id)) = self.expiring.first().copied()
+            && expires_at <= now
+        {
+            let order = self.cancel(order_id);
+            on_expire(&order.expect("who has a deadline is armed"));
+            expired += 1;
+        }
+        expired
+    }
+
+    /// The armed order with this id.
+    pub fn order(&self, order_id: OrderId) -> Option<ArmedOrder> {
+        self.orders.get(&order_id).copied()
+    }
+
+    /// The account's armed order with this label. No label finds nothing.
+    pub fn labelled(&self, account: AccountId, client_order_id: ClientOrderId) -> Option<OrderId> {
+        self.by_label.get(&(account, client_order_id)).copied()
+    }
+
+    /// How many orders of the account are armed.
+    pub fn open_orders(&self, account: AccountId) -> u32 {
+        let mine = (account, FIRST_ID)..=(account, LAST_ID);
+        self.by_account.range(mine).count() as u32
+    }
+
+    /// How many orders are armed.
+    pub fn len(&self) -> u32 {
+        self.orders.len() as u32
+    }
+
+    /// Whether no order is armed.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    /// The armed orders, by id.
+    pub fn orders(&self) -> impl Iterator<Item = ArmedOrder> + '_ {
+        self.orders.values().copied()
+    }
+
+    /// Panics unless every list knows exactly the orders that it should.
+    pub fn assert_invariants(&self) {
+        let count = |is_counted: fn(&ArmedOrder) -> bool| {
+            let counted = self.orders.values().filter(|order| is_counted(order));
+            counted.count()
+        };
+        assert_eq!(self.rising.len() + self.falling.len(), self.orders.len());
+        assert_eq!(self.by_account.len(), self.orders.len());
+        assert_eq!(
+            self.by_label.len(),
+            count(|order| !order.client_order_id.is_none())
+        );
+        assert_eq!(
+            self.expiring.len(),
+            count(|order| order.expires_at() != LogTime::ZERO)
+        );
+        for (order_id, order) in &self.orders {
+            assert_eq!(*order_id, order.order_id);
+            let waiting = if rises(&order.trigger, order.side) {
+                &self.rising
+            } else {
+                &self.falling
+            };
+            assert!(waiting.contains(&(order.trigger.price, *order_id)));
+            assert!(self.by_account.contains(&(order.account, *order_id)));
+            if !order.client_order_id.is_none() {
+                let label = self.labelled(order.account, order.client_order_id);
+                assert_eq!(label, Some(*order_id));
+            }
+            if order.expires_at() != LogTime::ZERO {
+                assert!(self.expiring.contains(&(order.expires_at(), *order_id)));
+            }
+        }
+    }
+
+    /// The list that the order waits in.
+    fn waiting(&mut self, order: &ArmedOrder) -> &mut BTreeSet<(Ticks, OrderId)> {
+        if rises(&order.trigger, order.side) {
+            &mut self.rising
+        } else {
+            &mut self.falling
+        }
+    }
+}
+
+/// Whether the price has to come from below.
+fn rises(trigger: &Trigger, side: Side) -> bool {
+    match trigger.condition {
+        TriggerCondition::Stop => side == Side::Bid,
+        TriggerCondition::TakeProfit => side == Side::Ask,
+    }
+}
+
+const FIRST_ID: OrderId = OrderId::new(0);
+const LAST_ID: OrderId = OrderId::new(u64::MAX);

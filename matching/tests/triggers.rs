@@ -1,0 +1,380 @@
+//! What the trigger book does: tables, and random streams compared with the oracle.
+
+mod common;
+
+use common::Random;
+use matching::{ArmedOrder, NaiveTriggers, Triggers};
+use types::command::{
+    Crossing, Immediate, OrderKind, Resting, SelfTrade, TimeInForce, Trigger, TriggerCondition,
+};
+use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
+
+use TriggerCondition::{Stop, TakeProfit};
+
+#[test]
+fn a_condition_looks_one_way() {
+    for (condition, side, below, at, above) in [
+        (Stop, Side::Bid, false, true, true),
+        (Stop, Side::Ask, true, true, false),
+        (TakeProfit, Side::Bid, true, true, false),
+        (TakeProfit, Side::Ask, false, true, true),
+    ] {
+        for (last, expected) in [(99, below), (100, at), (101, above)] {
+            let trigger = Trigger {
+                condition,
+                price: Ticks::new(100),
+            };
+            let last = Ticks::new(last);
+            let what = format!("{condition:?} {side:?} at {last}");
+            assert_eq!(
+                Triggers::is_satisfied(&trigger, side, last),
+                expected,
+                "{what}"
+            );
+            assert_eq!(
+                NaiveTriggers::is_satisfied(&trigger, side, last),
+                expected,
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn trades_set_off_whom_they_reach_in_the_order_of_ids() {
+    let mut triggers = Triggers::new();
+    for (id, condition, side, price) in [
+        (9, Stop, Side::Bid, 110),
+        (2, Stop, Side::Bid, 111),
+        (7, Stop, Side::Ask, 90),
+        (4, Stop, Side::Ask, 89),
+        (5, TakeProfit, Side::Bid, 90),
+        (6, TakeProfit, Side::Ask, 110),
+        (1, Stop, Side::Bid, 110),
+    ] {
+        triggers.arm(&ArmedOrder {
+            trigger: Trigger {
+                condition,
+                price: Ticks::new(price),
+            },
+            side,
+            ..armed(id)
+        });
+    }
+    for (lowest, highest, expected) in [
+        (91, 109, vec![]),
+        (91, 110, vec![1, 6, 9]),
+        (110, 110, vec![1, 6, 9]),
+        (90, 109, vec![5, 7]),
+        (90, 110, vec![1, 5, 6, 7, 9]),
+        (89, 111, vec![1, 2, 4, 5, 6, 7, 9]),
+        (500, 500, vec![1, 2, 6, 9]),
+        (1, 1, vec![4, 5, 7]),
+    ] {
+        let mut out = vec![OrderId::new(99)];
+        triggers.set_off(Ticks::new(lowest), Ticks::new(highest), &mut out);
+        let out: Vec<u64> = out.iter().map(|id| id.get()).collect();
+        assert_eq!(out[0], 99, "what was there stays in front");
+        assert_eq!(out[1..], expected, "{lowest}..={highest}");
+    }
+    assert_eq!(triggers.len(), 7, "nobody is taken out");
+}
+
+#[test]
+fn ids_and_labels_are_armed_once() {
+    let labelled = |id, account, label| ArmedOrder {
+        account: AccountId::new(account),
+        client_order_id: ClientOrderId::new(label),
+        ..armed(id)
+    };
+    for (what, second, legal) in [
+        ("the same id", labelled(1, 2, 0), false),
+        ("the same label", labelled(2, 1, 7), false),
+        ("another's label", labelled(2, 2, 7), true),
+        ("no label", labelled(2, 1, 0), true),
+    ] {
+        let mut triggers = Triggers::new();
+        triggers.arm(&labelled(1, 1, 7));
+        triggers.arm(&labelled(9, 1, 0));
+        let result = std::panic::catch_unwind(move || triggers.arm(&second));
+        assert_eq!(result.is_ok(), legal, "{what}");
+    }
+}
+
+#[test]
+fn armed_orders_expire_like_resting_ones() {
+    let resting = |expires_at| Resting {
+        expires_at: LogTime::new(expires_at),
+        display: BaseLots::ZERO,
+    };
+    let mut triggers = Triggers::new();
+    for (id, kind) in [
+        (4, OrderKind::Limit(TimeInForce::Rest(resting(10)))),
+        (3, OrderKind::PostOnly(Crossing::Slide, resting(10))),
+        (2, OrderKind::Limit(TimeInForce::Rest(resting(9)))),
+        (1, OrderKind::GTC),
+        (5, OrderKind::Market(Immediate::OrCancel)),
+        (6, OrderKind::POST_ONLY),
+    ] {
+        triggers.arm(&ArmedOrder { kind, ..armed(id) });
+    }
+    for (now, max, expected) in [
+        (8, 9, vec![]),
+        (9, 9, vec![2]),
+        (10, 0, vec![]),
+        (10, 1, vec![3]),
+        (11, 9, vec![4]),
+        (u64::MAX, 9, vec![]),
+    ] {
+        let mut expired = Vec::new();
+        let count = triggers.expire(LogTime::new(now), max, |order| {
+            expired.push(order.order_id.get());
+        });
+        assert_eq!((count as usize, &expired), (expected.len(), &expected));
+        triggers.assert_invariants();
+    }
+}
+
+/// A stop bid at 100 of account 0, for ever.
+fn armed(id: u64) -> ArmedOrder {
+    ArmedOrder {
+        order_id: OrderId::new(id),
+        account: AccountId::new(0),
+        client_order_id: ClientOrderId::NONE,
+        side: Side::Bid,
+        kind: OrderKind::GTC,
+        price: Ticks::new(100),
+        quantity: BaseLots::new(1),
+        self_trade: SelfTrade::Allow,
+        trigger: Trigger {
+            condition: Stop,
+            price: Ticks::new(100),
+        },
+    }
+}
+
+/// What a stream draws from.
+struct Mix {
+    name: &'static str,
+    accounts: u64,
+    labels: u64,
+    prices: u64,
+    /// How far apart trades are at most.
+    swing: u64,
+    expiring: u64,
+    /// Chance in percent that an order that is set off is taken out.
+    taken_out: u64,
+}
+
+const USUAL: Mix = Mix {
+    name: "usual",
+    accounts: 10,
+    labels: 30,
+    prices: 200,
+    swing: 10,
+    expiring: 20,
+    taken_out: 80,
+};
+
+const MIXES: [Mix; 4] = [
+    USUAL,
+    Mix {
+        name: "one price",
+        prices: 1,
+        swing: 1,
+        ..USUAL
+    },
+    Mix {
+        name: "one account, all expiring",
+        accounts: 1,
+        labels: 3,
+        expiring: 100,
+        ..USUAL
+    },
+    Mix {
+        name: "wide and rarely taken out",
+        prices: 1 << 32,
+        swing: 1 << 31,
+        taken_out: 20,
+        ..USUAL
+    },
+];
+
+#[test]
+fn the_trigger_book_says_what_the_oracle_says() {
+    for mix in &MIXES {
+        for seed in 0..10 {
+            Stream::new(mix, seed).run();
+        }
+    }
+}
+
+/// One stream on its way. Names itself if it is dropped in a panic.
+struct Stream<'a> {
+    mix: &'a Mix,
+    seed: u64,
+    step: u64,
+    random: Random,
+    triggers: Triggers,
+    naive: NaiveTriggers,
+}
+
+impl<'a> Stream<'a> {
+    fn new(mix: &'a Mix, seed: u64) -> Self {
+        Self {
+            mix,
+            seed,
+            step: 0,
+            random: Random::new(seed),
+            triggers: Triggers::new(),
+            naive: NaiveTriggers::new(),
+        }
+    }
+
+    fn run(mut self) {
+        while self.step < 1_500 {
+            match self.random.weighted(&[50, 20, 15, 5, 5]) {
+                0 => self.arm(),
+                1 => self.trade(),
+                2 => self.cancel(),
+                3 => self.cancel_all(),
+                _ => self.expire(),
+            }
+            self.compare();
+            self.step += 1;
+        }
+    }
+
+    fn arm(&mut self) {
+        let (random, mix) = (&mut self.random, self.mix);
+        let mut expires_at = 0;
+        if random.percent(mix.expiring) {
+            expires_at = self.step + 1 + random.below(100);
+        }
+        let resting = Resting {
+            expires_at: LogTime::new(expires_at),
+            display: BaseLots::ZERO,
+        };
+        let order = ArmedOrder {
+            // Neither rising nor falling, and each once.
+            order_id: OrderId::new((self.step + 1) * 7_919 % 10_007),
+            account: AccountId::new(random.below(mix.accounts) as u32),
+            client_order_id: ClientOrderId::new(random.below(mix.labels)),
+            side: random.side(),
+            kind: random.of(&[
+                OrderKind::Limit(TimeInForce::Rest(resting)),
+                OrderKind::PostOnly(Crossing::Reject, resting),
+                OrderKind::Market(Immediate::OrKill),
+            ]),
+            price: Ticks::new(1 + random.below(mix.prices)),
+            trigger: Trigger {
+                condition: random.of(&[Stop, TakeProfit]),
+                price: Ticks::new(1 + random.below(mix.prices)),
+            },
+            ..armed(0)
+        };
+        if (self.naive)
+            .labelled(order.account, order.client_order_id)
+            .is_none()
+        {
+            self.triggers.arm(&order);
+            self.naive.arm(&order);
+        }
+    }
+
+    fn trade(&mut self) {
+        let lowest = 1 + self.random.below(self.mix.prices);
+        let highest = lowest + self.random.below(self.mix.swing);
+        let (mut due, mut expected) = (Vec::new(), Vec::new());
+        let [lowest, highest] = [lowest, highest].map(Ticks::new);
+        self.triggers.set_off(lowest, highest, &mut due);
+        self.naive.set_off(lowest, highest, &mut expected);
+        assert_eq!(due, expected);
+        for order_id in due {
+            let order = self.triggers.order(order_id).expect("it stays armed");
+            let reached = [lowest, highest]
+                .map(|last| Triggers::is_satisfied(&order.trigger, order.side, last));
+            assert!(reached.contains(&true));
+            if self.random.percent(self.mix.taken_out) {
+                self.cancel_one(order_id);
+            }
+        }
+    }
+
+    fn cancel(&mut self) {
+        let orders = self.naive.len();
+        let place = self.random.below(u64::from(orders) + 1) as usize;
+        let order = self.naive.orders().nth(place);
+        self.cancel_one(order.map_or(OrderId::new(0), |order| order.order_id));
+    }
+
+    fn cancel_one(&mut self, order_id: OrderId) {
+        assert_eq!(self.triggers.order(order_id), self.naive.order(order_id));
+        assert_eq!(self.triggers.cancel(order_id), self.naive.cancel(order_id));
+        assert_eq!(self.triggers.cancel(order_id), None);
+    }
+
+    fn cancel_all(&mut self) {
+        let account = AccountId::new(self.random.below(self.mix.accounts) as u32);
+        let side = self.random.of(&[None, Some(Side::Bid), Some(Side::Ask)]);
+        let prices = self.random.percent(70).then(|| {
+            let ends = [(); 2].map(|()| 1 + self.random.below(self.mix.prices));
+            (
+                Ticks::new(ends[0].min(ends[1])),
+                Ticks::new(ends[0].max(ends[1])),
+            )
+        });
+        let (mut cancelled, mut expected) = (Vec::new(), Vec::new());
+        let counts = [
+            (self.triggers).cancel_all(account, side, prices, |order| cancelled.push(*order)),
+            (self.naive).cancel_all(account, side, prices, |order| expected.push(*order)),
+        ];
+        assert_eq!(cancelled, expected);
+        assert_eq!(counts, [cancelled.len() as u32; 2]);
+    }
+
+    fn expire(&mut self) {
+        let now = LogTime::new(self.step);
+        let max = self.random.of(&[0, 1, 10_000]);
+        let (mut expired, mut expected) = (Vec::new(), Vec::new());
+        let counts = [
+            (self.triggers).expire(now, max, |order| expired.push(*order)),
+            (self.naive).expire(now, max, |order| expected.push(*order)),
+        ];
+        assert_eq!(expired, expected);
+        assert_eq!(counts, [expired.len() as u32; 2]);
+    }
+
+    fn compare(&mut self) {
+        assert_eq!(self.triggers.len(), self.naive.len());
+        let account = AccountId::new(self.random.below(self.mix.accounts) as u32);
+        let label = ClientOrderId::new(self.random.below(self.mix.labels));
+        assert_eq!(
+            self.triggers.labelled(account, label),
+            self.naive.labelled(account, label)
+        );
+        assert_eq!(
+            self.triggers.open_orders(account),
+            self.naive.open_orders(account)
+        );
+        if self.step.is_multiple_of(16) {
+            assert!(self.triggers.orders().eq(self.naive.orders()));
+            assert_eq!(self.triggers.is_empty(), self.naive.is_empty());
+            let expiries = self.naive.orders().map(|order| order.expires_at());
+            let next = expiries.filter(|time| *time != LogTime::ZERO).min();
+            assert_eq!(self.triggers.next_expiry(), next);
+            self.triggers.assert_invariants();
+        }
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "in mix {:?}, seed {}, step {}",
+                self.mix.name, self.seed, self.step
+            );
+        }
+    }
+}

@@ -1,0 +1,596 @@
+//! Replies and events as JSON: ids to names, ticks and lots to decimal texts.
+
+use serde_json::{Value, json};
+use types::command::{Command, OrderTarget, QuoteSet, TriggerCondition};
+use types::genesis::{MarketSpec, Step};
+use types::limits::QUOTE_LEVELS_MAX;
+use types::wire::ack::{Ack, CommandOutcome, FillReport, Role};
+use types::wire::ended::EndedReport;
+use types::wire::query::{BalanceRecord, OpenOrder, Reference};
+use types::{
+    AccountId, ClientOrderId, MarketId, Nonce, OrderId, RejectReason, SequenceNumber, Side,
+};
+
+/// Input that is no command, and was not sent.
+pub(super) fn not_sent(reason: RejectReason, detail: &str) -> Value {
+    json!({"status": "rejected", "reason": reason.name(), "detail": detail})
+}
+
+/// A request that was refused before it was sequenced.
+pub(super) fn refused(reason: RejectReason, nonce: Option<Nonce>) -> Value {
+    json!({
+        "status": "rejected",
+        "reason": reason.name(),
+        "transient": reason.is_transient(),
+        "nonce": nonce.map(Nonce::get),
+    })
+}
+
+/// A request whose answer was lost.
+pub(super) fn lost(reason: &str, nonce: Option<Nonce>) -> Value {
+    json!({"status": "unknown", "reason": reason, "nonce": nonce.map(Nonce::get)})
+}
+
+/// A nonce that the node knows nothing of.
+pub(super) fn unknown_nonce(nonce: Nonce) -> Value {
+    json!({"status": "unknown", "nonce": nonce.get()})
+}
+
+/// The answer to a frame of one command. `fills` are what that took, as [`fill`] writes them.
+pub(super) fn executed(
+    reference: &Reference,
+    ack: &Ack<'_>,
+    command: &Command<'_>,
+    fills: Vec<Value>,
+) -> Value {
+    let mut reply = acknowledged(ack);
+    let Some(outcome) = ack.outcomes.first().filter(|_| rejection(ack).is_none()) else {
+        return reply;
+    };
+    match command {
+        Command::Place(place) => {
+            let order_id = OrderId::new_at(ack.first_sequence, place.market, 0);
+            reply["order_id"] = json!(order_id.get());
+            reply["filled"] = filled(reference, place.market, outcome);
+            reply["fills"] = json!(fills);
+        }
+        Command::Replace(replace) => {
+            reply["filled"] = filled(reference, replace.target.market(), outcome);
+            reply["fills"] = json!(fills);
+        }
+        Command::QuoteSet(set) => {
+            reply["new_order_ids"] = new_order_ids(set, ack.first_sequence);
+        }
+        Command::Cancel(_) | Command::CancelAll(_) => {
+            reply["cancelled"] = json!(outcome.affected());
+        }
+        Command::Transfer(_) => {}
+    }
+    reply
+}
+
+/// What became of a nonce; with a market, also the order that it placed there.
+pub(super) fn outcome(ack: &Ack<'_>, market: Option<MarketId>) -> Value {
+    let mut reply = acknowledged(ack);
+    if ack.refused.is_none() {
+        let outcomes = ack.outcomes.iter();
+        let outcomes: Vec<Value> = outcomes
+            .map(|outcome| match outcome.reject_reason() {
+                Some(reason) => json!({"reason": reason.name()}),
+                None => json!({"affected": outcome.affected(), "lots": outcome.lots().get()}),
+            })
+            .collect();
+        reply["outcomes"] = json!(outcomes);
+    }
+    if let (Some(market), None) = (market, rejection(ack)) {
+        let order_id = OrderId::new_at(ack.first_sequence, market, 0);
+        reply["order_id"] = json!(order_id.get());
+    }
+    reply
+}
+
+/// What all answers to frames have in common.
+fn acknowledged(ack: &Ack<'_>) -> Value {
+    let times = &ack.times;
+    let mut reply = json!({
+        "sequence": ack.first_sequence.get(),
+        "nonce": ack.nonce.get(),
+        "stage_ns": {
+            "received_at": times.received_at,
+            "sequenced": times.sequenced,
+            "executed": times.executed,
+            "durable": times.durable,
+            "sent": times.sent,
+        },
+    });
+    if ack.repeated {
+        reply["repeated"] = json!(true);
+    }
+    match rejection(ack) {
+        Some(reason) => {
+            reply["status"] = json!("rejected");
+            reply["reason"] = json!(reason.name());
+        }
+        None => reply["status"] = json!("accepted"),
+    }
+    reply
+}
+
+/// Why the frame, or its first command, was refused.
+fn rejection(ack: &Ack<'_>) -> Option<RejectReason> {
+    let outcome = ack.outcomes.first();
+    ack.refused
+        .or_else(|| outcome.and_then(CommandOutcome::reject_reason))
+}
+
+fn filled(reference: &Reference, market: MarketId, outcome: &CommandOutcome) -> Value {
+    let spec = reference.markets.get(market.index());
+    json!(spec.map(|spec| spec.format_quantity(outcome.lots())))
+}
+
+/// Ids follow from the place of a level in its set.
+fn new_order_ids(set: &QuoteSet<'_>, sequence: SequenceNumber) -> Value {
+    let ids = |first: usize, count: usize| -> Vec<u64> {
+        let indexes = first as u64..(first + count) as u64;
+        let id = |index| OrderId::new_at(sequence, set.market, index).get();
+        indexes.map(id).collect()
+    };
+    json!({
+        "bids": ids(0, set.bids.len()),
+        "asks": ids(QUOTE_LEVELS_MAX, set.asks.len()),
+    })
+}
+
+/// Whether a fill is one that the reply to this command tells: what its own order took.
+pub(super) fn told_by_reply(
+    command: &Command<'_>,
+    sequence: SequenceNumber,
+    fill: &FillReport,
+) -> bool {
+    let own = match command {
+        Command::Place(place) => fill.order_id() == OrderId::new_at(sequence, place.market, 0),
+        Command::Replace(replace) => match replace.target {
+            OrderTarget::Order(order_id) => fill.order_id() == order_id,
+            OrderTarget::Client {
+                market,
+                client_order_id,
+            } => (fill.market(), fill.client_order_id()) == (market, client_order_id),
+        },
+        _ => false,
+    };
+    own && fill.role() == Role::Taker && fill.sequence() == sequence
+}
+
+/// A fill, as part of a reply; `None` in a market that is not known.
+pub(super) fn fill(reference: &Reference, fill: &FillReport) -> Option<Value> {
+    let spec = reference.markets.get(fill.market().index())?;
+    let received = match (fill.side(), fill.fee() < 0) {
+        (Side::Bid, false) | (Side::Ask, true) => spec.base,
+        (Side::Ask, false) | (Side::Bid, true) => spec.quote,
+    };
+    let asset = reference.assets.get(received.index())?;
+    let fee = types::decimal::format(fill.fee().unsigned_abs(), asset.decimals);
+    let sign = if fill.fee() < 0 { "-" } else { "" };
+    let mut object = json!({
+        "sequence": fill.sequence().get(),
+        "order_id": fill.order_id().get(),
+        "market": spec.symbol.as_str(),
+        "side": fill.side().name(),
+        "role": fill.role().name(),
+        "price": spec.format_price(fill.price()),
+        "quantity": spec.format_quantity(fill.quantity()),
+        "fee": format!("{sign}{fee}"),
+        "fee_asset": asset.symbol.as_str(),
+    });
+    label(&mut object, fill.client_order_id());
+    if fill.role() == Role::Maker {
+        object["remaining"] = json!(spec.format_quantity(fill.remaining()));
+    }
+    Some(object)
+}
+
+/// A fill that no reply tells: of a resting order, of one that was set off, or of another session
+/// of this account.
+pub(super) fn fill_event(reference: &Reference, report: &FillReport) -> Option<Value> {
+    let mut object = fill(reference, report)?;
+    object["event"] = json!("fill");
+    Some(object)
+}
+
+/// What else happened to an open order.
+pub(super) fn ended_event(reference: &Reference, ended: &EndedReport) -> Option<Value> {
+    let spec = reference.markets.get(ended.market().index())?;
+    let mut object = json!({
+        "event": "ended",
+        "reason": ended.reason_name(),
+        "sequence": ended.sequence().get(),
+        "order_id": ended.order_id().get(),
+        "market": spec.symbol.as_str(),
+        "side": ended.side().name(),
+        "price": spec.format_price(ended.price()),
+        "quantity": spec.format_quantity(ended.lots()),
+        "remaining": spec.format_quantity(ended.remaining()),
+    });
+    label(&mut object, ended.client_order_id());
+    Some(object)
+}
+
+fn label(object: &mut Value, client_order_id: ClientOrderId) {
+    if !client_order_id.is_none() {
+        object["client_order_id"] = json!(client_order_id.get());
+    }
+}
+
+/// The account's balances.
+pub(super) fn balances(
+    reference: &Reference,
+    account: AccountId,
+    sequence: SequenceNumber,
+    balances: &[BalanceRecord],
+) -> Value {
+    let balance = |record: &BalanceRecord| {
+        let spec = reference.assets.get(record.asset().index())?;
+        Some(json!({
+            "asset": spec.symbol.as_str(),
+            "free": spec.format(record.free()),
+            "held": spec.format(record.held()),
+        }))
+    };
+    let balances: Vec<Value> = balances.iter().filter_map(balance).collect();
+    json!({
+        "status": "accepted",
+        "account": account.get(),
+        "sequence": sequence.get(),
+        "balances": balances,
+    })
+}
+
+/// The account's open orders.
+pub(super) fn orders(
+    reference: &Reference,
+    account: AccountId,
+    sequence: SequenceNumber,
+    orders: &[OpenOrder],
+) -> Value {
+    let order = |order| self::order(reference, order);
+    let orders: Vec<Value> = orders.iter().filter_map(order).collect();
+    json!({
+        "status": "accepted",
+        "account": account.get(),
+        "sequence": sequence.get(),
+        "orders": orders,
+    })
+}
+
+fn order(reference: &Reference, order: &OpenOrder) -> Option<Value> {
+    let spec = reference.markets.get(order.market.index())?;
+    let mut object = json!({
+        "order_id": order.order_id.get(),
+        "market": spec.symbol.as_str(),
+        "side": order.side.name(),
+        "price": spec.format_price(order.price),
+        "remaining": spec.format_quantity(order.remaining),
+        "client_order_id": order.client_order_id.get(),
+    });
+    let resting = &order.resting;
+    if !resting.display.is_zero() {
+        object["display"] = json!(spec.format_quantity(resting.display));
+    }
+    if resting.expires_at.get() > 0 {
+        object["expires_at"] = json!(resting.expires_at.get());
+    }
+    if let Some(trigger) = &order.trigger {
+        object["trigger"] = json!({
+            "condition": match trigger.condition {
+                TriggerCondition::Stop => "stop",
+                TriggerCondition::TakeProfit => "take_profit",
+            },
+            "price": spec.format_price(trigger.price),
+        });
+    }
+    Some(object)
+}
+
+/// All markets.
+pub(super) fn markets(reference: &Reference) -> Value {
+    let markets: Vec<Value> = reference.markets.iter().map(market).collect();
+    json!({"status": "accepted", "markets": markets})
+}
+
+fn market(spec: &MarketSpec) -> Value {
+    let step = |step: Step| types::decimal::format(u128::from(step.units), step.decimals);
+    json!({
+        "market": spec.symbol.as_str(),
+        "tick": step(spec.tick),
+        "lot": step(spec.lot),
+        "maker_fee_ppm": spec.maker_fee.get(),
+        "taker_fee_ppm": spec.taker_fee.get(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use types::command::{OrderKind, Place, Resting, SelfTrade, Trigger};
+    use types::genesis::development;
+    use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Triggered};
+    use types::wire::ack::StageTimes;
+    use types::{Atoms, BaseLots, LogTime, Ticks};
+
+    use super::*;
+
+    const SEQUENCE: SequenceNumber = SequenceNumber::new(9);
+    const MARKET: MarketId = MarketId::new(0);
+
+    fn reference() -> Reference {
+        Reference::of(&development())
+    }
+
+    fn party(order_id: OrderId) -> Party {
+        Party {
+            account: AccountId::new(1),
+            order_id,
+            client_order_id: ClientOrderId::new(7),
+        }
+    }
+
+    /// An order that was there before.
+    fn earlier() -> OrderId {
+        OrderId::new_at(SequenceNumber::new(3), MARKET, 0)
+    }
+
+    fn own() -> OrderId {
+        OrderId::new_at(SEQUENCE, MARKET, 0)
+    }
+
+    fn report(taker: OrderId, role: Role) -> FillReport {
+        let fill = Fill {
+            sequence: SEQUENCE,
+            market: MARKET,
+            taker_side: Side::Bid,
+            price: Ticks::new(10_050),
+            quantity: BaseLots::new(250_000),
+            maker: party(earlier()),
+            taker: party(taker),
+            maker_remaining: BaseLots::new(500_000),
+            maker_refreshed: false,
+            maker_fee: -50_000_000,
+            taker_fee: Atoms::new(1),
+        };
+        FillReport::new(&fill, role)
+    }
+
+    fn place() -> Command<'static> {
+        Command::Place(Place {
+            market: MARKET,
+            side: Side::Bid,
+            kind: OrderKind::GTC,
+            price: Ticks::new(10_050),
+            quantity: BaseLots::new(250_000),
+            client_order_id: ClientOrderId::new(7),
+            self_trade: SelfTrade::Allow,
+            trigger: None,
+        })
+    }
+
+    fn replace(target: OrderTarget) -> Command<'static> {
+        Command::Replace(types::command::Replace {
+            target,
+            price: Ticks::new(1),
+            quantity: BaseLots::new(1),
+            may_take: true,
+            self_trade: SelfTrade::Allow,
+        })
+    }
+
+    fn by_label(label: u64) -> OrderTarget {
+        OrderTarget::Client {
+            market: MARKET,
+            client_order_id: ClientOrderId::new(label),
+        }
+    }
+
+    fn accepted(affected: u32, lots: u64) -> CommandOutcome {
+        let lots = BaseLots::new(lots);
+        CommandOutcome::from(&Receipt::accepted(SEQUENCE, affected, lots))
+    }
+
+    fn rejected(reason: RejectReason) -> CommandOutcome {
+        CommandOutcome::from(&Receipt::rejected(SEQUENCE, reason))
+    }
+
+    fn ack(outcomes: &[CommandOutcome]) -> Ack<'_> {
+        Ack {
+            nonce: Nonce::new(4),
+            first_sequence: SEQUENCE,
+            times: StageTimes::default(),
+            repeated: false,
+            refused: None,
+            outcomes,
+        }
+    }
+
+    /// Every field that is expected must be there, and every one that is null must not.
+    fn check(reply: &Value, expected: &Value) {
+        for (name, value) in expected.as_object().unwrap() {
+            let found = reply.get(name).unwrap_or(&Value::Null);
+            assert_eq!(found, value, "{name} of {reply}");
+        }
+    }
+
+    #[test]
+    fn a_reply_tells_what_its_own_order_took_and_nothing_else() {
+        let by_id = OrderTarget::Order(earlier());
+        for (command, taker, role, told) in [
+            (place(), own(), Role::Taker, true),
+            (place(), own(), Role::Maker, false),
+            (place(), earlier(), Role::Taker, false),
+            (replace(by_id), earlier(), Role::Taker, true),
+            (replace(by_id), own(), Role::Taker, false),
+            (replace(by_label(7)), earlier(), Role::Taker, true),
+            (replace(by_label(8)), earlier(), Role::Taker, false),
+            (replace(by_label(7)), earlier(), Role::Maker, false),
+        ] {
+            let fill = report(taker, role);
+            let found = told_by_reply(&command, SEQUENCE, &fill);
+            assert_eq!(found, told, "{command:?} {taker} {role:?}");
+            assert!(!told_by_reply(&command, SEQUENCE.next(), &fill));
+        }
+    }
+
+    #[test]
+    fn an_answer_fits_its_command() {
+        let reference = &reference();
+        let level = types::command::QuoteLevel::new(Ticks::new(1), BaseLots::new(1));
+        let quotes = Command::QuoteSet(QuoteSet {
+            market: MARKET,
+            number: 1,
+            bids: &[level, level],
+            asks: &[level],
+        });
+        let everything = Command::CancelAll(types::command::CancelScope::EVERYTHING);
+        let first = SEQUENCE.get() << 16;
+        for (command, outcome, expected) in [
+            (
+                place(),
+                accepted(2, 250_000),
+                json!({"status": "accepted", "order_id": first, "filled": "0.25", "fills": [1]}),
+            ),
+            (
+                replace(by_label(7)),
+                accepted(1, 500_000),
+                json!({"status": "accepted", "order_id": null, "filled": "0.5", "fills": [1]}),
+            ),
+            (
+                quotes,
+                accepted(3, 0),
+                json!({"new_order_ids": {"bids": [first, first + 1], "asks": [first + 32]}}),
+            ),
+            (
+                everything,
+                accepted(5, 0),
+                json!({"cancelled": 5, "fills": null}),
+            ),
+            (
+                place(),
+                rejected(RejectReason::WouldCross),
+                json!({"status": "rejected", "reason": "WOULD_CROSS", "order_id": null}),
+            ),
+        ] {
+            let outcomes = [outcome];
+            let reply = executed(reference, &ack(&outcomes), &command, vec![json!(1)]);
+            check(&reply, &expected);
+            check(
+                &reply,
+                &json!({"sequence": 9, "nonce": 4, "repeated": null}),
+            );
+        }
+    }
+
+    #[test]
+    fn a_nonce_tells_every_outcome() {
+        let outcomes = [accepted(2, 5), rejected(RejectReason::ZeroPrice)];
+        let repeated = Ack {
+            repeated: true,
+            ..ack(&outcomes)
+        };
+        let listed = json!([{"affected": 2, "lots": 5}, {"reason": "ZERO_PRICE"}]);
+        let expected = json!({"status": "accepted", "outcomes": listed, "repeated": true});
+        let reply = outcome(&repeated, None);
+        check(&reply, &expected);
+        check(&reply, &json!({"order_id": null}));
+        let reply = outcome(&repeated, Some(MARKET));
+        check(&reply, &expected);
+        check(&reply, &json!({"order_id": SEQUENCE.get() << 16}));
+
+        let refused = Ack {
+            refused: Some(RejectReason::Expired),
+            ..ack(&[])
+        };
+        let expected =
+            json!({"status": "rejected", "reason": "EXPIRED", "order_id": null, "outcomes": null});
+        check(&outcome(&refused, Some(MARKET)), &expected);
+        let unknown = json!({"status": "unknown", "nonce": 4});
+        check(&unknown_nonce(Nonce::new(4)), &unknown);
+    }
+
+    #[test]
+    fn events_say_what_happened_to_which_order() {
+        let reference = &reference();
+        let fill = fill_event(reference, &report(own(), Role::Maker)).unwrap();
+        let expected = json!({
+            "event": "fill", "role": "maker", "side": "ask", "market": "BTC-USD",
+            "order_id": earlier().get(), "client_order_id": 7, "price": "100.5",
+            "quantity": "0.25", "remaining": "0.5", "fee": "-0.5", "fee_asset": "BTC",
+        });
+        check(&fill, &expected);
+        let done = |reason| {
+            EndedReport::from(&Done {
+                sequence: SEQUENCE,
+                market: MARKET,
+                side: Side::Bid,
+                reason,
+                price: Ticks::new(10_050),
+                remaining: BaseLots::new(250_000),
+                owner: party(earlier()),
+                held: true,
+            })
+        };
+        let triggered = EndedReport::from(&Triggered {
+            sequence: SEQUENCE,
+            market: MARKET,
+            side: Side::Bid,
+            price: Ticks::new(10_050),
+            quantity: BaseLots::new(500_000),
+            owner: party(earlier()),
+        });
+        for (report, reason, quantity, remaining) in [
+            (done(DoneReason::Expired), "expired", "0.25", "0"),
+            (done(DoneReason::SelfTrade), "self_trade", "0.25", "0"),
+            (done(DoneReason::Unfilled), "unfilled", "0.25", "0"),
+            (triggered, "triggered", "0", "0.5"),
+        ] {
+            let expected = json!({
+                "event": "ended", "reason": reason, "sequence": 9, "side": "bid",
+                "order_id": earlier().get(), "client_order_id": 7, "market": "BTC-USD",
+                "price": "100.5", "quantity": quantity, "remaining": remaining,
+            });
+            check(&ended_event(reference, &report).unwrap(), &expected);
+        }
+    }
+
+    #[test]
+    fn an_open_order_shows_only_what_it_has() {
+        let plain = OpenOrder {
+            order_id: earlier(),
+            client_order_id: ClientOrderId::NONE,
+            market: MARKET,
+            side: Side::Bid,
+            price: Ticks::new(10_050),
+            remaining: BaseLots::new(250_000),
+            resting: Resting::PLAIN,
+            trigger: None,
+        };
+        let rich = OpenOrder {
+            resting: Resting {
+                expires_at: LogTime::new(5),
+                display: BaseLots::new(100_000),
+            },
+            trigger: Some(Trigger {
+                condition: TriggerCondition::TakeProfit,
+                price: Ticks::new(100),
+            }),
+            ..plain
+        };
+        let account = AccountId::new(1);
+        let reply = orders(&reference(), account, SEQUENCE, &[plain, rich]);
+        check(
+            &reply,
+            &json!({"status": "accepted", "account": 1, "sequence": 9}),
+        );
+        let nothing = json!({"display": null, "expires_at": null, "trigger": null});
+        check(&reply["orders"][0], &nothing);
+        let trigger = json!({"condition": "take_profit", "price": "1"});
+        let everything = json!({"display": "0.1", "expires_at": 5, "trigger": trigger});
+        check(&reply["orders"][1], &everything);
+    }
+}

@@ -1,0 +1,471 @@
+//! Events as fixed records, so that a block's events are one slice to hash.
+
+use zerocopy::little_endian::{I128, U16, U32, U64, U128};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{Armed, Done, DoneReason, Event, Fill, Party, Reduced, Rested, Transferred, Triggered};
+use crate::command::{Resting, Trigger, TriggerCondition};
+use crate::{
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, SequenceNumber,
+    Side, Ticks,
+};
+
+/// The canonical 128 bytes of one [`Event`], little-endian. Fields that a kind does not have are
+/// zero.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct EventRecord {
+    kind: u8,
+    side: u8,
+    reason: u8,
+    flag: u8,
+    market: U16,
+    asset: U16,
+    sequence: U64,
+    price: U64,
+    quantity: U64,
+    order_id: U64,
+    taker_order_id: U64,
+    account: U32,
+    taker_account: U32,
+    client_order_id: U64,
+    taker_client_order_id: U64,
+    remaining: U64,
+    trigger_price: U64,
+    expires_at: U64,
+    maker_fee: I128,
+    amount: U128,
+}
+
+const _: () = assert!(size_of::<EventRecord>() == 128);
+
+const KIND_FILL: u8 = 1;
+const KIND_RESTED: u8 = 2;
+const KIND_DONE: u8 = 3;
+const KIND_TRANSFERRED: u8 = 4;
+const KIND_ARMED: u8 = 5;
+const KIND_TRIGGERED: u8 = 6;
+const KIND_REDUCED: u8 = 7;
+
+impl EventRecord {
+    const EMPTY: Self = Self {
+        kind: 0,
+        side: 0,
+        reason: 0,
+        flag: 0,
+        market: U16::ZERO,
+        asset: U16::ZERO,
+        sequence: U64::ZERO,
+        price: U64::ZERO,
+        quantity: U64::ZERO,
+        order_id: U64::ZERO,
+        taker_order_id: U64::ZERO,
+        account: U32::ZERO,
+        taker_account: U32::ZERO,
+        client_order_id: U64::ZERO,
+        taker_client_order_id: U64::ZERO,
+        remaining: U64::ZERO,
+        trigger_price: U64::ZERO,
+        expires_at: U64::ZERO,
+        maker_fee: I128::ZERO,
+        amount: U128::ZERO,
+    };
+
+    /// The typed view. Panics on bytes that no [`Event`] encodes to: records are made from events
+    /// only, and never read from strangers.
+    pub fn event(&self) -> Event {
+        match self.kind {
+            KIND_FILL => Event::Fill(self.fill()),
+            KIND_RESTED => Event::Rested(self.rested()),
+            KIND_ARMED => Event::Armed(self.armed()),
+            KIND_TRIGGERED => Event::Triggered(self.triggered()),
+            KIND_REDUCED => Event::Reduced(self.reduced()),
+            KIND_DONE => Event::Done(self.done()),
+            KIND_TRANSFERRED => Event::Transferred(self.transferred()),
+            kind => unreachable!("event record of kind {kind}: records are made from events"),
+        }
+    }
+
+    fn fill(&self) -> Fill {
+        Fill {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            taker_side: self.side(),
+            price: Ticks::new(self.price.get()),
+            quantity: BaseLots::new(self.quantity.get()),
+            maker: self.owner(),
+            taker: Party {
+                account: AccountId::new(self.taker_account.get()),
+                order_id: OrderId::new(self.taker_order_id.get()),
+                client_order_id: ClientOrderId::new(self.taker_client_order_id.get()),
+            },
+            maker_remaining: BaseLots::new(self.remaining.get()),
+            maker_refreshed: self.flag != 0,
+            maker_fee: self.maker_fee.get(),
+            taker_fee: Atoms::new(self.amount.get()),
+        }
+    }
+
+    fn rested(&self) -> Rested {
+        Rested {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            side: self.side(),
+            price: Ticks::new(self.price.get()),
+            quantity: BaseLots::new(self.quantity.get()),
+            resting: self.resting(),
+            owner: self.owner(),
+        }
+    }
+
+    fn armed(&self) -> Armed {
+        Armed {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            side: self.side(),
+            trigger: Trigger {
+                condition: if self.flag == TriggerCondition::Stop as u8 {
+                    TriggerCondition::Stop
+                } else {
+                    TriggerCondition::TakeProfit
+                },
+                price: Ticks::new(self.trigger_price.get()),
+            },
+            resting: self.resting(),
+            price: Ticks::new(self.price.get()),
+            quantity: BaseLots::new(self.quantity.get()),
+            owner: self.owner(),
+        }
+    }
+
+    fn triggered(&self) -> Triggered {
+        Triggered {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            side: self.side(),
+            price: Ticks::new(self.price.get()),
+            quantity: BaseLots::new(self.quantity.get()),
+            owner: self.owner(),
+        }
+    }
+
+    fn reduced(&self) -> Reduced {
+        Reduced {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            side: self.side(),
+            reason: self.reason(),
+            price: Ticks::new(self.price.get()),
+            by: BaseLots::new(self.quantity.get()),
+            remaining: BaseLots::new(self.remaining.get()),
+            owner: self.owner(),
+        }
+    }
+
+    fn done(&self) -> Done {
+        Done {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            side: self.side(),
+            reason: self.reason(),
+            price: Ticks::new(self.price.get()),
+            remaining: BaseLots::new(self.remaining.get()),
+            owner: self.owner(),
+            held: self.flag != 0,
+        }
+    }
+
+    fn transferred(&self) -> Transferred {
+        Transferred {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            from: AccountId::new(self.account.get()),
+            to: AccountId::new(self.taker_account.get()),
+            asset: AssetId::new(self.asset.get()),
+            amount: Atoms::new(self.amount.get()),
+        }
+    }
+
+    fn side(&self) -> Side {
+        if self.side == Side::Bid as u8 {
+            Side::Bid
+        } else {
+            Side::Ask
+        }
+    }
+
+    fn reason(&self) -> DoneReason {
+        DoneReason::from_code(self.reason).expect("records are made from events")
+    }
+
+    fn owner(&self) -> Party {
+        Party {
+            account: AccountId::new(self.account.get()),
+            order_id: OrderId::new(self.order_id.get()),
+            client_order_id: ClientOrderId::new(self.client_order_id.get()),
+        }
+    }
+
+    fn resting(&self) -> Resting {
+        Resting {
+            expires_at: LogTime::new(self.expires_at.get()),
+            display: BaseLots::new(self.remaining.get()),
+        }
+    }
+
+    fn with_resting(self, resting: &Resting) -> Self {
+        Self {
+            remaining: U64::new(resting.display.get()),
+            expires_at: U64::new(resting.expires_at.get()),
+            ..self
+        }
+    }
+
+    fn with_owner(self, owner: &Party) -> Self {
+        Self {
+            order_id: U64::new(owner.order_id.get()),
+            account: U32::new(owner.account.get()),
+            client_order_id: U64::new(owner.client_order_id.get()),
+            ..self
+        }
+    }
+}
+
+impl From<&Fill> for EventRecord {
+    fn from(fill: &Fill) -> Self {
+        Self {
+            kind: KIND_FILL,
+            side: fill.taker_side as u8,
+            flag: u8::from(fill.maker_refreshed),
+            market: U16::new(fill.market.get()),
+            sequence: U64::new(fill.sequence.get()),
+            price: U64::new(fill.price.get()),
+            quantity: U64::new(fill.quantity.get()),
+            taker_order_id: U64::new(fill.taker.order_id.get()),
+            taker_account: U32::new(fill.taker.account.get()),
+            taker_client_order_id: U64::new(fill.taker.client_order_id.get()),
+            remaining: U64::new(fill.maker_remaining.get()),
+            maker_fee: I128::new(fill.maker_fee),
+            amount: U128::new(fill.taker_fee.get()),
+            ..Self::EMPTY
+        }
+        .with_owner(&fill.maker)
+    }
+}
+
+impl From<&Rested> for EventRecord {
+    fn from(rested: &Rested) -> Self {
+        Self {
+            kind: KIND_RESTED,
+            side: rested.side as u8,
+            market: U16::new(rested.market.get()),
+            sequence: U64::new(rested.sequence.get()),
+            price: U64::new(rested.price.get()),
+            quantity: U64::new(rested.quantity.get()),
+            ..Self::EMPTY
+        }
+        .with_resting(&rested.resting)
+        .with_owner(&rested.owner)
+    }
+}
+
+impl From<&Armed> for EventRecord {
+    fn from(armed: &Armed) -> Self {
+        Self {
+            kind: KIND_ARMED,
+            side: armed.side as u8,
+            flag: armed.trigger.condition as u8,
+            market: U16::new(armed.market.get()),
+            sequence: U64::new(armed.sequence.get()),
+            price: U64::new(armed.price.get()),
+            quantity: U64::new(armed.quantity.get()),
+            trigger_price: U64::new(armed.trigger.price.get()),
+            ..Self::EMPTY
+        }
+        .with_resting(&armed.resting)
+        .with_owner(&armed.owner)
+    }
+}
+
+impl From<&Triggered> for EventRecord {
+    fn from(triggered: &Triggered) -> Self {
+        Self {
+            kind: KIND_TRIGGERED,
+            side: triggered.side as u8,
+            market: U16::new(triggered.market.get()),
+            sequence: U64::new(triggered.sequence.get()),
+            price: U64::new(triggered.price.get()),
+            quantity: U64::new(triggered.quantity.get()),
+            ..Self::EMPTY
+        }
+        .with_owner(&triggered.owner)
+    }
+}
+
+impl From<&Reduced> for EventRecord {
+    fn from(reduced: &Reduced) -> Self {
+        Self {
+            kind: KIND_REDUCED,
+            side: reduced.side as u8,
+            reason: reduced.reason as u8,
+            market: U16::new(reduced.market.get()),
+            sequence: U64::new(reduced.sequence.get()),
+            price: U64::new(reduced.price.get()),
+            quantity: U64::new(reduced.by.get()),
+            remaining: U64::new(reduced.remaining.get()),
+            ..Self::EMPTY
+        }
+        .with_owner(&reduced.owner)
+    }
+}
+
+impl From<&Done> for EventRecord {
+    fn from(done: &Done) -> Self {
+        Self {
+            kind: KIND_DONE,
+            side: done.side as u8,
+            reason: done.reason as u8,
+            flag: u8::from(done.held),
+            market: U16::new(done.market.get()),
+            sequence: U64::new(done.sequence.get()),
+            price: U64::new(done.price.get()),
+            remaining: U64::new(done.remaining.get()),
+            ..Self::EMPTY
+        }
+        .with_owner(&done.owner)
+    }
+}
+
+impl From<&Transferred> for EventRecord {
+    fn from(transferred: &Transferred) -> Self {
+        Self {
+            kind: KIND_TRANSFERRED,
+            asset: U16::new(transferred.asset.get()),
+            sequence: U64::new(transferred.sequence.get()),
+            account: U32::new(transferred.from.get()),
+            taker_account: U32::new(transferred.to.get()),
+            amount: U128::new(transferred.amount.get()),
+            ..Self::EMPTY
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEQUENCE: SequenceNumber = SequenceNumber::new(7);
+    const MARKET: MarketId = MarketId::new(3);
+
+    fn party(number: u32) -> Party {
+        Party {
+            account: AccountId::new(number),
+            order_id: OrderId::new(u64::from(number) << 33),
+            client_order_id: ClientOrderId::new(u64::MAX - u64::from(number)),
+        }
+    }
+
+    #[test]
+    fn trades_and_transfers_survive_their_record() {
+        for side in Side::BOTH {
+            let fill = Fill {
+                sequence: SEQUENCE,
+                market: MARKET,
+                taker_side: side,
+                price: Ticks::new(11),
+                quantity: BaseLots::new(12),
+                maker: party(1),
+                taker: party(2),
+                maker_remaining: BaseLots::new(13),
+                maker_refreshed: side == Side::Ask,
+                maker_fee: -14,
+                taker_fee: Atoms::new(u128::MAX),
+            };
+            assert_eq!(EventRecord::from(&fill).event(), Event::Fill(fill));
+        }
+        let transferred = Transferred {
+            sequence: SEQUENCE,
+            from: AccountId::new(5),
+            to: AccountId::new(6),
+            asset: AssetId::new(7),
+            amount: Atoms::new(8),
+        };
+        let record = EventRecord::from(&transferred);
+        assert_eq!(record.event(), Event::Transferred(transferred));
+    }
+
+    #[test]
+    fn orders_that_open_survive_their_record() {
+        let resting = Resting {
+            expires_at: LogTime::new(28),
+            display: BaseLots::new(19),
+        };
+        for side in Side::BOTH {
+            let rested = Rested {
+                sequence: SEQUENCE,
+                market: MARKET,
+                side,
+                price: Ticks::new(15),
+                quantity: BaseLots::new(16),
+                resting,
+                owner: party(3),
+            };
+            assert_eq!(EventRecord::from(&rested).event(), Event::Rested(rested));
+            for condition in [TriggerCondition::Stop, TriggerCondition::TakeProfit] {
+                let price = Ticks::new(20);
+                let armed = Armed {
+                    sequence: SEQUENCE,
+                    market: MARKET,
+                    side,
+                    trigger: Trigger { condition, price },
+                    price: Ticks::new(21),
+                    quantity: BaseLots::new(22),
+                    resting,
+                    owner: party(9),
+                };
+                assert_eq!(EventRecord::from(&armed).event(), Event::Armed(armed));
+            }
+        }
+    }
+
+    #[test]
+    fn orders_that_change_or_end_survive_their_record() {
+        for side in Side::BOTH {
+            let triggered = Triggered {
+                sequence: SEQUENCE,
+                market: MARKET,
+                side,
+                price: Ticks::new(23),
+                quantity: BaseLots::new(24),
+                owner: party(10),
+            };
+            let record = EventRecord::from(&triggered);
+            assert_eq!(record.event(), Event::Triggered(triggered));
+            let reduced = Reduced {
+                sequence: SEQUENCE,
+                market: MARKET,
+                side,
+                reason: DoneReason::SelfTrade,
+                price: Ticks::new(25),
+                by: BaseLots::new(26),
+                remaining: BaseLots::new(27),
+                owner: party(11),
+            };
+            assert_eq!(EventRecord::from(&reduced).event(), Event::Reduced(reduced));
+            for reason in (1..=u8::MAX).filter_map(DoneReason::from_code) {
+                let done = Done {
+                    sequence: SEQUENCE,
+                    market: MARKET,
+                    side,
+                    reason,
+                    price: Ticks::new(17),
+                    remaining: BaseLots::new(18),
+                    owner: party(4),
+                    held: side == Side::Bid,
+                };
+                assert_eq!(EventRecord::from(&done).event(), Event::Done(done));
+            }
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One slot at a time: what its fields mean, in both directions.
+
+use zerocopy::little_endian::{U16, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{LEVELS_PER_SLOT, SLOT_LENGTH};
+use crate::command::{
+    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
+    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer,
+};
+use crate::limits::QUOTE_LEVELS_MAX;
+use crate::wire::{side, trigger};
+use crate::{
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, OrderId, Ticks,
+};
+
+/// The first slot of a command, or, before that is known, any slot.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub(in crate::wire) struct Slot {
+    pub(super) operation: u8,
+    side: u8,
+    kind: u8,
+    time_in_force: u8,
+    market: U16,
+    asset: U16,
+    a: U64,
+    b: U64,
+    c: U64,
+}
+
+/// The second slot of a place that says more than one slot can.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub(super) struct PlaceTail {
+    expires_at: U64,
+    display: U64,
+    trigger_price: U64,
+    trigger_condition: u8,
+    self_trade: u8,
+    reserved: [u8; 6],
+}
+
+const _: () = assert!(size_of::<Slot>() == SLOT_LENGTH);
+const _: () = assert!(size_of::<PlaceTail>() == SLOT_LENGTH);
+const _: () = assert!(QUOTE_LEVELS_MAX <= u8::MAX as usize);
+
+const PLACE: u8 = 1;
+const CANCEL: u8 = 2;
+const CANCEL_CLIENT: u8 = 3;
+const CANCEL_ALL: u8 = 4;
+const TRANSFER: u8 = 5;
+pub(super) const PLACE_EXTENDED: u8 = 6;
+const REPLACE: u8 = 7;
+pub(super) const QUOTE_SET: u8 = 8;
+
+const KIND_LIMIT: u8 = 0;
+const KIND_POST_ONLY: u8 = 1;
+const KIND_POST_ONLY_SLIDING: u8 = 2;
+const KIND_MARKET: u8 = 3;
+const RESTS: u8 = 0;
+const IMMEDIATE_OR_CANCEL: u8 = 1;
+const FILL_OR_KILL: u8 = 2;
+const BY_ID: u8 = 0;
+const BY_LABEL: u8 = 1;
+const BOTH_SIDES: u8 = 255;
+const ALL_MARKETS: u16 = u16::MAX;
+
+/// Whether an order says more than one slot can.
+pub(super) const fn is_extended(place: &Place) -> bool {
+    let plain = match place.kind.resting() {
+        Some(resting) => resting.expires_at.get() == 0 && resting.display.get() == 0,
+        None => true,
+    };
+    !plain || place.trigger.is_some() || !matches!(place.self_trade, SelfTrade::Allow)
+}
+
+/// Decoding. What a command does not use is not looked at.
+impl Slot {
+    /// A command of one slot.
+    pub(super) fn command(&self) -> Option<Command<'static>> {
+        Some(match self.operation {
+            PLACE => Command::Place(self.place(Resting::PLAIN)?),
+            CANCEL => Command::Cancel(Cancel::Order(OrderId::new(self.a.get()))),
+            CANCEL_CLIENT => Command::Cancel(Cancel::Client {
+                market: MarketId::new(self.market.get()),
+                client_order_id: ClientOrderId::new(self.c.get()),
+                remember_until: LogTime::new(self.a.get()),
+            }),
+            CANCEL_ALL => Command::CancelAll(self.cancel_scope()?),
+            TRANSFER => Command::Transfer(Transfer {
+                to: AccountId::new(u32::try_from(self.a.get()).ok()?),
+                asset: AssetId::new(self.asset.get()),
+                amount: Atoms::new(
+                    u128::from(self.b.get()) | u128::from(self.c.get()) << u64::BITS,
+                ),
+            }),
+            REPLACE => Command::Replace(self.replace()?),
+            _ => return None,
+        })
+    }
+
+    fn place(&self, resting: Resting) -> Option<Place> {
+        Some(Place {
+            market: MarketId::new(self.market.get()),
+            side: side(self.side)?,
+            kind: self.order_kind(resting)?,
+            price: Ticks::new(self.a.get()),
+            quantity: BaseLots::new(self.b.get()),
+            client_order_id: ClientOrderId::new(self.c.get()),
+            self_trade: SelfTrade::Allow,
+            trigger: None,
+        })
+    }
+
+    fn order_kind(&self, resting: Resting) -> Option<OrderKind> {
+        let immediate = match self.time_in_force {
+            RESTS => None,
+            IMMEDIATE_OR_CANCEL => Some(Immediate::OrCancel),
+            FILL_OR_KILL => Some(Immediate::OrKill),
+            _ => return None,
+        };
+        Some(match (self.kind, immediate) {
+            (KIND_LIMIT, None) => OrderKind::Limit(TimeInForce::Rest(resting)),
+            (KIND_LIMIT, Some(how)) => OrderKind::Limit(TimeInForce::Immediate(how)),
+            (KIND_POST_ONLY, None) => OrderKind::PostOnly(Crossing::Reject, resting),
+            (KIND_POST_ONLY_SLIDING, None) => OrderKind::PostOnly(Crossing::Slide, resting),
+            (KIND_MARKET, Some(how)) => OrderKind::Market(how),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn extended_place(&self, tail: &PlaceTail) -> Option<Place> {
+        let resting = Resting {
+            expires_at: LogTime::new(tail.expires_at.get()),
+            display: BaseLots::new(tail.display.get()),
+        };
+        Some(Place {
+            self_trade: self_trade(tail.self_trade)?,
+            trigger: trigger(tail.trigger_condition, Ticks::new(tail.trigger_price.get()))?,
+            ..self.place(resting)?
+        })
+    }
+
+    fn cancel_scope(&self) -> Option<CancelScope> {
+        Some(CancelScope {
+            market: match self.market.get() {
+                ALL_MARKETS => None,
+                market => Some(MarketId::new(market)),
+            },
+            side: match self.side {
+                BOTH_SIDES => None,
+                one => Some(side(one)?),
+            },
+            prices: PriceRange::new(Ticks::new(self.a.get()), Ticks::new(self.b.get())),
+        })
+    }
+
+    fn replace(&self) -> Option<Replace> {
+        let target = match self.kind {
+            BY_ID => OrderTarget::Order(OrderId::new(self.a.get())),
+            BY_LABEL => OrderTarget::Client {
+                market: MarketId::new(self.market.get()),
+                client_order_id: ClientOrderId::new(self.a.get()),
+            },
+            _ => return None,
+        };
+        Some(Replace {
+            target,
+            price: Ticks::new(self.b.get()),
+            quantity: BaseLots::new(self.c.get()),
+            may_take: match self.side {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+            self_trade: self_trade(self.time_in_force)?,
+        })
+    }
+
+    /// A quote set whose levels are in the slots behind this one, and what follows them.
+    pub(super) fn quote_set<'a>(&self, behind: &'a [Self]) -> Option<(QuoteSet<'a>, &'a [Self])> {
+        let (bids, asks) = (usize::from(self.side), usize::from(self.kind));
+        if bids > QUOTE_LEVELS_MAX || asks > QUOTE_LEVELS_MAX {
+            return None;
+        }
+        let (own, behind) = behind.split_at_checked((bids + asks).div_ceil(LEVELS_PER_SLOT))?;
+        let levels = <[QuoteLevel]>::ref_from_bytes(own.as_bytes()).expect("two fill a slot");
+        let (bids, levels) = levels.split_at(bids);
+        let set = QuoteSet {
+            market: MarketId::new(self.market.get()),
+            number: self.a.get(),
+            bids,
+            asks: &levels[..asks],
+        };
+        Some((set, behind))
+    }
+}
+
+const fn self_trade(code: u8) -> Option<SelfTrade> {
+    Some(match code {
+        0 => SelfTrade::Allow,
+        1 => SelfTrade::CancelTaker,
+        2 => SelfTrade::CancelMaker,
+        3 => SelfTrade::CancelBoth,
+        4 => SelfTrade::Decrement,
+        _ => return None,
+    })
+}
+
+/// Encoding.
+impl Slot {
+    const EMPTY: Self = Self {
+        operation: 0,
+        side: 0,
+        kind: 0,
+        time_in_force: 0,
+        market: U16::ZERO,
+        asset: U16::ZERO,
+        a: U64::ZERO,
+        b: U64::ZERO,
+        c: U64::ZERO,
+    };
+
+    /// The first slot of a command, which for most is all of it.
+    pub(super) fn first_of(command: &Command<'_>) -> Self {
+        match command {
+            Command::Place(place) => Self::of_place(place),
+            Command::Replace(replace) => Self::of_replace(replace),
+            Command::QuoteSet(set) => Self::of_quote_set(set),
+            Command::Cancel(Cancel::Order(order_id)) => Self {
+                operation: CANCEL,
+                a: U64::new(order_id.get()),
+                ..Self::EMPTY
+            },
+            Command::Cancel(Cancel::Client {
+                market,
+                client_order_id,
+                remember_until,
+            }) => Self {
+                operation: CANCEL_CLIENT,
+                market: U16::new(market.get()),
+                a: U64::new(remember_until.get()),
+                c: U64::new(client_order_id.get()),
+                ..Self::EMPTY
+            },
+            Command::CancelAll(scope) => Self {
+                operation: CANCEL_ALL,
+                side: scope.side.map_or(BOTH_SIDES, |side| side as u8),
+                market: U16::new(scope.market.map_or(ALL_MARKETS, MarketId::get)),
+                a: U64::new(scope.prices.map_or(0, |prices| prices.low().get())),
+                b: U64::new(scope.prices.map_or(0, |prices| prices.high().get())),
+                ..Self::EMPTY
+            },
+            Command::Transfer(transfer) => Self {
+                operation: TRANSFER,
+                asset: U16::new(transfer.asset.get()),
+                a: U64::new(u64::from(transfer.to.get())),
+                b: U64::new(transfer.amount.get() as u64),
+                c: U64::new((transfer.amount.get() >> u64::BITS) as u64),
+                ..Self::EMPTY
+            },
+        }
+    }
+
+    fn of_place(place: &Place) -> Self {
+        let (kind, time_in_force) = match place.kind {
+            OrderKind::Limit(TimeInForce::Rest(_)) => (KIND_LIMIT, RESTS),
+            OrderKind::Limit(TimeInForce::Immediate(how)) => (KIND_LIMIT, immediate_code(how)),
+            OrderKind::PostOnly(Crossing::Reject, _) => (KIND_POST_ONLY, RESTS),
+            OrderKind::PostOnly(Crossing::Slide, _) => (KIND_POST_ONLY_SLIDING, RESTS),
+            OrderKind::Market(how) => (KIND_MARKET, immediate_code(how)),
+        };
+        let extended = is_extended(place);
+        Self {
+            operation: if extended { PLACE_EXTENDED } else { PLACE },
+            side: place.side as u8,
+            kind,
+            time_in_force,
+            market: U16::new(place.market.get()),
+            asset: U16::ZERO,
+            a: U64::new(place.price.get()),
+            b: U64::new(place.quantity.get()),
+            c: U64::new(place.client_order_id.get()),
+        }
+    }
+
+    fn of_replace(replace: &Replace) -> Self {
+        let (kind, market, order) = match replace.target {
+            OrderTarget::Order(order_id) => (BY_ID, 0, order_id.get()),
+            OrderTarget::Client {
+                market,
+                client_order_id,
+            } => (BY_LABEL, market.get(), client_order_id.get()),
+        };
+        Self {
+            operation: REPLACE,
+            side: u8::from(replace.may_take),
+            kind,
+            time_in_force: replace.self_trade as u8,
+            market: U16::new(market),
+            a: U64::new(order),
+            b: U64::new(replace.price.get()),
+            c: U64::new(replace.quantity.get()),
+            ..Self::EMPTY
+        }
+    }
+
+    fn of_quote_set(set: &QuoteSet<'_>) -> Self {
+        let count = |levels: &[QuoteLevel]| {
+            assert!(levels.len() <= QUOTE_LEVELS_MAX, "too many quotes a side");
+            levels.len() as u8
+        };
+        Self {
+            operation: QUOTE_SET,
+            side: count(set.bids),
+            kind: count(set.asks),
+            market: U16::new(set.market.get()),
+            a: U64::new(set.number),
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl From<&Place> for PlaceTail {
+    fn from(place: &Place) -> Self {
+        let resting = place.kind.resting().unwrap_or(Resting::PLAIN);
+        let (condition, price) = match place.trigger {
+            Some(trigger) => (trigger.condition as u8, trigger.price),
+            None => (0, Ticks::ZERO),
+        };
+        Self {
+            expires_at: U64::new(resting.expires_at.get()),
+            display: U64::new(resting.display.get()),
+            trigger_price: U64::new(price.get()),
+            trigger_condition: condition,
+            self_trade: place.self_trade as u8,
+            reserved: [0; 6],
+        }
+    }
+}
+
+const fn immediate_code(how: Immediate) -> u8 {
+    match how {
+        Immediate::OrCancel => IMMEDIATE_OR_CANCEL,
+        Immediate::OrKill => FILL_OR_KILL,
+    }
+}
