@@ -216,10 +216,6 @@ impl Exchange {
         }
         if taker.remaining > 0 {
             match entrant.kind.resting() {
-                // Only for an order that was set off was there no check of this.
-                Some(_) if self.markets[market].book.len() >= ORDERS_PER_BOOK_MAX as usize => {
-                    self.push_done(market, owner, left, (DoneReason::Unfilled, false));
-                }
                 Some(resting) => {
                     let filled = entrant.filled + entered.lots;
                     self.rest(market, entrant, (filled, taker.remaining), resting);
@@ -397,7 +393,12 @@ impl Exchange {
             quantity: BaseLots::new(order.quantity),
             owner: entrant.party(),
         }));
-        match self.entry_price(market, &entrant) {
+        let is_full = self.markets[market].book.len() >= ORDERS_PER_BOOK_MAX as usize;
+        let price = match entrant.kind.resting() {
+            Some(_) if is_full => Err(RejectReason::BookFull),
+            _ => self.entry_price(market, &entrant),
+        };
+        match price {
             Ok(price) => self.enter(market, &Entrant { price, ..entrant }).prices,
             Err(_) => {
                 let owner = (order.id, order.account, order.label);

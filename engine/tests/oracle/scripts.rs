@@ -385,6 +385,38 @@ fn a_falling_chain_meets_take_profits() {
 }
 
 #[test]
+fn of_two_quotes_at_one_price_one_can_stay() {
+    let level = |price, quantity| QuoteLevel::new(Ticks::new(price), BaseLots::new(quantity));
+    for moved in [4, 5, 9] {
+        for wanted in [3, 4, 5, 7, 9, 10] {
+            let mut script = Script::new();
+            let set = |number, bids| {
+                Command::QuoteSet(QuoteSet {
+                    market: MARKET,
+                    number,
+                    bids,
+                    asks: &[],
+                })
+            };
+            // A tick is first; the second level of the set has index 1.
+            let second = OrderId::new_at(SequenceNumber::new(2), MARKET, 1);
+            let replace = Command::Replace(Replace {
+                target: OrderTarget::Order(second),
+                price: Ticks::new(90),
+                quantity: BaseLots::new(moved),
+                may_take: false,
+                self_trade: SelfTrade::Allow,
+            });
+            let (first, then) = ([level(90, 5), level(89, 5)], [level(90, wanted)]);
+            let commands = [set(1, &first), replace, set(2, &then), set(3, &first)];
+            script.send(MAKER, &commands);
+            let name = format!("moved with {moved}, then {wanted} wanted");
+            script.check(&name, &["done: replaced"]);
+        }
+    }
+}
+
+#[test]
 fn open_orders_stop_at_their_limit() {
     let mut script = Script::new();
     let bids: Vec<_> = (0..u64::from(OPEN_ORDERS_PER_ACCOUNT_MAX) - 1)
