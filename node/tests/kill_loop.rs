@@ -222,14 +222,16 @@ fn acknowledged_orders_survive_every_kill_and_none_is_doubled() {
             .collect();
         let killed = Arc::new(Notify::new());
         let tell = Arc::clone(&killed);
-        let killer = std::thread::spawn(move || {
-            // Not synchronisation but the fault itself: the moment of death.
-            std::thread::sleep(moment(seed, cycle));
-            node.kill();
-            tell.notify_one();
+        // Scoped, so that the node is killed even if a client's claim fails meanwhile.
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // Not synchronisation but the fault itself: the moment of death.
+                std::thread::sleep(moment(seed, cycle));
+                node.kill();
+                tell.notify_one();
+            });
+            runtime.block_on(load_until(killed, &mut clients));
         });
-        runtime.block_on(load_until(killed, &mut clients));
-        killer.join().unwrap();
         known = clients
             .into_iter()
             .map(|(_, knowledge)| knowledge)
