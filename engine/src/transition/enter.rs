@@ -7,7 +7,7 @@ use types::command::{Crossing, OrderKind, SelfTrade};
 use types::genesis::MarketSpec;
 use types::limits::{FILLS_PER_COMMAND_MAX, TRIGGERS_PER_COMMAND_MAX};
 use types::outcome::{DoneReason, EventRecord, Fill, Party};
-use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, MarketId, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, GroupId, MarketId, OrderId, Side, Ticks};
 
 use super::cancel::{let_go, let_go_armed};
 use super::events::{self, Subject};
@@ -222,7 +222,7 @@ impl<F: Funds> Sink<'_, F> {
         let (low, high) = self.traded.unwrap_or((maker.price, maker.price));
         self.traded = Some((low.min(maker.price), high.max(maker.price)));
         self.last = Some(maker.price);
-        self.events.push(events::fill(&Fill {
+        self.events.push(EventRecord::from(&Fill {
             sequence: self.context.sequence,
             market: self.entry.market,
             taker_side: self.entry.side,
@@ -331,8 +331,7 @@ fn set_off<F: Funds>(
     events: &mut Vec<EventRecord>,
 ) {
     let_go_armed(market.spec, market.funds, armed);
-    let expires_at = armed.expires_at();
-    if expires_at != LogTime::ZERO && expires_at <= context.now {
+    if context.is_over(armed.expires_at()) {
         // A tick had no room for it. Whose time is over does not trade.
         let (subject, reason) = (Subject::armed(market_id, armed), DoneReason::Expired);
         let done = events::done_held(context.sequence, &subject, reason, armed.quantity);

@@ -2,9 +2,7 @@
 
 use matching::{ArmedOrder, Maker, RestingOrder};
 use types::command::Resting;
-use types::outcome::{
-    Armed, Done, DoneReason, EventRecord, Fill, Party, Reduced, Rested, Triggered,
-};
+use types::outcome::{Armed, Done, DoneReason, EventRecord, Party, Reduced, Rested, Triggered};
 use types::{BaseLots, MarketId, SequenceNumber, Side, Ticks};
 
 /// An order, as far as its events tell of it.
@@ -50,10 +48,6 @@ pub(super) const fn maker_party(maker: &Maker) -> Party {
         order_id: maker.order_id,
         client_order_id: maker.client_order_id,
     }
-}
-
-pub(super) fn fill(fill: &Fill) -> EventRecord {
-    EventRecord::from(fill)
 }
 
 pub(super) fn rested(

@@ -50,6 +50,14 @@ pub struct Context {
     pub now: LogTime,
 }
 
+impl Context {
+    /// Whether logged time has reached an expiry; zero is none. An order whose time is over is as
+    /// good as gone, even if a tick had no room for it.
+    fn is_over(&self, expires_at: LogTime) -> bool {
+        expires_at != LogTime::ZERO && expires_at <= self.now
+    }
+}
+
 /// Executes one command: changes `view`, appends events and exactly one receipt to `outcome`.
 pub fn apply<V: StateView>(
     view: &mut V,

@@ -6,7 +6,7 @@ use types::limits::{
     FILLS_PER_COMMAND_MAX, OPEN_ORDERS_PER_ACCOUNT_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
 };
 use types::outcome::EventRecord;
-use types::{BaseLots, LogTime, OrderId, RejectReason, Side, Ticks};
+use types::{BaseLots, OrderId, RejectReason, Side, Ticks};
 
 use super::enter::{Entry, enter, may_fill};
 use super::{Accepted, Context, events, needed};
@@ -68,7 +68,7 @@ fn check_fields(context: Context, order: &Place) -> Result<(), RejectReason> {
     {
         return Err(RejectReason::InvalidTrigger);
     }
-    if resting.expires_at != LogTime::ZERO && resting.expires_at <= context.now {
+    if context.is_over(resting.expires_at) {
         return Err(RejectReason::ExpiryInPast);
     }
     Ok(())

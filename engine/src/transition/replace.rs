@@ -3,7 +3,7 @@
 use matching::{ArmedOrder, RestingOrder};
 use types::command::{OrderKind, Replace, Resting, TimeInForce};
 use types::outcome::{DoneReason, EventRecord};
-use types::{Atoms, BaseLots, LogTime, RejectReason};
+use types::{Atoms, BaseLots, RejectReason};
 
 use super::cancel::{Open, disarm, find, take_off};
 use super::enter::{Entry, enter};
@@ -37,7 +37,9 @@ fn replace_resting<F: Funds>(
     replace: &Replace,
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
-    check_expiry(context, order.expires_at)?;
+    if context.is_over(order.expires_at) {
+        return Err(RejectReason::ExpiryInPast);
+    }
     let remaining = replace
         .quantity
         .checked_sub(order.filled())
@@ -75,15 +77,6 @@ fn replace_resting<F: Funds>(
     Ok(enter(market, context, entry, events))
 }
 
-/// An order whose time is over is as good as gone, even if a tick had no room for it.
-fn check_expiry(context: Context, expires_at: LogTime) -> Result<(), RejectReason> {
-    if expires_at != LogTime::ZERO && expires_at <= context.now {
-        Err(RejectReason::ExpiryInPast)
-    } else {
-        Ok(())
-    }
-}
-
 /// The order keeps its place.
 pub(super) fn shrink<F: Funds>(
     market: &mut MarketView<'_, F>,
@@ -117,7 +110,9 @@ fn replace_armed<F: Funds>(
     if !display.is_zero() && display >= replace.quantity {
         return Err(RejectReason::InvalidDisplay);
     }
-    check_expiry(context, order.expires_at())?;
+    if context.is_over(order.expires_at()) {
+        return Err(RejectReason::ExpiryInPast);
+    }
     let held = needed(market.spec, order.side, order.price, order.quantity).1;
     let (asset, amount) = needed(market.spec, order.side, replace.price, replace.quantity);
     let missing = amount.checked_sub(held).unwrap_or(Atoms::ZERO);
