@@ -17,6 +17,8 @@
 //! | [`triggers`] | orders that wait for a price before they enter |
 //! | [`meeting`] | what goes into `take` and comes out, in plain values |
 //! | [`view`] | the plain values that a book hands out |
+//! | [`depth`] | what a book shows, kept up to date from events, and what the public is told |
+//! | [`book_event`] | that telling, in plain values |
 //! | `ladder` | one side's prices: which levels exist, which is best, which comes next |
 //! | `owners` | who has which orders, by arrival |
 //! | `index` | order id, label and account to slot |
@@ -42,6 +44,8 @@
 
 mod arena;
 pub mod book;
+pub mod book_event;
+pub mod depth;
 mod expiry;
 mod fillable;
 mod index;
@@ -59,6 +63,8 @@ pub mod triggers;
 pub mod view;
 
 pub use book::Book;
+pub use book_event::{Best, BookEvent, BookSnapshot, ShownLevel, ShownOrder, Traded};
+pub use depth::Depth;
 pub use meeting::{Maker, Meeting, Stopped, Taken, Taker};
 pub use naive::NaiveBook;
 pub use naive_triggers::NaiveTriggers;
