@@ -16,12 +16,14 @@
 //! | [`gate`] | holds every outcome back until its block is durable |
 //! | [`replay`] | the journal again, checking every recorded hash |
 //! | [`follower`] | a second state built from events alone, for queries and as a check |
+//! | [`market_data`] | what the public learns of each book, from events alone |
 #![forbid(unsafe_code)]
 
 pub mod admission;
 pub mod follower;
 pub mod gate;
 pub mod market;
+pub mod market_data;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;

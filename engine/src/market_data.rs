@@ -1,0 +1,150 @@
+//! What the public learns: released events of the engine, turned into what each book shows.
+//!
+//! Like the [`follower`](crate::follower) it has events and nothing else, so the engine pays nothing
+//! for it, and nothing is shown that could be lost. It never sees a book: tests hold it against one.
+//!
+//! | event of the engine | verb of [`Depth`] |
+//! |---|---|
+//! | `Rested` | add: an iceberg shows its first part |
+//! | `Fill` | trade; then remove the maker, refresh it, or shrink it by what filled |
+//! | `Reduced` | shrink: hidden size goes first, so it shows the smaller of what it showed and what remains |
+//! | `Done` that was held | remove, if it rested: an armed order is held too, and nobody was shown it |
+//! | `Armed`, `Triggered`, `Transferred`, other `Done` | none: this is not on the book |
+//!
+//! An order that is replaced leaves and rests again under its id; that needs no case of its own.
+
+use std::collections::BTreeMap;
+
+use matching::{BookEvent, Depth, ShownOrder, Traded};
+use types::outcome::{BlockOutcome, Event, Fill, Reduced, Rested};
+use types::{BaseLots, MarketId, OrderId, SequenceNumber};
+
+/// The public view of all markets as of the last followed block.
+#[derive(Debug)]
+pub struct MarketData {
+    markets: Vec<Market>,
+    sequence: SequenceNumber,
+}
+
+#[derive(Debug, Default)]
+struct Market {
+    depth: Depth,
+    /// How much each resting iceberg shows at a time. What it hides need not be known: events name
+    /// what remains, and the rest follows.
+    displays: BTreeMap<OrderId, BaseLots>,
+}
+
+impl MarketData {
+    /// Before the first block, with so many markets.
+    pub fn new(market_count: u16) -> Self {
+        Self {
+            markets: (0..market_count).map(|_| Market::default()).collect(),
+            sequence: SequenceNumber::ZERO,
+        }
+    }
+
+    /// Applies the next outcome. `sink` is told what the public learns from it: in which market, by
+    /// which command or tick, and what.
+    pub fn follow(
+        &mut self,
+        outcome: &BlockOutcome,
+        mut sink: impl FnMut(MarketId, SequenceNumber, &BookEvent),
+    ) {
+        for record in &outcome.events {
+            match record.event() {
+                Event::Fill(fill) => {
+                    let tell = |event: &BookEvent| sink(fill.market, fill.sequence, event);
+                    self.market(fill.market).fill(&fill, tell);
+                }
+                Event::Rested(rested) => {
+                    let tell = |event: &BookEvent| sink(rested.market, rested.sequence, event);
+                    self.market(rested.market).rest(&rested, tell);
+                }
+                Event::Reduced(reduced) => {
+                    let tell = |event: &BookEvent| sink(reduced.market, reduced.sequence, event);
+                    self.market(reduced.market).reduce(&reduced, tell);
+                }
+                Event::Done(done) if done.held => {
+                    let tell = |event: &BookEvent| sink(done.market, done.sequence, event);
+                    self.market(done.market).remove(done.owner.order_id, tell);
+                }
+                Event::Done(_) | Event::Armed(_) | Event::Triggered(_) | Event::Transferred(_) => {}
+            }
+        }
+        self.sequence = outcome.last_sequence;
+    }
+
+    /// What a market shows; `None` if there is no such market. Who starts from its snapshot goes on
+    /// with the events after [`MarketData::sequence`].
+    pub fn depth(&self, market: MarketId) -> Option<&Depth> {
+        let market = self.markets.get(market.index())?;
+        Some(&market.depth)
+    }
+
+    /// The last sequence number that the answers include.
+    pub const fn sequence(&self) -> SequenceNumber {
+        self.sequence
+    }
+
+    fn market(&mut self, market: MarketId) -> &mut Market {
+        &mut self.markets[market.index()]
+    }
+}
+
+impl Market {
+    fn rest(&mut self, rested: &Rested, sink: impl FnMut(&BookEvent)) {
+        let order_id = rested.owner.order_id;
+        let shown = match rested.resting.display {
+            BaseLots::ZERO => rested.quantity,
+            display => {
+                self.displays.insert(order_id, display);
+                display.min(rested.quantity)
+            }
+        };
+        let order = ShownOrder {
+            order_id,
+            side: rested.side,
+            price: rested.price,
+            shown,
+        };
+        self.depth.add(&order, sink);
+    }
+
+    fn fill(&mut self, fill: &Fill, mut sink: impl FnMut(&BookEvent)) {
+        let maker = fill.maker.order_id;
+        let traded = Traded {
+            maker,
+            taker_side: fill.taker_side,
+            price: fill.price,
+            quantity: fill.quantity,
+        };
+        self.depth.trade(&traded, &mut sink);
+        if fill.maker_remaining.is_zero() {
+            self.remove(maker, sink);
+        } else if fill.maker_refreshed {
+            let display = self.displays[&maker];
+            let shown = display.min(fill.maker_remaining);
+            self.depth.refresh(maker, shown, sink);
+        } else {
+            let shown = self.shown(maker) - fill.quantity;
+            self.depth.shrink(maker, shown, sink);
+        }
+    }
+
+    fn reduce(&mut self, reduced: &Reduced, sink: impl FnMut(&BookEvent)) {
+        let order_id = reduced.owner.order_id;
+        let shown = self.shown(order_id).min(reduced.remaining);
+        self.depth.shrink(order_id, shown, sink);
+    }
+
+    fn remove(&mut self, order_id: OrderId, sink: impl FnMut(&BookEvent)) {
+        if self.depth.remove(order_id, sink).is_some() {
+            self.displays.remove(&order_id);
+        }
+    }
+
+    fn shown(&self, order_id: OrderId) -> BaseLots {
+        let order = self.depth.order(order_id);
+        order.expect("only resting orders fill and shrink").shown
+    }
+}
