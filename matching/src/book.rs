@@ -8,7 +8,7 @@
 //! | operation | costs |
 //! |---|---|
 //! | `best`, `crosses`, `open_orders`, `order`, `labelled` | constant |
-//! | `rest`, `cancel` | constant |
+//! | `rest`, `requeue`, `cancel` | constant |
 //! | `reduce` | constant |
 //! | `take` | the orders that it meets |
 //! | `fillable` | the levels that would fill, at most `fills_max`; orders one by one, at most `fills_max`, where the cap may bite, icebergs wait, some order's time is over, or the taker's own group matters |
@@ -128,10 +128,7 @@ impl Book {
         assert!(!self.crosses(side, price), "what crosses does not rest");
         self.assert_absent(order_id);
 
-        let shown = match display {
-            BaseLots::ZERO => remaining,
-            display => display.min(remaining),
-        };
+        let shown = part_shown(display, remaining);
         let slot = self.nodes.claim();
         let ladder = &mut self.ladders[side as usize];
         let level = ladder.join(&mut self.turns, ladder.key(price), slot, shown);
@@ -149,6 +146,48 @@ impl Book {
         if !client_order_id.is_none() {
             self.index_label(account, client_order_id, slot);
         }
+    }
+
+    /// Lets a resting order wait anew, behind all others at its price and of its account, as if it
+    /// were cancelled and came to rest again. Price and sizes may be others. What an order is found
+    /// by stays as it is, so the indexes are only read: this is half the work.
+    ///
+    /// Panics where [`Book::rest`] would, and unless the order rests and is the same in all else.
+    pub fn requeue(&mut self, order: &RestingOrder) {
+        let RestingOrder {
+            order_id,
+            side,
+            price,
+            quantity,
+            remaining,
+            display,
+            ..
+        } = *order;
+        assert!(!remaining.is_zero() && remaining <= quantity);
+        assert!(quantity.get() <= QUANTITY_LOTS_MAX);
+        assert!(!self.crosses(side, price), "what crosses does not rest");
+        let slot = self.slot(order_id).expect("who queues anew rests");
+        let node = &mut self.nodes[slot];
+        assert_eq!(
+            (node.client_order_id, node.side()),
+            (order.client_order_id, side)
+        );
+        assert_eq!(self.owners.account(node.owner), order.account);
+
+        let shown = part_shown(display, remaining);
+        let ladder = &mut self.ladders[side as usize];
+        let hidden = self.specials.hidden(node, slot).quantity;
+        if !hidden.is_zero() {
+            ladder.unhide(node.level, hidden);
+        }
+        ladder.leave(&mut self.turns, node.level, slot, node.shown());
+        node.level = ladder.join(&mut self.turns, ladder.key(price), slot, shown);
+        if shown < remaining {
+            ladder.hide(node.level, remaining - shown);
+        }
+        node.show(shown);
+        self.owners.requeue(node.owner, slot);
+        self.specials.requeue(node, slot, order);
     }
 
     /// The resting order with this id.
@@ -399,6 +438,14 @@ impl Book {
         ladder.leave(&mut self.turns, node.level, slot, node.shown());
         self.owners.leave(&self.hashing, node.owner, slot);
         self.nodes.release(slot);
+    }
+}
+
+/// What an order shows that has so much open: with no display, all of it.
+fn part_shown(display: BaseLots, remaining: BaseLots) -> BaseLots {
+    match display {
+        BaseLots::ZERO => remaining,
+        display => display.min(remaining),
     }
 }
 

@@ -323,8 +323,7 @@ impl Ladder {
         self.unhide(slot, part);
         let level = &mut self.levels[slot];
         level.shown = level.shown - u128::from(filled.get()) + u128::from(part.get());
-        level.queue.unlink(links, order);
-        level.queue.append(links, order);
+        level.queue.requeue(links, order);
     }
 
     /// The levels, best first.

@@ -117,6 +117,22 @@ impl NaiveBook {
         self.arrivals.insert(order.order_id, self.arrived);
     }
 
+    /// Lets a resting order wait anew, behind all others, at another price or with other sizes.
+    pub fn requeue(&mut self, order: &RestingOrder) {
+        let old = self.cancel(order.order_id).expect("it rests");
+        assert_eq!(
+            *order,
+            RestingOrder {
+                price: order.price,
+                quantity: order.quantity,
+                remaining: order.remaining,
+                shown: order.shown,
+                ..old
+            }
+        );
+        self.rest(order);
+    }
+
     /// The resting order with this id.
     pub fn order(&self, order_id: OrderId) -> Option<RestingOrder> {
         let mut orders = self.queue.iter();

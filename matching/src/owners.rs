@@ -107,6 +107,11 @@ impl Owners {
         }
     }
 
+    /// The order goes behind its owner's others.
+    pub(crate) fn requeue(&mut self, slot: Slot<Owner>, order: Slot<OrderNode>) {
+        self.owners[slot].queue.requeue(&mut self.links, order);
+    }
+
     fn slot(&self, hashing: &Hashing, account: AccountId) -> Option<Slot<Owner>> {
         self.by_account.find(hashing.account(account), |slot| {
             self.owners[slot].account == account

@@ -116,6 +116,14 @@ impl Queue {
         }
     }
 
+    /// Hangs `slot`, wherever it hangs, behind the last.
+    pub(crate) fn requeue(&mut self, links: &mut Links, slot: Slot<OrderNode>) {
+        if self.tail != slot {
+            self.unlink(links, slot);
+            self.append(links, slot);
+        }
+    }
+
     /// The orders, first to last.
     pub(crate) fn iter<'a>(
         &self,

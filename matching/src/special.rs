@@ -150,6 +150,27 @@ impl Specials {
         }
     }
 
+    /// An order rests anew: it may be of another size, and is the same in all else.
+    #[inline]
+    pub(crate) fn requeue(
+        &mut self,
+        node: &mut OrderNode,
+        slot: Slot<OrderNode>,
+        order: &RestingOrder,
+    ) {
+        let (expires_at, display) = (self.expires_at(node, slot), self.hidden(node, slot).display);
+        assert_eq!((expires_at, display), (order.expires_at, order.display));
+        if node.is_special() {
+            let hidden = order.remaining - node.shown();
+            let special = self.special_mut(slot);
+            special.filled = order.filled();
+            special.hidden = hidden;
+        } else if node.is_partly_filled() || order.remaining < order.quantity {
+            node.mark_partly_filled();
+            self.set_aside(slot, order.filled().get());
+        }
+    }
+
     /// An order leaves.
     pub(crate) fn leave(&mut self, node: &OrderNode, slot: Slot<OrderNode>) {
         if node.is_special() {

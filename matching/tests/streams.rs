@@ -39,6 +39,7 @@ struct Mix {
     cancel_all: u64,
     reduce: u64,
     enter_again: u64,
+    requeue: u64,
     expire: u64,
 }
 
@@ -65,6 +66,7 @@ const USUAL: Mix = Mix {
     cancel_all: 1,
     reduce: 0,
     enter_again: 0,
+    requeue: 0,
     expire: 0,
 };
 
@@ -78,6 +80,7 @@ const RICH: Mix = Mix {
     fill_or_kill: 10,
     reduce: 10,
     enter_again: 10,
+    requeue: 15,
     expire: 4,
     ..USUAL
 };
@@ -166,11 +169,12 @@ const PLAIN_MIXES: [Mix; 12] = [
         ..USUAL
     },
     Mix {
-        name: "reduce and enter again",
+        name: "reduce, enter and queue again",
         accounts: 4,
         cancel: 5,
         reduce: 40,
         enter_again: 40,
+        requeue: 60,
         cancel_all: 3,
         ..USUAL
     },
@@ -330,7 +334,7 @@ fn few(random: &mut Random) -> u32 {
 #[test]
 fn a_book_of_plain_orders_says_what_the_oracle_says() {
     let seen = run(&PLAIN_MIXES);
-    seen.assert_often(&["fill", "fill limit", "fillable", "not fillable"]);
+    seen.assert_often(&["fill", "fill limit", "fillable", "not fillable", "requeued"]);
 }
 
 #[test]
@@ -342,6 +346,7 @@ fn a_book_of_all_orders_says_what_the_oracle_says() {
         "expired",
         "cancelled",
         "reduced",
+        "requeued",
         "fill limit",
         "self trade",
         "fillable",
@@ -452,6 +457,7 @@ impl<'a> Stream<'a> {
             mix.cancel_all,
             mix.reduce,
             mix.enter_again,
+            mix.requeue,
             mix.expire,
         ]);
         let order = self.order();
@@ -464,6 +470,7 @@ impl<'a> Stream<'a> {
             5 => self.cancel_all(),
             6 => self.reduce(),
             7 => self.enter_again(order),
+            8 => self.requeue(&order),
             _ => self.expire(),
         }
     }
@@ -622,6 +629,24 @@ impl<'a> Stream<'a> {
             remaining,
             display: terms.display,
             expires_at: terms.expires_at,
+            ..order
+        });
+    }
+
+    /// A resting order goes to the back of the queue, at another price if that crosses nothing, and
+    /// with another size.
+    fn requeue(&mut self, terms: &RestingOrder) {
+        let Some(order) = self.resting() else {
+            return;
+        };
+        let filled = BaseLots::new(order.filled().get().min(QUANTITY_LOTS_MAX / 2));
+        let remaining = BaseLots::new(terms.remaining.get().min(QUANTITY_LOTS_MAX / 2));
+        let crosses = self.books.crosses(order.side, terms.price);
+        self.seen.count("requeued");
+        self.books.requeue(&RestingOrder {
+            price: if crosses { order.price } else { terms.price },
+            quantity: filled + remaining,
+            remaining,
             ..order
         });
     }

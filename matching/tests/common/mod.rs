@@ -120,6 +120,12 @@ impl Trio {
         self.naive.rest(order);
     }
 
+    pub(crate) fn requeue(&mut self, order: &RestingOrder) {
+        self.book.requeue(order);
+        self.other_seed.requeue(order);
+        self.naive.requeue(order);
+    }
+
     pub(crate) fn take(&mut self, taker: &Taker) -> (Taken, Vec<Meeting>) {
         let mut meetings = [const { Vec::new() }; 3];
         let [first, second, third] = &mut meetings;
