@@ -3,10 +3,10 @@
 use matching::{ArmedOrder, RestingOrder};
 use types::command::{OrderKind, Replace, Resting, TimeInForce};
 use types::outcome::{DoneReason, EventRecord};
-use types::{Atoms, BaseLots, RejectReason};
+use types::{Atoms, BaseLots, RejectReason, Ticks};
 
 use super::cancel::{Open, disarm, find, take_off};
-use super::enter::{Entry, enter};
+use super::enter::{Entry, enter, shown};
 use super::events::{self, Subject};
 use super::place::{check_price, check_quantity, hold_armed};
 use super::{Accepted, Context, needed};
@@ -55,7 +55,11 @@ fn replace_resting<F: Funds>(
     if !market.funds.covers(context.account, asset, missing) {
         return Err(RejectReason::InsufficientFunds);
     }
-    if !replace.may_take && market.state.book.crosses(order.side, replace.price) {
+    if !market.state.book.crosses(order.side, replace.price) {
+        requeue(market, context, order, (replace.price, remaining), events);
+        return Ok(Accepted::default());
+    }
+    if !replace.may_take {
         return Err(RejectReason::WouldCross);
     }
     take_off(market, context, order, DoneReason::Replaced, events);
@@ -75,6 +79,34 @@ fn replace_resting<F: Funds>(
         self_trade: replace.self_trade,
     };
     Ok(enter(market, context, entry, events))
+}
+
+/// What would meet nobody need not leave the book to come back: most replaces go this way. To the
+/// outside it did, so it is told and paid for like that.
+fn requeue<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    order: &RestingOrder,
+    (price, remaining): (Ticks, BaseLots),
+    events: &mut Vec<EventRecord>,
+) {
+    let (sequence, market_id) = (context.sequence, order.order_id.market());
+    let moved = RestingOrder {
+        price,
+        quantity: order.filled() + remaining,
+        remaining,
+        shown: shown(order.display, remaining),
+        ..*order
+    };
+    market.state.book.requeue(&moved);
+    let (asset, amount) = needed(market.spec, order.side, order.price, order.remaining);
+    market.funds.release(order.account, asset, amount);
+    let (asset, amount) = needed(market.spec, order.side, price, remaining);
+    market.funds.hold(order.account, asset, amount);
+    let subject = Subject::resting(market_id, order);
+    let reason = DoneReason::Replaced;
+    events.push(events::done_held(sequence, &subject, reason, order.remaining));
+    events.push(events::rested(sequence, market_id, &moved));
 }
 
 /// The order keeps its place.
