@@ -2,7 +2,8 @@
 //!
 //! Everything is compiled in and nothing is switched off. What the streams do not say is filled in:
 //! orders belong to a thousand accounts, of which few have most, and carry no label, so the owners'
-//! lists are kept and the index of labels is not touched.
+//! lists are kept and the index of labels is not touched. An order that moves keeps its id and goes
+//! the way of a replace in the engine.
 
 use super::engine::{Engine, Naming, Room, Tally};
 use super::op::{Action, Op};
@@ -24,7 +25,7 @@ pub struct Keel {
 
 impl Engine for Keel {
     const NAME: &'static str = "keel";
-    const NAMING: Naming = Naming::Renewed;
+    const NAMING: Naming = Naming::Kept;
 
     fn with_room(room: &Room) -> Self {
         let books = room.orders.iter();
@@ -39,7 +40,6 @@ impl Engine for Keel {
         match op.action {
             Action::Place => book.place(owner(op.id), op, tally),
             Action::Immediate => {
-                book.number();
                 book.take(op.side, op.price, op.quantity.into(), tally);
             }
             Action::Cancel => {
@@ -54,8 +54,8 @@ impl Engine for Keel {
 #[derive(Debug)]
 pub struct KeelBook {
     book: Book,
-    /// How many orders came in: the next one's number.
-    entered: u64,
+    /// How many orders were rested one by one: the next one's number.
+    rested: u32,
 }
 
 impl KeelBook {
@@ -63,14 +63,19 @@ impl KeelBook {
     pub fn with_room(orders: u32) -> Self {
         Self {
             book: Book::with_capacity(HASH_SEED, orders as usize),
-            entered: 0,
+            rested: 0,
         }
     }
 
     /// Rests an order that crosses nothing and returns its number.
     #[inline]
     pub fn rest(&mut self, account: u32, side: Side, price: u32, quantity: u64) -> u32 {
-        self.enter(AccountId::new(account), side, price.into(), quantity)
+        let number = self.rested;
+        self.rested += 1;
+        let owner = (id(number), AccountId::new(account));
+        let order = plain_order(owner, side, price.into(), quantity);
+        self.book.rest(&order);
+        number
     }
 
     /// Fills what crosses; returns what is left.
@@ -95,7 +100,7 @@ impl KeelBook {
     /// Cancels an order by its number.
     #[inline]
     pub fn cancel(&mut self, number: u32) -> bool {
-        self.book.cancel(id(number.into())).is_some()
+        self.book.cancel(id(number)).is_some()
     }
 
     /// Cancels all orders of an account; returns how many.
@@ -108,36 +113,27 @@ impl KeelBook {
     fn place(&mut self, account: AccountId, op: Op, tally: &mut Tally) {
         let left = self.take(op.side, op.price, op.quantity.into(), tally);
         if left > 0 {
-            self.enter(account, op.side, op.price.into(), left);
-        } else {
-            self.number();
+            let order = plain_order((id(op.id), account), op.side, op.price.into(), left);
+            self.book.rest(&order);
         }
     }
 
-    /// Cancels and places anew, by whoever owns it, with what remains.
+    /// What meets nobody at its new price queues there; what does leaves, takes, and comes back.
     #[inline]
     fn shift(&mut self, op: Op, tally: &mut Tally) {
-        let order = self.book.cancel(id(op.id.into()));
-        let order = order.expect("streams move only what rests");
+        let order = self.book.order(id(op.id));
+        let mut order = order.expect("streams move only what rests");
+        order.price = Ticks::new(op.price.into());
+        if !self.book.crosses(order.side, order.price) {
+            self.book.requeue(&order);
+            return;
+        }
+        self.book.cancel(order.order_id);
         let left = self.take(order.side, op.price, order.remaining.get(), tally);
         if left > 0 {
-            self.enter(order.account, order.side, op.price.into(), left);
-        } else {
-            self.number();
+            order.remaining = BaseLots::new(left);
+            self.book.rest(&order);
         }
-    }
-
-    fn enter(&mut self, account: AccountId, side: Side, price: u64, quantity: u64) -> u32 {
-        let number = self.number();
-        let owner = (id(number), account);
-        self.book.rest(&plain_order(owner, side, price, quantity));
-        number as u32
-    }
-
-    fn number(&mut self) -> u64 {
-        let number = self.entered;
-        self.entered += 1;
-        number
     }
 }
 
@@ -185,6 +181,6 @@ const fn owner(number: u32) -> AccountId {
 }
 
 /// Ids count from one, numbers from zero.
-const fn id(number: u64) -> OrderId {
-    OrderId::new(number + 1)
+const fn id(number: u32) -> OrderId {
+    OrderId::new(number as u64 + 1)
 }
