@@ -29,7 +29,7 @@ use crate::index::{Hashing, KeyHash, SlotIndex};
 use crate::ladder::Ladder;
 use crate::node::OrderNode;
 use crate::owners::Owners;
-use crate::queue::Links;
+use crate::queue::{Links, OWNER};
 use crate::special::Specials;
 use crate::view::{Level, RestingOrder};
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
@@ -39,8 +39,8 @@ use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 pub struct Book {
     pub(crate) hashing: Hashing,
     pub(crate) nodes: Arena<OrderNode>,
-    /// The queues of the levels of both sides.
-    pub(crate) turns: Links,
+    /// Of the queues of the levels of both sides, and of the owners' lists.
+    pub(crate) links: Links,
     pub(crate) ladders: [Ladder; 2],
     pub(crate) by_id: SlotIndex<OrderNode>,
     pub(crate) by_label: SlotIndex<OrderNode>,
@@ -64,7 +64,7 @@ impl Book {
         Self {
             hashing: Hashing::new(hash_seed),
             nodes: Arena::with_capacity(orders),
-            turns: Links::with_capacity(orders),
+            links: Links::with_capacity(orders),
             ladders: Side::BOTH.map(|side| Ladder::with_capacity(side, orders / 2)),
             by_id: SlotIndex::with_capacity(orders),
             by_label: SlotIndex::with_capacity(orders),
@@ -130,12 +130,15 @@ impl Book {
 
         let shown = part_shown(display, remaining);
         let slot = self.nodes.claim();
+        self.links.cover(slot);
         let ladder = &mut self.ladders[side as usize];
-        let level = ladder.join(&mut self.turns, ladder.key(price), slot, shown);
+        let level = ladder.join(&mut self.links, ladder.key(price), slot, shown);
         if shown < remaining {
             ladder.hide(level, remaining - shown);
         }
-        let owner = self.owners.join(&self.hashing, account, slot);
+        let owner = self
+            .owners
+            .join(&self.hashing, &mut self.links, account, slot);
         let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, owner);
         self.specials.join(&mut node, slot, order);
         self.nodes[slot] = node;
@@ -180,13 +183,13 @@ impl Book {
         if !hidden.is_zero() {
             ladder.unhide(node.level, hidden);
         }
-        ladder.leave(&mut self.turns, node.level, slot, node.shown());
-        node.level = ladder.join(&mut self.turns, ladder.key(price), slot, shown);
+        ladder.leave(&mut self.links, node.level, slot, node.shown());
+        node.level = ladder.join(&mut self.links, ladder.key(price), slot, shown);
         if shown < remaining {
             ladder.hide(node.level, remaining - shown);
         }
         node.show(shown);
-        self.owners.requeue(node.owner, slot);
+        self.owners.requeue(&mut self.links, node.owner, slot);
         self.specials.requeue(node, slot, order);
     }
 
@@ -262,7 +265,7 @@ impl Book {
         let mut slot = owner.queue.head();
         let mut cancelled = 0;
         while !slot.is_none() {
-            let next = self.owners.links().next(slot);
+            let next = self.links.next::<OWNER>(slot);
             if self.is_in_scope(slot, side, prices) {
                 on_cancel(&self.remove(slot));
                 cancelled += 1;
@@ -284,7 +287,7 @@ impl Book {
         self.owners
             .find(&self.hashing, account)
             .into_iter()
-            .flat_map(|owner| owner.queue.iter(self.owners.links()))
+            .flat_map(|owner| owner.queue.iter(&self.links))
             .map(|slot| self.view(slot))
     }
 
@@ -293,7 +296,7 @@ impl Book {
         let ladder = self.ladder(side);
         ladder
             .levels()
-            .flat_map(|level| ladder.level(level).queue.iter(&self.turns))
+            .flat_map(|level| ladder.level(level).queue.iter(&self.links))
             .map(|slot| self.view(slot))
     }
 
@@ -435,8 +438,9 @@ impl Book {
             }
             self.specials.leave(&node, slot);
         }
-        ladder.leave(&mut self.turns, node.level, slot, node.shown());
-        self.owners.leave(&self.hashing, node.owner, slot);
+        ladder.leave(&mut self.links, node.level, slot, node.shown());
+        self.owners
+            .leave(&self.hashing, &mut self.links, node.owner, slot);
         self.nodes.release(slot);
     }
 }

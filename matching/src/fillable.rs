@@ -94,7 +94,7 @@ impl Book {
     fn first_quantity(&self, level: &LevelNode, orders: u32) -> u128 {
         level
             .queue
-            .iter(&self.turns)
+            .iter(&self.links)
             .take(orders as usize)
             .map(|slot| u128::from(self.nodes[slot].shown().get()))
             .sum()
@@ -107,7 +107,7 @@ impl Book {
         need: &mut Need,
         prospect: impl Fn(Slot<OrderNode>) -> Prospect,
     ) -> Option<bool> {
-        for slot in level.queue.iter(&self.turns) {
+        for slot in level.queue.iter(&self.links) {
             if need.lots == 0 {
                 return Some(true);
             }
@@ -130,7 +130,7 @@ impl Book {
         let hidden = || {
             level
                 .queue
-                .iter(&self.turns)
+                .iter(&self.links)
                 .map(|slot| (slot, self.specials.hidden(&self.nodes[slot], slot)))
                 .filter(|(slot, hidden)| {
                     !hidden.quantity.is_zero() && prospect(*slot) == Prospect::Trade

@@ -4,7 +4,7 @@
 use crate::Book;
 use crate::arena::Slot;
 use crate::ladder::LevelNode;
-use crate::queue::{Links, Queue};
+use crate::queue::{Links, OWNER, Queue};
 use crate::view::RestingOrder;
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
 use types::{LogTime, Side};
@@ -37,7 +37,7 @@ impl Book {
         assert!(level.orders > 0, "no level is empty");
         let price = self.ladder(side).price(slot);
         let (mut shown, mut hidden) = (0, 0);
-        for slot in level.queue.iter(&self.turns) {
+        for slot in level.queue.iter(&self.links) {
             let order = self.view(slot);
             assert_eq!((order.side, order.price), (side, price));
             assert_sizes(&order);
@@ -46,7 +46,7 @@ impl Book {
         }
         assert_eq!(level.shown, shown, "a level's total is a sum");
         assert_eq!(self.ladder(side).hidden(slot), hidden, "so is what hides");
-        assert_eq!(level.orders, assert_queue(&level.queue, &self.turns));
+        assert_eq!(level.orders, assert_queue(&level.queue, &self.links));
     }
 
     fn assert_indexes(&self) {
@@ -67,7 +67,7 @@ impl Book {
 
     /// Owners are reached through their first orders, not through the table.
     fn assert_owners(&self) {
-        let links = self.owners.links();
+        let links = &self.links;
         let mut owners = 0;
         let mut orders = 0;
         for order in Side::BOTH.iter().flat_map(|side| self.orders(*side)) {
@@ -76,7 +76,7 @@ impl Book {
                 .owners
                 .find(&self.hashing, order.account)
                 .expect("who has an order is an owner");
-            if !links.previous(slot).is_none() {
+            if !links.previous::<OWNER>(slot).is_none() {
                 continue;
             }
             assert_eq!(owner.queue.head(), slot);
@@ -124,11 +124,11 @@ fn assert_sizes(order: &RestingOrder) {
 }
 
 /// Both ways through a list agree. Returns how many orders hang in it.
-fn assert_queue(queue: &Queue, links: &Links) -> u32 {
+fn assert_queue<const LIST: usize>(queue: &Queue<LIST>, links: &Links) -> u32 {
     let mut orders = 0;
     let mut previous = Slot::NONE;
     for slot in queue.iter(links) {
-        assert_eq!(links.previous(slot), previous);
+        assert_eq!(links.previous::<LIST>(slot), previous);
         previous = slot;
         orders += 1;
     }

@@ -29,7 +29,7 @@
 
 use crate::arena::{Arena, Entry, Slot};
 use crate::node::OrderNode;
-use crate::queue::{Links, Queue};
+use crate::queue::{LEVEL, Links, Queue};
 use crate::view::Level;
 use types::limits::PRICE_TICKS_MAX;
 use types::{BaseLots, Side, Ticks};
@@ -132,7 +132,7 @@ impl Entry for Tier {
 #[derive(Clone, Copy)]
 pub(crate) struct LevelNode {
     /// The orders, in the order in which they are met.
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<LEVEL>,
     /// The price. In a vacant level the next vacant one.
     key: Key,
     /// How many orders.
@@ -573,6 +573,7 @@ mod tests {
         fn join(&mut self, price: u64, order: u32) -> Slot<LevelNode> {
             let key = self.ladder.key(Ticks::new(price));
             let order = Slot::new(order);
+            self.links.cover(order);
             self.ladder
                 .join(&mut self.links, key, order, BaseLots::new(1))
         }

@@ -40,7 +40,7 @@ const PARTLY_FILLED: u64 = 1 << 2;
 /// Lots stand above the flags.
 const LOTS_SHIFT: u32 = 3;
 
-const _: () = assert!(size_of::<OrderNode>() + 2 * LINK_BYTES + ASIDE_BYTES == 56);
+const _: () = assert!(size_of::<OrderNode>() + LINK_BYTES + ASIDE_BYTES == 56);
 const _: () = assert!(QUANTITY_LOTS_MAX <= u64::MAX >> LOTS_SHIFT);
 const _: () = assert!(Side::Bid as u64 == 0 && Side::Ask as u64 == ASK);
 

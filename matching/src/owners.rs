@@ -4,7 +4,7 @@
 use crate::arena::{Arena, Entry, Slot};
 use crate::index::{Hashing, SlotIndex};
 use crate::node::OrderNode;
-use crate::queue::{Links, Queue};
+use crate::queue::{Links, OWNER, Queue};
 use types::AccountId;
 
 /// An account that has resting orders.
@@ -15,7 +15,7 @@ pub(crate) struct Owner {
     /// How many orders rest.
     pub(crate) orders: u32,
     /// The orders, by arrival.
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<OWNER>,
 }
 
 const _: () = assert!(size_of::<Owner>() == 16);
@@ -46,16 +46,14 @@ impl Entry for Owner {
 pub(crate) struct Owners {
     owners: Arena<Owner>,
     by_account: SlotIndex<Owner>,
-    links: Links,
 }
 
 impl Owners {
-    /// Nobody, with room for so many orders and an eighth of so many owners.
+    /// Nobody, with room for the owners of so many orders: an eighth as many.
     pub(crate) fn with_capacity(orders: usize) -> Self {
         Self {
             owners: Arena::with_capacity(orders / 8),
             by_account: SlotIndex::with_capacity(orders / 8),
-            links: Links::with_capacity(orders),
         }
     }
 
@@ -75,15 +73,11 @@ impl Owners {
         Some(&self.owners[slot])
     }
 
-    /// The links of all owners' lists.
-    pub(crate) const fn links(&self) -> &Links {
-        &self.links
-    }
-
     /// Hangs the order behind the account's others.
     pub(crate) fn join(
         &mut self,
         hashing: &Hashing,
+        links: &mut Links,
         account: AccountId,
         order: Slot<OrderNode>,
     ) -> Slot<Owner> {
@@ -93,23 +87,29 @@ impl Owners {
         };
         let owner = &mut self.owners[slot];
         owner.orders += 1;
-        owner.queue.append(&mut self.links, order);
+        owner.queue.append(links, order);
         slot
     }
 
     /// Takes the order out of its owner's list; an empty list goes.
-    pub(crate) fn leave(&mut self, hashing: &Hashing, slot: Slot<Owner>, order: Slot<OrderNode>) {
+    pub(crate) fn leave(
+        &mut self,
+        hashing: &Hashing,
+        links: &mut Links,
+        slot: Slot<Owner>,
+        order: Slot<OrderNode>,
+    ) {
         let owner = &mut self.owners[slot];
         owner.orders -= 1;
-        owner.queue.unlink(&mut self.links, order);
+        owner.queue.unlink(links, order);
         if owner.orders == 0 {
             self.close(hashing, slot);
         }
     }
 
     /// The order goes behind its owner's others.
-    pub(crate) fn requeue(&mut self, slot: Slot<Owner>, order: Slot<OrderNode>) {
-        self.owners[slot].queue.requeue(&mut self.links, order);
+    pub(crate) fn requeue(&mut self, links: &mut Links, slot: Slot<Owner>, order: Slot<OrderNode>) {
+        self.owners[slot].queue.requeue(links, order);
     }
 
     fn slot(&self, hashing: &Hashing, account: AccountId) -> Option<Slot<Owner>> {

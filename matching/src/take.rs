@@ -118,7 +118,7 @@ impl Book {
             refreshed = !part.is_zero();
             if refreshed {
                 node.show(part);
-                ladder.refresh(&mut self.turns, level, slot, quantity, part);
+                ladder.refresh(&mut self.links, level, slot, quantity, part);
                 self.specials.fill(node, slot, quantity);
                 maker.remaining = part + self.specials.hidden(node, slot).quantity;
             } else {
