@@ -103,6 +103,7 @@ impl<T: Entry> Arena<T> {
     }
 
     /// Takes an entry into use. It holds [`Entry::UNUSED`] or what its last user left there.
+    #[inline]
     pub(crate) fn claim(&mut self) -> Slot<T> {
         self.len += 1;
         let slot = self.vacant;
@@ -114,6 +115,7 @@ impl<T: Entry> Arena<T> {
     }
 
     /// Gives an entry back. The caller forgets the handle.
+    #[inline]
     pub(crate) fn release(&mut self, slot: Slot<T>) {
         let next_vacant = self.vacant;
         self[slot].vacate(next_vacant);

@@ -403,6 +403,7 @@ impl Book {
         })
     }
 
+    #[inline(never)]
     fn index_label(
         &mut self,
         account: AccountId,
@@ -421,14 +422,19 @@ impl Book {
         });
     }
 
+    #[inline(never)]
+    fn unindex_label(&mut self, node: &OrderNode, slot: Slot<OrderNode>) {
+        let account = self.owners.account(node.owner);
+        let hash = self.hashing.label(account, node.client_order_id);
+        let removed = self.by_label.remove(hash, |other| other == slot);
+        assert_eq!(removed, Some(slot), "what is labelled is indexed");
+    }
+
     /// The rest of taking an order off the book, once no id leads to it any more.
     fn take_out(&mut self, slot: Slot<OrderNode>) {
         let node = self.nodes[slot];
         if !node.client_order_id.is_none() {
-            let account = self.owners.account(node.owner);
-            let hash = self.hashing.label(account, node.client_order_id);
-            let removed = self.by_label.remove(hash, |other| other == slot);
-            assert_eq!(removed, Some(slot), "what is labelled is indexed");
+            self.unindex_label(&node, slot);
         }
         let ladder = &mut self.ladders[node.side() as usize];
         if node.is_special() {

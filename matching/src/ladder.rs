@@ -93,13 +93,16 @@ impl LeafNumber {
 #[derive(Clone, Copy)]
 struct Tier {
     occupied: u64,
-    /// Slots of tiers, or in a leaf of levels. Meaningless where `occupied` has no bit.
+    /// Slots of tiers, or in a leaf of levels; no slot where `occupied` has no bit, so that who
+    /// knows the place need not look at the bits.
     children: [u32; 64],
 }
 
 impl Tier {
-    const fn has(&self, place: usize) -> bool {
-        self.occupied >> place & 1 == 1
+    /// The child at this place, if there is one.
+    const fn child(&self, place: usize) -> Option<u32> {
+        let child = self.children[place];
+        if child == NO_CHILD { None } else { Some(child) }
     }
 
     const fn set(&mut self, place: usize, child: u32) {
@@ -109,13 +112,17 @@ impl Tier {
 
     const fn clear(&mut self, place: usize) {
         self.occupied &= !(1 << place);
+        self.children[place] = NO_CHILD;
     }
 }
+
+/// The number of no slot.
+const NO_CHILD: u32 = Slot::<Tier>::NONE.get();
 
 impl Entry for Tier {
     const UNUSED: Self = Self {
         occupied: 0,
-        children: [0; 64],
+        children: [NO_CHILD; 64],
     };
 
     fn vacate(&mut self, next_vacant: Slot<Self>) {
@@ -130,6 +137,7 @@ impl Entry for Tier {
 
 /// All orders at one price.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 pub(crate) struct LevelNode {
     /// The orders, in the order in which they are met.
     pub(crate) queue: Queue<LEVEL>,
@@ -257,6 +265,7 @@ impl Ladder {
     }
 
     /// Hangs an order that shows `shown` behind the others at its price.
+    #[inline]
     pub(crate) fn join(
         &mut self,
         links: &mut Links,
@@ -274,6 +283,7 @@ impl Ladder {
 
     /// Takes an order, with all that it shows, out of its level; an empty level goes. What the order
     /// hides was taken out before.
+    #[inline]
     pub(crate) fn leave(
         &mut self,
         links: &mut Links,
@@ -286,8 +296,6 @@ impl Ladder {
         level.shown -= u128::from(shown.get());
         level.queue.unlink(links, order);
         if level.orders == 0 {
-            assert_eq!(level.shown, 0, "a level's total is the sum of its orders");
-            assert_eq!(self.hidden(slot), 0, "nobody is left to hide anything");
             self.close(slot);
         }
     }
@@ -397,14 +405,27 @@ impl Ladder {
     }
 
     /// The level at this price, made if need be.
+    #[inline]
     fn open(&mut self, key: Key) -> Slot<LevelNode> {
+        let recent = &self.recent[key.leaf().0 as usize % RECENT_COUNT];
+        if recent.number == key.leaf()
+            && let Some(level) = self.tiers[recent.leaf].child(key.place())
+        {
+            return Slot::new(level);
+        }
+        self.find_or_make(key)
+    }
+
+    /// The same where the leaf was not used of late, or the level is new.
+    #[inline(never)]
+    fn find_or_make(&mut self, key: Key) -> Slot<LevelNode> {
         let leaf = match self.find_leaf(key.leaf()) {
             Some(leaf) => leaf,
             None => self.open_leaf(key.leaf()),
         };
         let tier = &mut self.tiers[leaf];
-        if tier.has(key.place()) {
-            return Slot::new(tier.children[key.place()]);
+        if let Some(level) = tier.child(key.place()) {
+            return Slot::new(level);
         }
         let slot = self.levels.claim();
         self.levels[slot] = LevelNode::new(key);
@@ -417,8 +438,11 @@ impl Ladder {
     }
 
     /// Recycles an empty level, and what then is empty above it.
+    #[inline(never)]
     fn close(&mut self, slot: Slot<LevelNode>) {
-        let key = self.levels[slot].key;
+        let LevelNode { key, shown, .. } = self.levels[slot];
+        assert_eq!(shown, 0, "a level's total is the sum of its orders");
+        assert_eq!(self.hidden(slot), 0, "nobody is left to hide anything");
         let number = key.leaf();
         let leaf = self.find_leaf(number).expect("a level hangs in a leaf");
         self.levels.release(slot);
@@ -464,9 +488,8 @@ impl Ladder {
 
     fn walk(&self, number: LeafNumber) -> Option<Slot<Tier>> {
         (0..INNER_TIERS).try_fold(self.root, |tier, depth| {
-            let tier = &self.tiers[tier];
-            let place = number.place(depth);
-            tier.has(place).then(|| Slot::new(tier.children[place]))
+            let child = self.tiers[tier].child(number.place(depth))?;
+            Some(Slot::new(child))
         })
     }
 
@@ -475,11 +498,16 @@ impl Ladder {
         let mut tier = self.root;
         for depth in 0..INNER_TIERS {
             let place = number.place(depth);
-            if !self.tiers[tier].has(place) {
-                let child = self.tiers.claim();
-                self.tiers[tier].set(place, child.get());
-            }
-            tier = Slot::new(self.tiers[tier].children[place]);
+            tier = match self.tiers[tier].child(place) {
+                Some(child) => Slot::new(child),
+                None => {
+                    let child = self.tiers.claim();
+                    // All other children left before it was vacated.
+                    self.tiers[child].children[0] = NO_CHILD;
+                    self.tiers[tier].set(place, child.get());
+                    child
+                }
+            };
         }
         self.remember(number, tier);
         tier
@@ -540,13 +568,16 @@ impl Ladder {
     fn assert_tiers(&self, slot: Slot<Tier>, depth: u32, number: LeafNumber) -> u32 {
         let tier = &self.tiers[slot];
         assert!(depth == 0 || tier.occupied != 0, "empty tiers are recycled");
+        for place in 0..64 {
+            let has_bit = tier.occupied >> place & 1 == 1;
+            assert_eq!(tier.child(place).is_some(), has_bit);
+        }
         if depth == INNER_TIERS {
             assert_eq!(self.walk(number), Some(slot));
             return 1;
         }
         (0..64)
-            .filter(|place| tier.has(*place))
-            .map(|place| (Slot::new(tier.children[place]), number.turn(depth, place)))
+            .filter_map(|place| Some((Slot::new(tier.child(place)?), number.turn(depth, place))))
             .map(|(child, number)| self.assert_tiers(child, depth + 1, number))
             .sum::<u32>()
             + 1

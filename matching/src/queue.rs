@@ -44,6 +44,7 @@ impl Links {
     }
 
     /// Makes room for a slot. Slabs hand them out one after the other, so a new one is the next.
+    #[inline]
     pub(crate) fn cover(&mut self, slot: Slot<OrderNode>) {
         if self.links.len() == slot.index() {
             self.links.push([Link::NONE; 2]);
@@ -86,6 +87,7 @@ impl<const LIST: usize> Queue<LIST> {
     }
 
     /// Hangs `slot` behind the last.
+    #[inline]
     pub(crate) fn append(&mut self, links: &mut Links, slot: Slot<OrderNode>) {
         let previous = self.tail;
         let next = Slot::NONE;
@@ -99,6 +101,7 @@ impl<const LIST: usize> Queue<LIST> {
     }
 
     /// Takes `slot` out, wherever it hangs.
+    #[inline]
     pub(crate) fn unlink(&mut self, links: &mut Links, slot: Slot<OrderNode>) {
         let Link { previous, next } = links.links[slot.index()][LIST];
         if previous.is_none() {
@@ -114,6 +117,7 @@ impl<const LIST: usize> Queue<LIST> {
     }
 
     /// Hangs `slot`, wherever it hangs, behind the last.
+    #[inline]
     pub(crate) fn requeue(&mut self, links: &mut Links, slot: Slot<OrderNode>) {
         if self.tail != slot {
             self.unlink(links, slot);

@@ -130,6 +130,7 @@ impl Specials {
         }
     }
 
+    #[inline(never)]
     fn join_special(&mut self, node: &mut OrderNode, slot: Slot<OrderNode>, order: &RestingOrder) {
         let special = self.specials.claim();
         self.specials[special] = Special {

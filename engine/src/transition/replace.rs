@@ -105,7 +105,12 @@ fn requeue<F: Funds>(
     market.funds.hold(order.account, asset, amount);
     let subject = Subject::resting(market_id, order);
     let reason = DoneReason::Replaced;
-    events.push(events::done_held(sequence, &subject, reason, order.remaining));
+    events.push(events::done_held(
+        sequence,
+        &subject,
+        reason,
+        order.remaining,
+    ));
     events.push(events::rested(sequence, market_id, &moved));
 }
 
