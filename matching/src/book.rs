@@ -30,7 +30,7 @@ use crate::ladder::Ladder;
 use crate::node::OrderNode;
 use crate::owners::Owners;
 use crate::queue::{Links, OWNER};
-use crate::special::Specials;
+use crate::special::{Specials, part_shown};
 use crate::view::{Level, RestingOrder};
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
@@ -151,46 +151,41 @@ impl Book {
         }
     }
 
-    /// Lets a resting order wait anew, behind all others at its price and of its account, as if it
-    /// were cancelled and came to rest again. Price and sizes may be others. What an order is found
-    /// by stays as it is, so the indexes are only read: this is half the work.
+    /// Lets a resting order wait anew at this price, with so much open, as if it were cancelled and
+    /// came to rest again: behind all others at its price and of its account. What an order is
+    /// found by stays as it is, so the indexes are only read: this is half the work.
     ///
-    /// Panics where [`Book::rest`] would, and unless the order rests and is the same in all else.
-    pub fn requeue(&mut self, order: &RestingOrder) {
-        let RestingOrder {
-            order_id,
-            side,
-            price,
-            quantity,
-            remaining,
-            display,
-            ..
-        } = *order;
-        assert!(!remaining.is_zero() && remaining <= quantity);
-        assert!(quantity.get() <= QUANTITY_LOTS_MAX);
-        assert!(!self.crosses(side, price), "what crosses does not rest");
+    /// Panics where [`Book::rest`] would, and unless the order rests.
+    pub fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
+        assert!(!remaining.is_zero());
         let slot = self.slot(order_id).expect("who queues anew rests");
         let node = &mut self.nodes[slot];
-        assert_eq!(
-            (node.client_order_id, node.side()),
-            (order.client_order_id, side)
+        let side = node.side();
+        let makers = &self.ladders[side.opposite() as usize];
+        assert!(
+            !makers.reaches(makers.key(price)),
+            "what crosses does not rest"
         );
-        assert_eq!(self.owners.account(node.owner), order.account);
+        let filled = self.specials.filled(node, slot);
+        assert!((filled + remaining).get() <= QUANTITY_LOTS_MAX);
 
-        let shown = part_shown(display, remaining);
         let ladder = &mut self.ladders[side as usize];
-        let hidden = self.specials.hidden(node, slot).quantity;
-        if !hidden.is_zero() {
-            ladder.unhide(node.level, hidden);
+        let (mut shown, was_shown) = (remaining, node.shown());
+        if node.is_special() {
+            let hidden = self.specials.hidden(node, slot).quantity;
+            shown = self.specials.part_shown(slot, remaining);
+            self.specials.set_hidden(slot, remaining - shown);
+            if !hidden.is_zero() {
+                ladder.unhide(node.level, hidden);
+            }
         }
-        ladder.leave(&mut self.links, node.level, slot, node.shown());
+        ladder.leave(&mut self.links, node.level, slot, was_shown);
         node.level = ladder.join(&mut self.links, ladder.key(price), slot, shown);
+        node.show(shown);
         if shown < remaining {
             ladder.hide(node.level, remaining - shown);
         }
-        node.show(shown);
         self.owners.requeue(&mut self.links, node.owner, slot);
-        self.specials.requeue(node, slot, order);
     }
 
     /// The resting order with this id.
@@ -448,14 +443,6 @@ impl Book {
         self.owners
             .leave(&self.hashing, &mut self.links, node.owner, slot);
         self.nodes.release(slot);
-    }
-}
-
-/// What an order shows that has so much open: with no display, all of it.
-fn part_shown(display: BaseLots, remaining: BaseLots) -> BaseLots {
-    match display {
-        BaseLots::ZERO => remaining,
-        display => display.min(remaining),
     }
 }
 

@@ -117,20 +117,15 @@ impl NaiveBook {
         self.arrivals.insert(order.order_id, self.arrived);
     }
 
-    /// Lets a resting order wait anew, behind all others, at another price or with other sizes.
-    pub fn requeue(&mut self, order: &RestingOrder) {
-        let old = self.cancel(order.order_id).expect("it rests");
-        assert_eq!(
-            *order,
-            RestingOrder {
-                price: order.price,
-                quantity: order.quantity,
-                remaining: order.remaining,
-                shown: order.shown,
-                ..old
-            }
-        );
-        self.rest(order);
+    /// Lets a resting order wait anew, behind all others, at this price and with so much open.
+    pub fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
+        let order = self.cancel(order_id).expect("it rests");
+        self.rest(&RestingOrder {
+            price,
+            quantity: order.filled() + remaining,
+            remaining,
+            ..order
+        });
     }
 
     /// The resting order with this id.

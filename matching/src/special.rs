@@ -151,27 +151,6 @@ impl Specials {
         }
     }
 
-    /// An order rests anew: it may be of another size, and is the same in all else.
-    #[inline]
-    pub(crate) fn requeue(
-        &mut self,
-        node: &mut OrderNode,
-        slot: Slot<OrderNode>,
-        order: &RestingOrder,
-    ) {
-        let (expires_at, display) = (self.expires_at(node, slot), self.hidden(node, slot).display);
-        assert_eq!((expires_at, display), (order.expires_at, order.display));
-        if node.is_special() {
-            let hidden = order.remaining - node.shown();
-            let special = self.special_mut(slot);
-            special.filled = order.filled();
-            special.hidden = hidden;
-        } else if node.is_partly_filled() || order.remaining < order.quantity {
-            node.mark_partly_filled();
-            self.set_aside(slot, order.filled().get());
-        }
-    }
-
     /// An order leaves.
     pub(crate) fn leave(&mut self, node: &OrderNode, slot: Slot<OrderNode>) {
         if node.is_special() {
@@ -247,6 +226,27 @@ impl Specials {
         }
     }
 
+    /// How much of an order has filled.
+    pub(crate) fn filled(&self, node: &OrderNode, slot: Slot<OrderNode>) -> BaseLots {
+        if !node.is_more() {
+            BaseLots::ZERO
+        } else if node.is_special() {
+            self.special(slot).filled
+        } else {
+            BaseLots::new(self.asides[slot.index()])
+        }
+    }
+
+    /// What a special order shows if so much of it is open.
+    pub(crate) fn part_shown(&self, slot: Slot<OrderNode>, remaining: BaseLots) -> BaseLots {
+        part_shown(self.special(slot).display, remaining)
+    }
+
+    /// A special order hides so much from now on.
+    pub(crate) fn set_hidden(&mut self, slot: Slot<OrderNode>, hidden: BaseLots) {
+        self.special_mut(slot).hidden = hidden;
+    }
+
     /// Adds to the view of an order what its node does not know.
     pub(crate) fn complete(
         &self,
@@ -301,5 +301,13 @@ impl Specials {
             self.asides.resize(slot.index() + 1, 0);
         }
         self.asides[slot.index()] = word;
+    }
+}
+
+/// What an order shows that has so much open: with no display, all of it.
+pub(crate) fn part_shown(display: BaseLots, remaining: BaseLots) -> BaseLots {
+    match display {
+        BaseLots::ZERO => remaining,
+        display => display.min(remaining),
     }
 }

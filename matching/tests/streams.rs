@@ -639,16 +639,12 @@ impl<'a> Stream<'a> {
         let Some(order) = self.resting() else {
             return;
         };
-        let filled = BaseLots::new(order.filled().get().min(QUANTITY_LOTS_MAX / 2));
-        let remaining = BaseLots::new(terms.remaining.get().min(QUANTITY_LOTS_MAX / 2));
+        let room = QUANTITY_LOTS_MAX - order.filled().get();
+        let remaining = BaseLots::new(terms.remaining.get().min(room));
         let crosses = self.books.crosses(order.side, terms.price);
+        let price = if crosses { order.price } else { terms.price };
         self.seen.count("requeued");
-        self.books.requeue(&RestingOrder {
-            price: if crosses { order.price } else { terms.price },
-            quantity: filled + remaining,
-            remaining,
-            ..order
-        });
+        self.books.requeue(order.order_id, price, remaining);
     }
 
     fn expire(&mut self) {

@@ -121,17 +121,18 @@ impl KeelBook {
     /// What meets nobody at its new price queues there; what does leaves, takes, and comes back.
     #[inline]
     fn shift(&mut self, op: Op, tally: &mut Tally) {
-        let order = self.book.order(id(op.id));
-        let mut order = order.expect("streams move only what rests");
-        order.price = Ticks::new(op.price.into());
-        if !self.book.crosses(order.side, order.price) {
-            self.book.requeue(&order);
+        let price = Ticks::new(op.price.into());
+        if !self.book.crosses(op.side, price) {
+            let remaining = BaseLots::new(op.quantity.into());
+            self.book.requeue(id(op.id), price, remaining);
             return;
         }
-        self.book.cancel(order.order_id);
+        let order = self.book.cancel(id(op.id));
+        let mut order = order.expect("streams move only what rests");
         let left = self.take(order.side, op.price, order.remaining.get(), tally);
         if left > 0 {
             order.remaining = BaseLots::new(left);
+            order.price = price;
             self.book.rest(&order);
         }
     }

@@ -98,7 +98,7 @@ fn requeue<F: Funds>(
         shown: shown(order.display, remaining),
         ..*order
     };
-    market.state.book.requeue(&moved);
+    (market.state.book).requeue(order.order_id, price, remaining);
     let (asset, amount) = needed(market.spec, order.side, order.price, order.remaining);
     market.funds.release(order.account, asset, amount);
     let (asset, amount) = needed(market.spec, order.side, price, remaining);

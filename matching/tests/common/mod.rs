@@ -120,10 +120,10 @@ impl Trio {
         self.naive.rest(order);
     }
 
-    pub(crate) fn requeue(&mut self, order: &RestingOrder) {
-        self.book.requeue(order);
-        self.other_seed.requeue(order);
-        self.naive.requeue(order);
+    pub(crate) fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
+        self.book.requeue(order_id, price, remaining);
+        self.other_seed.requeue(order_id, price, remaining);
+        self.naive.requeue(order_id, price, remaining);
     }
 
     pub(crate) fn take(&mut self, taker: &Taker) -> (Taken, Vec<Meeting>) {
