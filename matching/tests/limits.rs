@@ -86,6 +86,30 @@ fn broken_preconditions_panic() {
     }
 }
 
+#[test]
+fn what_may_not_rest_may_not_queue_anew() {
+    for (what, id, price, remaining, legal) in [
+        ("nothing wrong", 5, 100, 10, true),
+        ("larger", 5, 99, QUANTITY_LOTS_MAX - 3, true),
+        ("too large", 5, 99, QUANTITY_LOTS_MAX - 2, false),
+        ("nothing", 5, 100, 0, false),
+        ("locks", 5, 200, 1, false),
+        ("price zero", 5, 0, 1, false),
+        ("nobody", 6, 100, 1, false),
+    ] {
+        let mut book = Book::new(1);
+        book.rest(&RestingOrder {
+            quantity: BaseLots::new(13),
+            ..ORDER
+        });
+        book.rest(&plain(7, Side::Ask, 200, 1));
+        let (price, remaining) = (Ticks::new(price), BaseLots::new(remaining));
+        let requeue = move || book.requeue(OrderId::new(id), price, remaining);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(requeue));
+        assert_eq!(result.is_ok(), legal, "{what}");
+    }
+}
+
 fn crossing(price: u64) -> RestingOrder {
     RestingOrder {
         side: Side::Ask,

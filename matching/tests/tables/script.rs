@@ -32,6 +32,11 @@ fn run(books: &mut Trio, words: &Words<'_>) -> String {
             let by = BaseLots::new(words.after("by").expect("the step says by how much"));
             optional(books.reduce(words.id(), by).map(full))
         }
+        "requeue" => {
+            let (remaining, price) = words.size();
+            books.requeue(words.id(), price, remaining);
+            String::new()
+        }
         "expire" => ids(&books.expire(words.now(), words.fills_max())),
         "cancel_all" => ids(&books.cancel_all(words.account(), words.sides(), words.prices())),
         "labelled" => optional(books.labelled(words.account(), words.label())),

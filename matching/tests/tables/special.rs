@@ -151,3 +151,26 @@ fn an_order_that_leaves_early_does_not_expire_later() {
         ("orders ask", "3 5@100"),
     ]);
 }
+
+#[test]
+fn who_queues_anew_goes_to_the_back_and_is_what_it_was() {
+    check(&[
+        ("rest ask 1 10@100 show 4 filled 2 a1 l7", ""),
+        ("rest ask 2 5@100 a1", ""),
+        ("requeue 1 9@100", ""),
+        ("orders ask", "2 5@100, 1 9@100"),
+        ("order 1", "ask 1 a1 l7 9@100 of 11 shows 4 of 4"),
+        ("levels ask", "9@100 x2 hides 5"),
+        ("labelled a1 l7", "1"),
+        ("requeue 1 3@90", ""),
+        ("order 1", "ask 1 a1 l7 3@90 of 5 shows 3 of 4"),
+        ("levels ask", "3@90 x1, 5@100 x1"),
+        ("requeue 1 6@101", ""),
+        ("levels ask", "5@100 x1, 4@101 x1 hides 2"),
+        ("take bid 1@100", "2 1@100 left 4; filled 1"),
+        ("requeue 2 7@102", ""),
+        ("order 2", "ask 2 a1 l0 7@102 of 8"),
+        ("cancel_all a1", "1, 2"),
+        ("top", "- / -"),
+    ]);
+}
