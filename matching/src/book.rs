@@ -100,6 +100,7 @@ impl Book {
     }
 
     /// Whether an incoming order of `side` at `price` would meet the best of the other side.
+    #[inline]
     pub fn crosses(&self, side: Side, price: Ticks) -> bool {
         let makers = self.ladder(side.opposite());
         makers.reaches(makers.key(price))

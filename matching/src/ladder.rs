@@ -224,6 +224,7 @@ impl Ladder {
     }
 
     /// The key of a legal price.
+    #[inline]
     pub(crate) fn key(&self, price: Ticks) -> Key {
         let ticks = price.get();
         assert!(
@@ -239,6 +240,7 @@ impl Ladder {
     }
 
     /// Whether the best price is `limit` or better.
+    #[inline]
     pub(crate) fn reaches(&self, limit: Key) -> bool {
         self.best <= limit
     }
