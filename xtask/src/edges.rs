@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "node",
         ],
     ),
+    ("fuzz", &["types", "matching", "engine"]),
     ("xtask", &[]),
 ];
 
