@@ -10,6 +10,7 @@
 mod ci;
 mod edges;
 mod fetch_data;
+mod fuzz;
 mod kill_loop;
 mod project;
 mod tidy;
@@ -56,6 +57,11 @@ const COMMANDS: &[Command] = &[
         name: "kill-loop",
         about: "the long form of the kill test: 50 times `kill -9` under load",
         run: kill_loop::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "the long form of fuzzing: each target for ten minutes",
+        run: fuzz::run,
     },
 ];
 
