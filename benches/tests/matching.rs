@@ -4,7 +4,7 @@ use benches::matching::{
     Action, Engine, Keel, Mix, Naming, Plan, Reference, Room, Size, Stream, Tally, plain_order,
     plain_taker, recorded,
 };
-use matching::{Meeting, NaiveBook};
+use matching::{Meeting, NaiveBook, Unguarded};
 use types::{AccountId, GroupId, OrderId};
 
 #[test]
@@ -154,6 +154,7 @@ impl Engine for Naive {
         let taken = book.take(
             &taker,
             |account| GroupId::new(account.get()),
+            &mut Unguarded,
             |meeting| {
                 if let Meeting::Fill {
                     maker, quantity, ..

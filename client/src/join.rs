@@ -4,7 +4,8 @@ use types::RejectReason;
 use types::limits::{ASSETS_MAX, MARKETS_MAX, OPEN_ORDERS_PER_ACCOUNT_MAX};
 use types::wire::Kind;
 use types::wire::query::{
-    BalanceRecord, OpenOrderRecord, Reference, ReferenceRecord, ReplyHead, parse_reply,
+    BalanceRecord, MarketStateRecord, OpenOrderRecord, Reference, ReferenceRecord, ReplyHead,
+    parse_reply,
 };
 
 use crate::message::Message;
@@ -27,6 +28,7 @@ impl Joiner {
             Kind::Balances => self.take_balances(bytes)?,
             Kind::OpenOrders => self.take_open_orders(bytes)?,
             Kind::Reference => self.take_reference(bytes)?,
+            Kind::MarketStates => self.take_market_states(bytes)?,
             Kind::UnknownNonce => self.take_unknown_nonce(bytes)?,
             _ => return Err(RejectReason::UnexpectedMessage),
         };
@@ -100,6 +102,25 @@ impl Joiner {
         Ok(head.more())
     }
 
+    fn take_market_states(&mut self, bytes: &[u8]) -> Result<bool, RejectReason> {
+        let (head, records) = parse_reply::<MarketStateRecord>(bytes, Kind::MarketStates)?;
+        let Message::MarketStates {
+            request, markets, ..
+        } = self.partial(Message::MarketStates {
+            request: head.request(),
+            sequence: head.sequence(),
+            markets: Vec::new(),
+        })
+        else {
+            return Err(RejectReason::UnexpectedMessage);
+        };
+        check_next(&head, *request, markets.len() + records.len(), MARKETS_MAX)?;
+        for record in records {
+            markets.push(record.state().ok_or(RejectReason::Malformed)?);
+        }
+        Ok(head.more())
+    }
+
     fn take_unknown_nonce(&mut self, bytes: &[u8]) -> Result<bool, RejectReason> {
         let (head, records) = parse_reply::<BalanceRecord>(bytes, Kind::UnknownNonce)?;
         if self.partial.is_some() || head.more() || !records.is_empty() {
@@ -132,9 +153,9 @@ fn check_next(
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use types::command::{Resting, Trigger, TriggerCondition};
+    use types::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
     use types::genesis::development;
-    use types::wire::query::{OpenOrder, encode_reply};
+    use types::wire::query::{MarketState, OpenOrder, encode_reply};
     use types::wire::split_message;
     use types::{
         AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, SequenceNumber, Side,
@@ -154,7 +175,7 @@ mod tests {
         Ok(joined)
     }
 
-    /// An iceberg that is armed.
+    /// A protected iceberg that is armed and will have a stop beside it.
     fn order(number: u64) -> OpenOrder {
         OpenOrder {
             order_id: OrderId::new(number),
@@ -166,6 +187,12 @@ mod tests {
             resting: Resting {
                 expires_at: LogTime::new(2),
                 display: BaseLots::new(3),
+                stop: Some(StopLeg {
+                    trigger: Ticks::new(5),
+                    limit: Ticks::new(6),
+                    self_trade: SelfTrade::CancelMaker,
+                }),
+                protected: true,
             },
             trigger: Some(Trigger {
                 condition: TriggerCondition::Stop,
@@ -200,6 +227,27 @@ mod tests {
             request: 1,
             sequence,
             reference,
+        };
+        assert_eq!(join(&bytes), Ok(vec![expected]));
+    }
+
+    #[test]
+    fn as_many_markets_as_may_be_come_as_one_message() {
+        let state = |number| MarketState {
+            market: MarketId::new(number),
+            status: MarketStatus::CancelOnly,
+            last: Some(Ticks::new(1)),
+            indicative: None,
+        };
+        let markets: Vec<_> = (0..1_024).map(state).collect();
+        let records: Vec<_> = markets.iter().map(MarketStateRecord::from).collect();
+        let mut bytes = Vec::new();
+        let sequence = SequenceNumber::new(9);
+        encode_reply(Kind::MarketStates, 7, sequence, &records, &mut bytes);
+        let expected = Message::MarketStates {
+            request: 7,
+            sequence,
+            markets,
         };
         assert_eq!(join(&bytes), Ok(vec![expected]));
     }

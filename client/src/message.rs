@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
-use types::wire::query::{BalanceRecord, OpenOrder, Reference};
+use types::wire::query::{BalanceRecord, MarketState, OpenOrder, Reference};
 use types::{Nonce, RejectReason, SequenceNumber};
 
 /// One message of the server. Replies that span several messages on the wire come as one.
@@ -13,8 +13,8 @@ pub enum Message {
     Ack(AckMessage),
     /// Executions of the account's orders.
     Fills(FillsMessage),
-    /// What else happened to the account's open orders: they expired, met their own group, or were
-    /// triggered.
+    /// What else happened to the account's open orders: they expired, met their own group, were
+    /// triggered, or were pulled by the account's protection.
     Ended(EndedMessage),
     /// A message was refused before it was sequenced, and had no effect.
     Refused {
@@ -49,6 +49,15 @@ pub enum Message {
         sequence: SequenceNumber,
         /// Both lists.
         reference: Reference,
+    },
+    /// What the markets are like.
+    MarketStates {
+        /// Which question this answers.
+        request: u64,
+        /// The last sequence number that it includes.
+        sequence: SequenceNumber,
+        /// By market.
+        markets: Vec<MarketState>,
     },
     /// No frame of the nonce that was asked for is among the last ones.
     UnknownNonce {

@@ -62,7 +62,11 @@ impl Receiver {
                 let (nonce, reason) = Refused::parse(&bytes)?;
                 Message::Refused { nonce, reason }
             }
-            Kind::Balances | Kind::OpenOrders | Kind::Reference | Kind::UnknownNonce => {
+            Kind::Balances
+            | Kind::OpenOrders
+            | Kind::Reference
+            | Kind::MarketStates
+            | Kind::UnknownNonce => {
                 return Ok(self.joiner.take(kind, &bytes)?);
             }
             Kind::Hello | Kind::Welcome | Kind::Orders | Kind::Query | Kind::Tick => {

@@ -2,24 +2,27 @@
 //!
 //! Queries must not touch the engine's memory, and events must explain every balance. The follower
 //! serves both: it applies released outcomes to its own ledger and its own list of open orders, by
-//! the same verbs and the same integer products, and tests compare it with the engine's state.
+//! the same verbs and the same integer products, and tests compare it with the engine's state. It
+//! also keeps what the events say of the markets.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashMap;
 use ledger::{Ledger, Trade};
 use types::genesis::{Genesis, MarketSpec};
-use types::outcome::{BlockOutcome, Event, Fill, Party, Reduced};
-use types::wire::query::OpenOrder;
-use types::{AccountId, OrderId, SequenceNumber};
+use types::outcome::{BlockOutcome, Event, Fill, Indicative, Party, Reduced, StatusChanged};
+use types::wire::query::{IndicativePrice, MarketState, OpenOrder};
+use types::{AccountId, BaseLots, MarketId, OrderId, SequenceNumber};
 
-use crate::transition::needed;
+use crate::transition::{held, needed};
 
-/// Balances and open orders as of the last followed block.
+/// Balances, open orders and what the markets are like, as of the last followed block.
 #[derive(Debug)]
 pub struct Follower {
     ledger: Ledger,
     markets: Vec<MarketSpec>,
+    /// By market.
+    states: Vec<MarketState>,
     /// By account. Order ids are ours, so nobody can aim at this hash; it is never iterated into
     /// an answer without sorting.
     open: Vec<HashMap<OrderId, OpenOrder, BuildHasherDefault<OrderIdHasher>>>,
@@ -32,6 +35,7 @@ impl Follower {
         Self {
             ledger: Ledger::from_genesis(genesis),
             markets: genesis.markets().to_vec(),
+            states: (0..).zip(genesis.markets()).map(first_state).collect(),
             open: vec![HashMap::default(); genesis.accounts().len()],
             sequence: SequenceNumber::ZERO,
         }
@@ -76,6 +80,8 @@ impl Follower {
                     .ledger
                     .transfer(movement.from, movement.to, movement.asset, movement.amount)
                     .expect("only covered transfers happen"),
+                Event::StatusChanged(changed) => self.status_changed(&changed),
+                Event::Indicative(indicative) => self.indicative(&indicative),
             }
         }
         self.sequence = outcome.last_sequence;
@@ -102,6 +108,13 @@ impl Follower {
         orders
     }
 
+    /// What the markets are like, by id.
+    pub fn market_states(&self) -> &[MarketState] {
+        &self.states
+    }
+
+    /// The maker, and in an auction the taker, pay from what their orders hold; what an order holds
+    /// beyond the trade's price comes back first.
     fn fill(&mut self, fill: &Fill) {
         let trade = Trade {
             taker_side: fill.taker_side,
@@ -110,26 +123,45 @@ impl Follower {
             maker: fill.maker.account,
             taker: fill.taker.account,
         };
+        self.shrink(&fill.maker, fill.maker_remaining, fill, Pays::FromHeld);
+        if let Some(taker) = fill.auction {
+            self.shrink(&fill.taker, taker.remaining, fill, Pays::FromFree);
+        }
         let spec = &self.markets[fill.market.index()];
         let fees = self.ledger.settle(spec, &trade);
         assert_eq!(fees.maker_fee, fill.maker_fee, "fees follow from the fill");
         assert_eq!(fees.taker_fee, fill.taker_fee, "fees follow from the fill");
-        let orders = &mut self.open[fill.maker.account.index()];
-        if fill.maker_remaining.is_zero() {
-            orders.remove(&fill.maker.order_id);
-            self.ledger.order_closed(fill.maker.account);
-        } else {
-            let order = orders
-                .get_mut(&fill.maker.order_id)
-                .expect("makers are open orders");
-            order.remaining = fill.maker_remaining;
+        self.states[fill.market.index()].last = Some(fill.price);
+    }
+
+    /// An open order has filled: what it held for that and does not pay from there is free.
+    fn shrink(&mut self, owner: &Party, remaining: BaseLots, fill: &Fill, pays: Pays) {
+        let orders = &mut self.open[owner.account.index()];
+        let order = orders
+            .get_mut(&owner.order_id)
+            .expect("who fills is an open order");
+        order.remaining = remaining;
+        let spec = &self.markets[fill.market.index()];
+        let terms = (order.price, order.resting.stop);
+        let (asset, amount) = held(spec, order.side, terms, fill.quantity);
+        let excess = match pays {
+            Pays::FromHeld => amount - needed(spec, order.side, fill.price, fill.quantity).1,
+            Pays::FromFree => amount,
+        };
+        if !excess.is_zero() {
+            self.ledger.release(owner.account, asset, excess);
+        }
+        if remaining.is_zero() {
+            orders.remove(&owner.order_id);
+            self.ledger.order_closed(owner.account);
         }
     }
 
     /// An order's funds are held from here on.
     fn opened(&mut self, account: AccountId, order: OpenOrder) {
         let spec = &self.markets[order.market.index()];
-        let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
+        let terms = (order.price, order.resting.stop);
+        let (asset, amount) = held(spec, order.side, terms, order.remaining);
         self.ledger
             .hold(account, asset, amount)
             .expect("only covered orders are opened");
@@ -143,7 +175,8 @@ impl Follower {
             .remove(&owner.order_id)
             .expect("only open orders end");
         let spec = &self.markets[order.market.index()];
-        let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
+        let terms = (order.price, order.resting.stop);
+        let (asset, amount) = held(spec, order.side, terms, order.remaining);
         self.ledger.release(owner.account, asset, amount);
         self.ledger.order_closed(owner.account);
     }
@@ -156,9 +189,45 @@ impl Follower {
         assert_eq!(by, reduced.by, "sizes follow from what happened before");
         order.remaining = reduced.remaining;
         let spec = &self.markets[order.market.index()];
-        let (asset, amount) = needed(spec, order.side, order.price, by);
+        let terms = (order.price, order.resting.stop);
+        let (asset, amount) = held(spec, order.side, terms, by);
         self.ledger.release(reduced.owner.account, asset, amount);
     }
+
+    /// What an auction would have come to is past with it.
+    fn status_changed(&mut self, changed: &StatusChanged) {
+        let state = &mut self.states[changed.market.index()];
+        state.status = changed.status;
+        state.indicative = None;
+    }
+
+    fn indicative(&mut self, indicative: &Indicative) {
+        let price = indicative.price.map(|price| IndicativePrice {
+            price,
+            volume: indicative.volume,
+            surplus: indicative.surplus,
+        });
+        self.states[indicative.market.index()].indicative = price;
+    }
+}
+
+/// A market that has not traded.
+fn first_state((id, spec): (u16, &MarketSpec)) -> MarketState {
+    MarketState {
+        market: MarketId::new(id),
+        status: spec.limits.status,
+        last: None,
+        indicative: None,
+    }
+}
+
+/// Where the owner of an order that fills pays from.
+#[derive(Clone, Copy)]
+enum Pays {
+    /// A maker.
+    FromHeld,
+    /// A taker.
+    FromFree,
 }
 
 /// One multiplication: order ids are unique and ours, so nothing stronger is needed.
@@ -177,5 +246,73 @@ impl Hasher for OrderIdHasher {
 
     fn write_u64(&mut self, id: u64) {
         self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::Ticks;
+    use types::command::MarketStatus;
+    use types::genesis::development;
+    use types::outcome::EventRecord;
+
+    use super::*;
+
+    const SEQUENCE: SequenceNumber = SequenceNumber::new(3);
+    const MARKET: MarketId = MarketId::new(1);
+
+    /// Follows one event and compares what the market is like then: status and indicative price.
+    fn check(
+        follower: &mut Follower,
+        event: EventRecord,
+        status: MarketStatus,
+        indicative: Option<u64>,
+    ) {
+        follower.follow(&BlockOutcome {
+            last_sequence: SEQUENCE,
+            events: vec![event],
+            ..BlockOutcome::default()
+        });
+        let expected = MarketState {
+            market: MARKET,
+            status,
+            last: None,
+            indicative: indicative.map(|price| IndicativePrice {
+                price: Ticks::new(price),
+                volume: 7,
+                surplus: -8,
+            }),
+        };
+        assert_eq!(follower.market_states()[MARKET.index()], expected);
+    }
+
+    #[test]
+    fn an_indicative_price_is_forgotten_with_its_auction() {
+        let follower = &mut Follower::from_genesis(&development());
+        let changed = |status| {
+            EventRecord::from(&StatusChanged {
+                sequence: SEQUENCE,
+                market: MARKET,
+                status,
+            })
+        };
+        let indicative = |price: Option<u64>| {
+            EventRecord::from(&Indicative {
+                sequence: SEQUENCE,
+                market: MARKET,
+                price: price.map(Ticks::new),
+                volume: 7,
+                surplus: -8,
+            })
+        };
+        use MarketStatus::{Auction, Halted};
+        check(follower, changed(Auction), Auction, None);
+        check(follower, indicative(Some(5)), Auction, Some(5));
+        check(follower, indicative(Some(6)), Auction, Some(6));
+        check(follower, indicative(None), Auction, None);
+        check(follower, indicative(Some(6)), Auction, Some(6));
+        check(follower, changed(Halted), Halted, None);
+        let other = follower.market_states()[0];
+        assert_eq!((other.status, other.indicative), (MarketStatus::Open, None));
     }
 }

@@ -9,6 +9,7 @@
 //! | [`transition`] | `apply(view, command)`: the one meaning |
 //! | [`view`] | what a transition may see and touch, as traits that every executor implements |
 //! | [`market`] | one market's book and what stands beside it |
+//! | [`protection`] | how much the quotes of an account may trade before they are pulled |
 //! | [`state`] | ledger and markets of one network, at one point of the total order |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
@@ -24,6 +25,7 @@ pub mod follower;
 pub mod gate;
 pub mod market;
 pub mod market_data;
+pub mod protection;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use matching::{ArmedOrder, Book, Triggers};
+use types::command::MarketStatus;
 use types::limits::REMEMBERED_CANCELS_MAX;
 use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
 
@@ -19,21 +20,37 @@ pub struct MarketState {
     pub quotes: Quotes,
     /// Labels that were cancelled before their orders arrived.
     pub remembered: RememberedCancels,
-    /// Armed orders set off by the command at work; empty between commands.
-    pub(crate) due: VecDeque<ArmedOrder>,
+    /// What may happen.
+    pub status: MarketStatus,
+    /// What prices may not be too far from; `None`: there was no trade yet that a tick has seen.
+    pub reference: Option<Reference>,
+    /// When and whether an auction's price is to be published.
+    pub indicative: Indicative,
+    /// Orders set off by the command at work; empty between commands.
+    pub(crate) due: VecDeque<Due>,
     /// Scratch for finding them; empty between commands.
     pub(crate) due_ids: Vec<OrderId>,
 }
 
 impl MarketState {
-    /// An empty market.
-    pub fn new(hash_seed: u64) -> Self {
+    /// An empty market of this status.
+    pub fn new(hash_seed: u64, status: MarketStatus) -> Self {
+        let mut book = Book::new(hash_seed);
+        if status == MarketStatus::Auction {
+            book.collect();
+        }
         Self {
-            book: Book::new(hash_seed),
+            book,
             triggers: Triggers::new(),
             last_trade: None,
             quotes: Quotes::default(),
             remembered: RememberedCancels::default(),
+            status,
+            reference: None,
+            indicative: Indicative {
+                is_stale: status == MarketStatus::Auction,
+                ..Indicative::default()
+            },
             due: VecDeque::new(),
             due_ids: Vec::new(),
         }
@@ -45,6 +62,33 @@ impl MarketState {
             && (self.book.labelled(account, label).is_some()
                 || self.triggers.labelled(account, label).is_some())
     }
+}
+
+/// The price that a band lies around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The last trade as of then.
+    pub price: Ticks,
+    /// When it was taken.
+    pub since: LogTime,
+}
+
+/// The publishing of an auction's price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Indicative {
+    /// Whether the book has changed since it was published last.
+    pub is_stale: bool,
+    /// When it was published last in this auction; zero: not yet.
+    pub published_at: LogTime,
+}
+
+/// An order that a trade has set off and that has not entered yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    /// One that was armed: its funds are still held.
+    Armed(ArmedOrder),
+    /// One that rests, with a stop beside it.
+    Stop(OrderId),
 }
 
 /// The last quote set of each account. Orders that have ended since are still listed: whoever reads

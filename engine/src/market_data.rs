@@ -8,15 +8,18 @@
 //! | `Rested` | add: an iceberg shows its first part |
 //! | `Fill` | trade; then remove the maker, refresh it, or shrink it by what filled |
 //! | `Reduced` | shrink: hidden size goes first, so it shows the smaller of what it showed and what remains |
-//! | `Done` that was held | remove, if it rested: an armed order is held too, and nobody was shown it |
-//! | `Armed`, `Triggered`, `Transferred`, other `Done` | none: this is not on the book |
+//! | `Fill` in an auction | trade; then the same with the maker and with the taker, who rests too |
+//! | `Done` that was held, `Triggered` | remove, if it rested: an armed order is held too, and nobody was shown it |
+//! | `Armed`, `Transferred`, other `Done` | none: this is not on the book |
+//!
+//! What the market may do (`StatusChanged`, `Indicative`) is passed on.
 //!
 //! An order that is replaced leaves and rests again under its id; that needs no case of its own.
 
 use std::collections::BTreeMap;
 
-use matching::{BookEvent, Depth, ShownOrder, Traded};
-use types::outcome::{BlockOutcome, Event, Fill, Reduced, Rested};
+use matching::{BookEvent, Depth, Indication, ShownOrder, Traded};
+use types::outcome::{BlockOutcome, Event, Fill, Indicative, Reduced, Rested};
 use types::{BaseLots, MarketId, OrderId, SequenceNumber};
 
 /// The public view of all markets as of the last followed block.
@@ -68,7 +71,22 @@ impl MarketData {
                     let tell = |event: &BookEvent| sink(done.market, done.sequence, event);
                     self.market(done.market).remove(done.owner.order_id, tell);
                 }
-                Event::Done(_) | Event::Armed(_) | Event::Triggered(_) | Event::Transferred(_) => {}
+                // One with a stop beside it has rested until now.
+                Event::Triggered(triggered) => {
+                    let tell =
+                        |event: &BookEvent| sink(triggered.market, triggered.sequence, event);
+                    self.market(triggered.market)
+                        .remove(triggered.owner.order_id, tell);
+                }
+                Event::StatusChanged(changed) => {
+                    let event = BookEvent::StatusChanged(changed.status);
+                    sink(changed.market, changed.sequence, &event);
+                }
+                Event::Indicative(indicative) => {
+                    let event = BookEvent::Indicated(indication(&indicative));
+                    sink(indicative.market, indicative.sequence, &event);
+                }
+                Event::Done(_) | Event::Armed(_) | Event::Transferred(_) => {}
             }
         }
         self.sequence = outcome.last_sequence;
@@ -117,17 +135,34 @@ impl Market {
             taker_side: fill.taker_side,
             price: fill.price,
             quantity: fill.quantity,
+            in_auction: fill.auction.is_some(),
         };
         self.depth.trade(&traded, &mut sink);
-        if fill.maker_remaining.is_zero() {
-            self.remove(maker, sink);
-        } else if fill.maker_refreshed {
-            let display = self.displays[&maker];
-            let shown = display.min(fill.maker_remaining);
-            self.depth.refresh(maker, shown, sink);
+        let rests = (fill.maker_remaining, fill.maker_refreshed);
+        self.shrink(maker, fill.quantity, rests, &mut sink);
+        if let Some(taker) = fill.auction {
+            let rests = (taker.remaining, taker.refreshed);
+            self.shrink(fill.taker.order_id, fill.quantity, rests, &mut sink);
+        }
+    }
+
+    /// A resting order has filled by so much.
+    fn shrink(
+        &mut self,
+        order_id: OrderId,
+        by: BaseLots,
+        (remaining, refreshed): (BaseLots, bool),
+        sink: impl FnMut(&BookEvent),
+    ) {
+        if remaining.is_zero() {
+            self.remove(order_id, sink);
+        } else if refreshed {
+            let display = self.displays[&order_id];
+            let shown = display.min(remaining);
+            self.depth.refresh(order_id, shown, sink);
         } else {
-            let shown = self.shown(maker) - fill.quantity;
-            self.depth.shrink(maker, shown, sink);
+            let shown = self.shown(order_id) - by;
+            self.depth.shrink(order_id, shown, sink);
         }
     }
 
@@ -147,4 +182,12 @@ impl Market {
         let order = self.depth.order(order_id);
         order.expect("only resting orders fill and shrink").shown
     }
+}
+
+fn indication(indicative: &Indicative) -> Option<Indication> {
+    Some(Indication {
+        price: indicative.price?,
+        volume: indicative.volume,
+        surplus: indicative.surplus,
+    })
 }

@@ -23,7 +23,7 @@ pub fn execute(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
             Entry::Tick(time) => {
                 let now = state.position().time.max(*time);
                 state.position_mut().time = now;
-                transition::expire(state, sequence, now, &mut outcome.events);
+                transition::tick(state, sequence, now, &mut outcome.events);
             }
             Entry::Frame(sequenced) => execute_frame(state, sequenced, sequence, outcome),
         }

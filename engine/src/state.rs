@@ -2,15 +2,17 @@
 
 use ledger::Ledger;
 use types::auth::FrameKey;
-use types::command::{Crossing, Immediate, OrderKind, TimeInForce};
+use types::command::{Crossing, Immediate, MarketStatus, OrderKind, StopLeg, TimeInForce};
 use types::genesis::{Genesis, MarketSpec};
+use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
 use types::{
     AccountId, AssetId, Atoms, GroupId, Height, LogTime, MarketId, SequenceNumber, Side, Ticks,
 };
 
 use crate::market::MarketState;
-use crate::transition::needed;
+use crate::protection::{Protections, Scope};
+use crate::transition::held;
 use crate::view::{MarketView, StateView};
 
 const STATE_CONTEXT: &str = "keel 2026-11-23 engine state";
@@ -22,7 +24,10 @@ pub struct State {
     /// By account; never changes after genesis, and kept beside the ledger so that a fill can move
     /// balances while the book asks who belongs together.
     groups: Vec<GroupId>,
+    /// Who may open and close markets, by id; never changes after genesis.
+    operators: Vec<AccountId>,
     markets: Vec<Market>,
+    protections: Protections,
     position: Position,
     frame_key: FrameKey,
 }
@@ -52,7 +57,7 @@ impl State {
     pub fn from_genesis(genesis: &Genesis, hash_seed: u64) -> Self {
         let market = |spec: &MarketSpec| Market {
             spec: *spec,
-            state: MarketState::new(hash_seed),
+            state: MarketState::new(hash_seed, spec.limits.status),
         };
         Self {
             ledger: Ledger::from_genesis(genesis),
@@ -61,7 +66,14 @@ impl State {
                 .iter()
                 .map(|account| account.group)
                 .collect(),
+            operators: (0..)
+                .map(AccountId::new)
+                .zip(genesis.accounts())
+                .filter(|(_, account)| account.operator)
+                .map(|(id, _)| id)
+                .collect(),
             markets: genesis.markets().iter().map(market).collect(),
+            protections: Protections::default(),
             position: Position {
                 height: Height::ZERO,
                 sequence: SequenceNumber::ZERO,
@@ -109,11 +121,28 @@ impl State {
         })
     }
 
-    /// When the next open order expires; `None` if none does. A tick at or after it takes it off.
-    pub fn next_expiry(&self) -> Option<LogTime> {
+    /// All protections.
+    pub const fn protections(&self) -> &Protections {
+        &self.protections
+    }
+
+    /// When a tick has something to do, be it in the past: an open order expires, or an auction's
+    /// price is to be published. `None`: nothing waits for time.
+    pub fn next_due(&self) -> Option<LogTime> {
         let states = self.markets.iter().map(|market| &market.state);
         states
-            .flat_map(|state| [state.book.next_expiry(), state.triggers.next_expiry()])
+            .flat_map(|state| {
+                let indicative = state.indicative;
+                let published_at = indicative.published_at.get();
+                // No tick is later than the end of time.
+                let due_at = published_at.checked_add(INDICATIVE_INTERVAL_NS);
+                let is_due = state.status == MarketStatus::Auction && indicative.is_stale;
+                [
+                    state.book.next_expiry(),
+                    state.triggers.next_expiry(),
+                    due_at.filter(|_| is_due).map(LogTime::new),
+                ]
+            })
             .flatten()
             .min()
     }
@@ -135,6 +164,7 @@ impl State {
                 }
             }
         }
+        digest_protections(&self.protections, &mut hasher);
         Digest::new(*hasher.finalize().as_bytes())
     }
 
@@ -143,10 +173,10 @@ impl State {
     pub fn assert_invariants(&self) {
         let assets = usize::from(self.ledger.asset_count());
         let accounts = self.ledger.account_count();
-        let mut held = vec![Atoms::ZERO; accounts as usize * assets];
+        let mut holds = vec![Atoms::ZERO; accounts as usize * assets];
         let mut open = vec![0u32; accounts as usize];
         let mut count = |account: AccountId, (asset, amount): (AssetId, Atoms)| {
-            held[account.index() * assets + asset.index()] += amount;
+            holds[account.index() * assets + asset.index()] += amount;
             open[account.index()] += 1;
         };
         for (_, spec, state) in self.market_states() {
@@ -157,25 +187,34 @@ impl State {
                 .into_iter()
                 .flat_map(|side| state.book.orders(side))
             {
+                let terms = (order.price, order.stop);
                 count(
                     order.account,
-                    needed(spec, order.side, order.price, order.remaining),
+                    held(spec, order.side, terms, order.remaining),
                 );
             }
             for order in state.triggers.orders() {
-                count(
-                    order.account,
-                    needed(spec, order.side, order.price, order.quantity),
-                );
+                let stop = order.kind.resting().unwrap_or_default().stop;
+                let terms = (order.price, stop);
+                count(order.account, held(spec, order.side, terms, order.quantity));
             }
+            assert_stops(state);
+            let is_collecting = state.book.is_collecting();
+            assert!(is_collecting || state.status != MarketStatus::Auction);
+            let is_closed = !matches!(state.status, MarketStatus::Open | MarketStatus::PostOnly);
+            assert!(
+                !is_collecting || is_closed,
+                "an open market does not collect"
+            );
         }
+        assert!(!self.protections.has_tripped(), "nobody waits to be pulled");
         for account in (0..accounts).map(AccountId::new) {
             assert_eq!(self.ledger.open_orders(account), open[account.index()]);
             for asset in 0..self.ledger.asset_count() {
                 let asset = AssetId::new(asset);
                 assert_eq!(
                     self.ledger.balance(account, asset).held,
-                    held[account.index() * assets + asset.index()],
+                    holds[account.index() * assets + asset.index()],
                     "held of account {account}, asset {asset}"
                 );
             }
@@ -199,12 +238,21 @@ impl StateView for State {
             spec,
             groups: &self.groups,
             state,
+            protections: &mut self.protections,
             funds: &mut self.ledger,
         })
     }
 
     fn market_count(&self) -> u16 {
         u16::try_from(self.markets.len()).expect("limited by the genesis")
+    }
+
+    fn is_operator(&self, account: AccountId) -> bool {
+        self.operators.binary_search(&account).is_ok()
+    }
+
+    fn protections(&mut self) -> &mut Protections {
+        &mut self.protections
     }
 }
 
@@ -214,6 +262,12 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         hasher.update(&number.to_le_bytes());
     };
     number(state.last_trade.map_or(0, Ticks::get));
+    number(state.status as u64);
+    number(state.book.is_collecting().into());
+    number(state.reference.map_or(0, |reference| reference.price.get()));
+    number(state.reference.map_or(0, |reference| reference.since.get()));
+    number(state.indicative.is_stale.into());
+    number(state.indicative.published_at.get());
     for side in Side::BOTH {
         number(state.book.orders(side).count() as u64);
         for order in state.book.orders(side) {
@@ -226,6 +280,8 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
             number(order.display.get());
             number(order.shown.get());
             number(order.expires_at.get());
+            number(order.protected.into());
+            stop_numbers(order.stop).into_iter().for_each(&mut number);
         }
     }
     number(state.triggers.len().into());
@@ -243,6 +299,8 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         let resting = order.kind.resting().unwrap_or_default();
         number(resting.display.get());
         number(resting.expires_at.get());
+        number(resting.protected.into());
+        stop_numbers(resting.stop).into_iter().for_each(&mut number);
     }
     for (account, set) in state.quotes.iter() {
         number(account.get().into());
@@ -257,6 +315,52 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         number(label.get());
         number(until.get());
     }
+}
+
+/// A stop as numbers; no stop has a trigger of zero.
+fn stop_numbers(stop: Option<StopLeg>) -> [u64; 3] {
+    stop.map_or([0; 3], |stop| {
+        let self_trade = stop.self_trade as u64;
+        [stop.trigger.get(), stop.limit.get(), self_trade]
+    })
+}
+
+fn digest_protections(protections: &Protections, hasher: &mut blake3::Hasher) {
+    for (account, market, scope, count) in protections.iter() {
+        let group = match scope {
+            Scope::Market(_) => 0,
+            Scope::Group(group) => group.into(),
+        };
+        for number in [
+            account.get().into(),
+            market.get().into(),
+            group,
+            count.limits.window_ns,
+            count.limits.fills,
+            count.limits.lots.get(),
+            count.since.get(),
+            count.fills,
+            count.is_tripped.into(),
+        ] {
+            hasher.update(&u64::to_le_bytes(number));
+        }
+        for number in [
+            count.limits.notional.get(),
+            count.lots,
+            count.notional.get(),
+        ] {
+            hasher.update(&number.to_le_bytes());
+        }
+    }
+}
+
+/// Exactly the stops beside resting orders wait for a price.
+fn assert_stops(state: &MarketState) {
+    let orders = Side::BOTH
+        .into_iter()
+        .flat_map(|side| state.book.orders(side));
+    let stops = orders.filter(|order| order.stop.is_some()).count();
+    assert_eq!(state.triggers.stop_count(), stops);
 }
 
 /// How an armed order will enter, as a number of its own.

@@ -10,6 +10,7 @@ use types::genesis::MarketSpec;
 use types::{AccountId, AssetId, Atoms, GroupId, MarketId};
 
 use crate::market::MarketState;
+use crate::protection::Protections;
 
 /// Accounts and balances, as a transition may use them.
 pub trait Funds {
@@ -53,6 +54,8 @@ pub struct MarketView<'a, F> {
     pub groups: &'a [GroupId],
     /// Its book and what stands beside it.
     pub state: &'a mut MarketState,
+    /// How much quotes may trade.
+    pub protections: &'a mut Protections,
     /// The accounts.
     pub funds: &'a mut F,
 }
@@ -70,6 +73,12 @@ pub trait StateView {
 
     /// Markets are numbered from 0 to this.
     fn market_count(&self) -> u16;
+
+    /// Whether the account may open and close markets.
+    fn is_operator(&self, account: AccountId) -> bool;
+
+    /// How much quotes may trade.
+    fn protections(&mut self) -> &mut Protections;
 }
 
 impl Funds for Ledger {

@@ -257,7 +257,7 @@ impl From<BookSnapshot> for Known {
 impl Known {
     fn apply(&mut self, event: &BookEvent) {
         match event {
-            BookEvent::Traded(_) => {}
+            BookEvent::Traded(_) | BookEvent::StatusChanged(_) | BookEvent::Indicated(_) => {}
             BookEvent::Added(order) => self.orders.push(*order),
             BookEvent::Shrunk(order) => {
                 let place = self.place(order);
@@ -317,6 +317,7 @@ impl Reached {
     fn count(&mut self, outcome: &BlockOutcome) {
         for record in &outcome.events {
             let what = match record.event() {
+                Event::Fill(fill) if fill.auction.is_some() => "fill in auction",
                 Event::Fill(fill) if fill.maker_refreshed => "iceberg refreshed",
                 Event::Fill(fill) if self.icebergs.contains(&fill.maker.order_id) => "iceberg fill",
                 Event::Fill(_) => "fill",
@@ -330,8 +331,11 @@ impl Reached {
                     "armed"
                 }
                 Event::Triggered(triggered) => {
-                    self.armed.remove(&triggered.owner.order_id);
-                    "triggered"
+                    if self.armed.remove(&triggered.owner.order_id) {
+                        "triggered"
+                    } else {
+                        "stop set off"
+                    }
                 }
                 Event::Reduced(reduced) if self.icebergs.contains(&reduced.owner.order_id) => {
                     "iceberg reduced"
@@ -342,6 +346,8 @@ impl Reached {
                 Event::Done(done) if done.held => done.reason.name(),
                 Event::Done(_) => "never rested",
                 Event::Transferred(_) => "transferred",
+                Event::StatusChanged(_) => "status changed",
+                Event::Indicative(_) => "indicative",
             };
             self.what.insert(what);
         }
@@ -365,6 +371,11 @@ impl Reached {
             "self_trade",
             "replaced",
             "never rested",
+            "fill in auction",
+            "stop set off",
+            "protection",
+            "status changed",
+            "indicative",
         ] {
             assert!(self.what.contains(what), "never reached: {what}");
         }

@@ -3,9 +3,10 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 
+use crate::fuses::Fuses;
 use crate::{Reached, agreed, draw};
-use matching::{Book, Level, Meeting, NaiveBook, RestingOrder, Stopped, Taken, Taker};
-use types::command::SelfTrade;
+use matching::{Book, Indication, Level, Meeting, NaiveBook, RestingOrder, Stopped, Taken, Taker};
+use types::command::{SelfTrade, StopLeg};
 use types::limits::QUANTITY_LOTS_MAX;
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
@@ -25,6 +26,17 @@ pub const REACHES: &[&str] = &[
     "reduced",
     "all cancelled",
     "expired",
+    "pulled",
+    "pulled at once",
+    "stop attached",
+    "protected",
+    "requeued",
+    "collecting",
+    "crossed",
+    "crossing",
+    "crossing refreshed",
+    "uncrossed",
+    "uncrossed in part",
 ];
 
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -62,6 +74,30 @@ enum Operation {
         #[arbitrary(with = draw::count)]
         max: u32,
     },
+    /// A resting order goes to the back of the queue, with so much open.
+    Requeue {
+        #[arbitrary(with = draw::order_id)]
+        order_id: OrderId,
+        #[arbitrary(with = draw::price)]
+        price: Ticks,
+        #[arbitrary(with = draw::lots)]
+        remaining: BaseLots,
+    },
+    /// An account may fill so many lots before its protected orders go.
+    Protect {
+        #[arbitrary(with = draw::account)]
+        account: AccountId,
+        #[arbitrary(with = draw::lots)]
+        lots: BaseLots,
+    },
+    /// An account's protected orders go.
+    Pull(#[arbitrary(with = draw::account)] AccountId),
+    /// An auction begins.
+    Collect,
+    /// Asks what an auction would come to.
+    Indicate(#[arbitrary(with = draw::price_or_none)] Option<Ticks>),
+    /// An auction goes on to its end, or by so many steps.
+    Uncross(#[arbitrary(with = draw::count)] u32),
 }
 
 /// An order before it is known what the book makes of it.
@@ -85,6 +121,10 @@ struct Order {
     display: BaseLots,
     #[arbitrary(with = draw::time_or_never)]
     expires_at: LogTime,
+    #[arbitrary(with = draw::legal_stop)]
+    stop: Option<StopLeg>,
+    /// If it hides nothing.
+    protected: bool,
 }
 
 /// How an order takes.
@@ -116,6 +156,7 @@ pub fn run(input: &[u8]) -> Reached {
 struct Pair {
     book: Book,
     naive: NaiveBook,
+    fuses: Fuses,
     reached: Reached,
 }
 
@@ -124,6 +165,7 @@ impl Pair {
         Self {
             book: Book::new(hash_seed),
             naive: NaiveBook::new(),
+            fuses: Fuses::default(),
             reached: Reached::new(),
         }
     }
@@ -143,24 +185,25 @@ impl Pair {
                 account,
                 side,
                 prices,
-            } => {
-                let [mut fast, mut naive] = [Vec::new(), Vec::new()];
-                agreed(
-                    (self.book).cancel_all(account, side, prices, |order| fast.push(*order)),
-                    (self.naive).cancel_all(account, side, prices, |order| naive.push(*order)),
-                );
-                let cancelled = agreed(fast, naive);
-                self.reach(!cancelled.is_empty(), "all cancelled");
+            } => self.cancel_all(account, side, prices),
+            Operation::Expire { now, max } => self.expire(now, max),
+            Operation::Requeue {
+                order_id,
+                price,
+                remaining,
+            } => self.requeue(order_id, price, remaining),
+            Operation::Protect { account, lots } => {
+                self.fuses.insert(account, lots);
+                self.reach(true, "protected");
             }
-            Operation::Expire { now, max } => {
-                let [mut fast, mut naive] = [Vec::new(), Vec::new()];
-                agreed(
-                    (self.book).expire(now, max, |order| fast.push(*order)),
-                    (self.naive).expire(now, max, |order| naive.push(*order)),
-                );
-                let expired = agreed(fast, naive);
-                self.reach(!expired.is_empty(), "expired");
+            Operation::Pull(account) => self.pull(account),
+            Operation::Collect => {
+                self.book.collect();
+                self.naive.collect();
+                self.reach(true, "collecting");
             }
+            Operation::Indicate(last) => drop(self.indicate(last)),
+            Operation::Uncross(crossings_max) => self.uncross(crossings_max),
         }
     }
 
@@ -177,21 +220,26 @@ impl Pair {
             display: order.display,
             shown: BaseLots::ZERO,
             expires_at: order.expires_at,
+            stop: order.stop,
+            protected: order.protected && order.display.is_zero(),
         };
         let labelled = self.naive.labelled(order.account, order.label);
         let is_legal = resting.quantity.get() <= QUANTITY_LOTS_MAX
-            && !self.naive.crosses(order.side, order.price)
+            && (self.naive.is_collecting() || !self.naive.crosses(order.side, order.price))
             && self.naive.order(order.order_id).is_none()
             && labelled.is_none();
         if is_legal {
             self.book.rest(&resting);
             self.naive.rest(&resting);
             self.reach(true, "rested");
+            self.reach(resting.stop.is_some(), "stop attached");
         }
     }
 
     fn place(&mut self, order: Order, terms: Terms) {
-        let taken = self.take(&taker(&order, terms));
+        let Some(taken) = self.take(&taker(&order, terms)) else {
+            return;
+        };
         if taken.stopped.is_none() && !taken.remaining.is_zero() {
             self.rest(Order {
                 remaining: taken.remaining,
@@ -201,14 +249,24 @@ impl Pair {
         }
     }
 
-    fn take(&mut self, taker: &Taker) -> Taken {
+    /// `None`: in an auction nobody takes.
+    fn take(&mut self, taker: &Taker) -> Option<Taken> {
+        if self.naive.is_collecting() {
+            return None;
+        }
         let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        let mut fuses = [(); 2].map(|()| self.fuses.clone());
+        let [one, two] = &mut fuses;
         let taken = agreed(
-            (self.book).take(taker, group_of, |meeting| fast.push(*meeting)),
-            (self.naive).take(taker, group_of, |meeting| naive.push(*meeting)),
+            (self.book).take(taker, group_of, one, |meeting| fast.push(*meeting)),
+            (self.naive).take(taker, group_of, two, |meeting| naive.push(*meeting)),
         );
+        let [one, two] = fuses;
+        self.fuses = agreed(one, two);
         let meetings = agreed(fast, naive);
-        assert_eq!(taken.fills as usize, meetings.len());
+        let pulled = |meeting: &&Meeting| matches!(meeting, Meeting::Pulled(_));
+        let pulled = meetings.iter().filter(pulled).count();
+        assert_eq!(taken.fills as usize, meetings.len() - pulled);
         assert!(taken.fills <= taker.fills_max);
         for meeting in meetings {
             self.reached.insert(match meeting {
@@ -219,17 +277,21 @@ impl Pair {
                 Meeting::Expired(_) => "expired in the way",
                 Meeting::SelfTradeCancelled(_) => "maker cancelled",
                 Meeting::SelfTradeReduced { .. } => "maker reduced",
+                Meeting::Pulled(_) => "pulled",
             });
         }
         self.reach(taken.stopped == Some(Stopped::FillLimit), "fill limit");
         self.reach(taken.stopped == Some(Stopped::SelfTrade), "self trade");
-        taken
+        Some(taken)
     }
 
     fn ask(&mut self, taker: &Taker) {
+        if self.naive.is_collecting() {
+            return;
+        }
         let fillable = agreed(
-            self.book.fillable(taker, group_of),
-            self.naive.fillable(taker, group_of),
+            (self.book).fillable(taker, group_of, &mut self.fuses.clone()),
+            (self.naive).fillable(taker, group_of, &mut self.fuses.clone()),
         );
         self.reach(fillable, "fillable");
         self.reach(!fillable, "not fillable");
@@ -246,6 +308,93 @@ impl Pair {
         }
     }
 
+    fn cancel_all(
+        &mut self,
+        account: AccountId,
+        side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
+    ) {
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.book).cancel_all(account, side, prices, |order| fast.push(*order)),
+            (self.naive).cancel_all(account, side, prices, |order| naive.push(*order)),
+        );
+        let cancelled = agreed(fast, naive);
+        self.reach(!cancelled.is_empty(), "all cancelled");
+    }
+
+    fn expire(&mut self, now: LogTime, max: u32) {
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.book).expire(now, max, |order| fast.push(*order)),
+            (self.naive).expire(now, max, |order| naive.push(*order)),
+        );
+        let expired = agreed(fast, naive);
+        self.reach(!expired.is_empty(), "expired");
+    }
+
+    /// At another price only if that crosses nothing.
+    fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
+        let Some(order) = self.naive.order(order_id) else {
+            return;
+        };
+        let crosses = !self.naive.is_collecting() && self.naive.crosses(order.side, price);
+        let price = if crosses { order.price } else { price };
+        if (order.filled() + remaining).get() <= QUANTITY_LOTS_MAX {
+            self.book.requeue(order_id, price, remaining);
+            self.naive.requeue(order_id, price, remaining);
+            self.reach(true, "requeued");
+        }
+    }
+
+    fn pull(&mut self, account: AccountId) {
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.book).pull(account, |order| fast.push(*order)),
+            (self.naive).pull(account, |order| naive.push(*order)),
+        );
+        let pulled = agreed(fast, naive);
+        self.reach(!pulled.is_empty(), "pulled at once");
+    }
+
+    fn indicate(&mut self, last: Option<Ticks>) -> Option<Indication> {
+        let indication = agreed(self.book.indication(last), self.naive.indication(last));
+        self.reach(indication.is_some(), "crossed");
+        indication
+    }
+
+    /// Whoever continues finds the same price, and what is left of the volume.
+    fn uncross(&mut self, crossings_max: u32) {
+        let whole = self.indicate(None);
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.book).uncross(crossings_max, |crossing| fast.push(*crossing)),
+            (self.naive).uncross(crossings_max, |crossing| naive.push(*crossing)),
+        );
+        let crossings = agreed(fast, naive);
+        let Some(whole) = whole else {
+            assert!(crossings.is_empty() && !self.naive.is_collecting());
+            return;
+        };
+        let mut volume = 0;
+        for crossing in &crossings {
+            assert!(crossing.ask.price <= whole.price && whole.price <= crossing.bid.price);
+            volume += u128::from(crossing.quantity.get());
+            self.reach(true, "crossing");
+            self.reach(crossing.refreshed.contains(&true), "crossing refreshed");
+        }
+        let rest = self.indicate(Some(whole.price));
+        self.reach(rest.is_none(), "uncrossed");
+        self.reach(rest.is_some() && volume > 0, "uncrossed in part");
+        agreed(self.naive.is_collecting(), rest.is_some());
+        let rest = rest.unwrap_or(Indication { volume: 0, ..whole });
+        let expected = Indication {
+            volume: whole.volume - volume,
+            ..whole
+        };
+        assert_eq!(rest, expected, "what is left of the auction");
+    }
+
     fn reach(&mut self, happened: bool, what: &'static str) {
         if happened {
             self.reached.insert(what);
@@ -257,6 +406,10 @@ impl Pair {
         agreed(
             (book.len(), book.is_empty(), book.is_full()),
             (naive.len(), naive.is_empty(), naive.is_full()),
+        );
+        agreed(
+            (book.is_collecting(), book.is_crossed()),
+            (naive.is_collecting(), naive.is_crossed()),
         );
         let mut next_expiry = None;
         for side in Side::BOTH {
@@ -327,6 +480,8 @@ mod tests {
             filled: BaseLots::ZERO,
             display: BaseLots::ZERO,
             expires_at: LogTime::ZERO,
+            stop: None,
+            protected: false,
         });
         pair.assert_same();
         pair.book.cancel(OrderId::new(1));

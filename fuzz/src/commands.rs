@@ -2,6 +2,7 @@
 //! state must be sound, funds conserved, each executed command answered once, and whoever follows
 //! events must have the same balances, open orders and depth as the state itself.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
@@ -12,12 +13,14 @@ use engine::State;
 use engine::follower::Follower;
 use engine::market_data::MarketData;
 use engine::sequential::execute;
-use matching::{ShownLevel, ShownOrder};
+use matching::{BookEvent, ShownLevel, ShownOrder};
 use types::auth::AuthenticFrame;
 use types::block::{Block, Entry, SequencedFrame};
-use types::genesis::{Genesis, GenesisAccount, development};
+use types::command::{MarketStatus, StopLeg};
+use types::genesis::{Genesis, GenesisAccount, MarketLimits, PriceBand, development};
 use types::outcome::{BlockOutcome, DoneReason, Event, EventRecord, FrameVerdict};
 use types::wire::orders::{FrameHeader, OrdersFrame};
+use types::wire::query::IndicativePrice;
 use types::{
     AccountId, AssetId, Atoms, BaseLots, Command, FeeRate, GroupId, KeyEpoch, KeyId, LogTime,
     Nonce, OrderId, RejectReason, Side,
@@ -49,6 +52,22 @@ pub const REACHES: &[&str] = &[
     "CANCELLED_BEFORE",
     "STALE_QUOTE_SET",
     "ALREADY_FILLED",
+    "stop rested",
+    "stop set off",
+    "protection",
+    "status changed",
+    "indicative",
+    "nothing to indicate",
+    "fill in auction",
+    "NOT_OPERATOR",
+    "NOTIONAL_TOO_SMALL",
+    "INVALID_DISPLAY",
+    "INVALID_TRIGGER",
+    "INVALID_PROTECTION",
+    "MARKET_STATUS",
+    "PROTECTION_TRIPPED",
+    "PRICE_OUT_OF_BAND",
+    "TOO_MANY_OPEN_ORDERS",
 ];
 
 /// What comes next in the total order.
@@ -104,9 +123,9 @@ fn run_on(input: &[u8], followed: &Genesis) -> Reached {
     exchange.reached
 }
 
-/// Two markets, one of which rebates, with fees that never divide evenly; four accounts, of which
-/// two have so little that funds run out, and two so much that they never do. Accounts 0 and 1
-/// belong together.
+/// Two markets, one of which rebates, with fees that never divide evenly, and has limits of its own;
+/// four accounts, of which two have so little that funds run out, and two so much that they never
+/// do. Accounts 0 and 1 belong together, and the last is an operator.
 static GENESIS: LazyLock<Genesis> = LazyLock::new(|| genesis(-33_333));
 
 fn genesis(maker_fee: i32) -> Genesis {
@@ -114,12 +133,22 @@ fn genesis(maker_fee: i32) -> Genesis {
     let mut markets = development.markets().to_vec();
     markets[0].maker_fee = FeeRate::new(maker_fee).expect("a legal fee");
     markets[0].taker_fee = FeeRate::new(77_777).expect("a legal fee");
+    markets[0].limits = MarketLimits {
+        notional_min: Atoms::new(200),
+        open_orders_max: 8,
+        band: Some(PriceBand {
+            width_ppm: 40_000,
+            interval_ms: 0,
+        }),
+        ..MarketLimits::NONE
+    };
     let accounts = development.accounts().iter().zip(0..draw::ACCOUNTS);
     let account = |(account, id): (&GenesisAccount, u32)| {
         let amount = Atoms::new(if id % 2 == 0 { 20_000 } else { 1 << 90 });
         GenesisAccount {
             balances: (0..3).map(|asset| (AssetId::new(asset), amount)).collect(),
             group: GroupId::new(id.max(1)),
+            operator: id == draw::ACCOUNTS - 1,
             ..account.clone()
         }
     };
@@ -137,6 +166,10 @@ struct Exchange {
     state: State,
     follower: Follower,
     data: MarketData,
+    /// By market, as the public was told.
+    told: [MarketStatus; 2],
+    /// Orders that were armed: who else is set off has rested until then.
+    armed: BTreeSet<OrderId>,
     nonces: [u64; draw::ACCOUNTS as usize],
     last: Option<OrdersFrame>,
     outcome: BlockOutcome,
@@ -149,6 +182,8 @@ impl Exchange {
             state: State::from_genesis(&GENESIS, 7),
             follower: Follower::from_genesis(followed),
             data: MarketData::new(2),
+            told: [MarketStatus::Open; 2],
+            armed: BTreeSet::new(),
             nonces: [0; draw::ACCOUNTS as usize],
             last: None,
             outcome: BlockOutcome::default(),
@@ -218,8 +253,13 @@ impl Exchange {
         self.state.assert_invariants();
         self.follower.follow(&self.outcome);
         self.assert_follows();
-        self.data.follow(&self.outcome, |_, _, _| ());
+        self.data.follow(&self.outcome, |market, _, event| {
+            if let BookEvent::StatusChanged(status) = event {
+                self.told[market.index()] = *status;
+            }
+        });
         self.assert_shows();
+        self.assert_status();
         self.reach();
     }
 
@@ -254,20 +294,42 @@ impl Exchange {
                 );
             }
             agreed(followed.open_orders(account), ledger.open_orders(account));
-            let mut open: Vec<(OrderId, BaseLots)> = Vec::new();
-            for (_, _, market) in self.state.market_states() {
-                let resting = market.book.orders_of(account);
-                open.extend(resting.map(|order| (order.order_id, order.remaining)));
-                let armed = market.triggers.orders();
-                let armed = armed.filter(|order| order.account == account);
-                open.extend(armed.map(|order| (order.order_id, order.quantity)));
-            }
-            open.sort_unstable();
             let followed = self.follower.open_orders(account);
-            let followed = followed.iter();
-            let followed = followed.map(|order| (order.order_id, order.remaining));
-            agreed(followed.collect(), open);
+            let followed = followed.iter().map(|order| Open {
+                order_id: order.order_id,
+                remaining: order.remaining,
+                stop: order.resting.stop,
+                protected: order.resting.protected,
+            });
+            agreed(followed.collect(), self.open_orders(account));
         }
+    }
+
+    /// An account's open orders, oldest first.
+    fn open_orders(&self, account: AccountId) -> Vec<Open> {
+        let mut open = Vec::new();
+        for (_, _, market) in self.state.market_states() {
+            let resting = market.book.orders_of(account);
+            open.extend(resting.map(|order| Open {
+                order_id: order.order_id,
+                remaining: order.remaining,
+                stop: order.stop,
+                protected: order.protected,
+            }));
+            let armed = market.triggers.orders();
+            let armed = armed.filter(|order| order.account == account);
+            open.extend(armed.map(|order| {
+                let resting = order.kind.resting().unwrap_or_default();
+                Open {
+                    order_id: order.order_id,
+                    remaining: order.quantity,
+                    stop: resting.stop,
+                    protected: resting.protected,
+                }
+            }));
+        }
+        open.sort_unstable_by_key(|order| order.order_id);
+        open
     }
 
     fn assert_shows(&self) {
@@ -291,6 +353,31 @@ impl Exchange {
         }
     }
 
+    /// Whoever follows knows status and last trade, and what an auction would come to unless its
+    /// book has changed since that was published.
+    fn assert_status(&self) {
+        let followed = self.follower.market_states();
+        assert_eq!(followed.len(), self.told.len());
+        for ((id, _, market), followed) in self.state.market_states().zip(followed) {
+            agreed(
+                (followed.market, followed.status, followed.last),
+                (id, market.status, market.last_trade),
+            );
+            agreed(self.told[id.index()], market.status);
+            if market.status != MarketStatus::Auction {
+                agreed(followed.indicative, None);
+            } else if !market.indicative.is_stale {
+                let indication = market.book.indication(market.last_trade);
+                let expected = indication.map(|indication| IndicativePrice {
+                    price: indication.price,
+                    volume: indication.volume,
+                    surplus: indication.surplus,
+                });
+                agreed(followed.indicative, expected);
+            }
+        }
+    }
+
     fn reach(&mut self) {
         let outcome = &self.outcome;
         let verdicts = outcome.frames.iter().map(|frame| match frame.verdict {
@@ -304,14 +391,38 @@ impl Exchange {
             reason.map_or("accepted", RejectReason::name)
         });
         self.reached.extend(answers);
-        let events = outcome.events.iter();
-        self.reached
-            .extend(events.clone().map(|record| name(&record.event())));
-        if events
-            .map(EventRecord::event)
-            .any(|event| self.is_iceberg_reduced(&event))
-        {
-            self.reached.insert("iceberg reduced");
+        let events = outcome.events.iter().map(EventRecord::event);
+        for event in events.collect::<Vec<Event>>() {
+            let name = self.name(&event);
+            self.reached.insert(name);
+            if self.is_iceberg_reduced(&event) {
+                self.reached.insert("iceberg reduced");
+            }
+        }
+    }
+
+    fn name(&mut self, event: &Event) -> &'static str {
+        match event {
+            Event::Fill(fill) if fill.auction.is_some() => "fill in auction",
+            Event::Fill(fill) if fill.maker_refreshed => "refreshed",
+            Event::Fill(_) => "fill",
+            Event::Rested(rested) if rested.resting.stop.is_some() => "stop rested",
+            Event::Rested(_) => "rested",
+            Event::Armed(armed) => {
+                self.armed.insert(armed.owner.order_id);
+                "armed"
+            }
+            Event::Triggered(triggered) if self.armed.remove(&triggered.owner.order_id) => {
+                "triggered"
+            }
+            Event::Triggered(_) => "stop set off",
+            Event::Reduced(reduced) if reduced.reason == DoneReason::SelfTrade => "decremented",
+            Event::Reduced(_) => "reduced",
+            Event::Done(done) => done.reason.name(),
+            Event::Transferred(_) => "transferred",
+            Event::StatusChanged(_) => "status changed",
+            Event::Indicative(indicative) if indicative.price.is_none() => "nothing to indicate",
+            Event::Indicative(_) => "indicative",
         }
     }
 
@@ -326,18 +437,13 @@ impl Exchange {
     }
 }
 
-const fn name(event: &Event) -> &'static str {
-    match event {
-        Event::Fill(fill) if fill.maker_refreshed => "refreshed",
-        Event::Fill(_) => "fill",
-        Event::Rested(_) => "rested",
-        Event::Armed(_) => "armed",
-        Event::Triggered(_) => "triggered",
-        Event::Reduced(reduced) if matches!(reduced.reason, DoneReason::SelfTrade) => "decremented",
-        Event::Reduced(_) => "reduced",
-        Event::Done(done) => done.reason.name(),
-        Event::Transferred(_) => "transferred",
-    }
+/// An open order, as far as one who follows events must know it.
+#[derive(Debug, PartialEq, Eq)]
+struct Open {
+    order_id: OrderId,
+    remaining: BaseLots,
+    stop: Option<StopLeg>,
+    protected: bool,
 }
 
 #[cfg(test)]

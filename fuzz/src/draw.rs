@@ -5,11 +5,11 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 use types::command::{
-    Crossing, Immediate, OrderKind, QuoteLevel, Resting, SelfTrade, TimeInForce, Trigger,
-    TriggerCondition,
+    Crossing, Immediate, MarketStatus, OrderKind, ProtectionLimits, QuoteLevel, Resting, SelfTrade,
+    StopLeg, TimeInForce, Trigger, TriggerCondition,
 };
-use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
-use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
+use types::limits::{INDICATIVE_INTERVAL_NS, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
+use types::{AccountId, Atoms, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 type Source<'a, 'b> = &'a mut Unstructured<'b>;
 
@@ -51,6 +51,20 @@ pub(crate) fn any_price(source: Source<'_, '_>) -> Result<Ticks> {
     of_few(source, 95, 12, &ends).map(Ticks::new)
 }
 
+/// Any price of a trigger or a stop: they have 32 bits.
+fn short_price(source: Source<'_, '_>) -> Result<Ticks> {
+    let ends = [0, 1, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1];
+    of_few(source, 95, 12, &ends).map(Ticks::new)
+}
+
+/// No price, or a legal one.
+pub(crate) fn price_or_none(source: Source<'_, '_>) -> Result<Option<Ticks>> {
+    match bool::arbitrary(source)? {
+        true => Ok(None),
+        false => price(source).map(Some),
+    }
+}
+
 /// All prices, or those from one to another, in whatever order.
 pub(crate) fn prices(source: Source<'_, '_>) -> Result<Option<(Ticks, Ticks)>> {
     if bool::arbitrary(source)? {
@@ -80,7 +94,8 @@ pub(crate) fn lots_or_none(source: Source<'_, '_>) -> Result<BaseLots> {
 }
 
 pub(crate) fn time(source: Source<'_, '_>) -> Result<LogTime> {
-    of_few(source, 1, 16, &[1_000, u64::MAX]).map(LogTime::new)
+    let ends = [1_000, 2 * INDICATIVE_INTERVAL_NS, u64::MAX];
+    of_few(source, 1, 16, &ends).map(LogTime::new)
 }
 
 /// Never half of the time, else a time.
@@ -112,6 +127,8 @@ pub(crate) fn kind(source: Source<'_, '_>) -> Result<OrderKind> {
     let resting = Resting {
         expires_at: time_or_never(source)?,
         display: lots_or_none(source)?,
+        stop: stop(source, short_price)?,
+        protected: u8::arbitrary(source)? < 64,
     };
     let choices = [
         OrderKind::Limit(TimeInForce::Rest(resting)),
@@ -129,8 +146,48 @@ pub(crate) fn trigger(source: Source<'_, '_>) -> Result<Trigger> {
     let choices = [TriggerCondition::Stop, TriggerCondition::TakeProfit];
     Ok(Trigger {
         condition: *source.choose(&choices)?,
-        price: any_price(source)?,
+        price: short_price(source)?,
     })
+}
+
+/// Mostly no stop; else one that the book takes.
+pub(crate) fn legal_stop(source: Source<'_, '_>) -> Result<Option<StopLeg>> {
+    stop(source, price)
+}
+
+fn stop(
+    source: Source<'_, '_>,
+    price: fn(Source<'_, '_>) -> Result<Ticks>,
+) -> Result<Option<StopLeg>> {
+    if u8::arbitrary(source)? < 192 {
+        return Ok(None);
+    }
+    Ok(Some(StopLeg {
+        trigger: price(source)?,
+        limit: price(source)?,
+        self_trade: self_trade(source)?,
+    }))
+}
+
+/// None at times, else some limits that a few fills reach, or that are never reached.
+pub(crate) fn protection(source: Source<'_, '_>) -> Result<ProtectionLimits> {
+    if u8::arbitrary(source)? < 32 {
+        return Ok(ProtectionLimits::NONE);
+    }
+    Ok(ProtectionLimits {
+        window_ns: of_few(source, 1, 16, &[0, u64::MAX])?,
+        fills: of_few(source, 0, 4, &[u64::MAX])?,
+        lots: lots_or_none(source)?,
+        notional: Atoms::new(500 * u128::from(of_few(source, 0, 4, &[u64::MAX])?)),
+    })
+}
+
+/// Open half of the time.
+pub(crate) fn status(source: Source<'_, '_>) -> Result<MarketStatus> {
+    match bool::arbitrary(source)? {
+        true => Ok(MarketStatus::Open),
+        false => source.choose(&MarketStatus::ALL).copied(),
+    }
 }
 
 /// Quotes of a side, best first unless the fuzzer wants them otherwise.

@@ -15,12 +15,14 @@
 //! | `draw` | numbers that collide often, and now and then the last ones of their range |
 //! | `request` | commands before their position is known |
 //! | `frame` | frames that nobody signed |
+//! | `fuses` | who is protected in a book, and how far |
 #![forbid(unsafe_code)]
 
 pub mod book;
 pub mod commands;
 mod draw;
 mod frame;
+mod fuses;
 mod request;
 pub mod triggers;
 pub mod wire;

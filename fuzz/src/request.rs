@@ -5,8 +5,8 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::draw;
 use types::command::{
-    Cancel, CancelScope, OrderKind, OrderTarget, Place, PriceRange, QuoteLevel, QuoteSet, Replace,
-    SelfTrade, Transfer, Trigger,
+    Cancel, CancelScope, MarketStatus, OrderKind, OrderTarget, Place, PriceRange, ProtectionLimits,
+    QuoteLevel, QuoteSet, Replace, SelfTrade, SetMarketStatus, SetProtection, Transfer, Trigger,
 };
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, OrderId,
@@ -54,6 +54,19 @@ pub(crate) enum Request {
         to: u8,
         asset: u8,
         amount: Amount,
+    },
+    SetProtection {
+        #[arbitrary(with = market)]
+        market: MarketId,
+        group: u8,
+        #[arbitrary(with = draw::protection)]
+        limits: ProtectionLimits,
+    },
+    SetMarketStatus {
+        #[arbitrary(with = market)]
+        market: MarketId,
+        #[arbitrary(with = draw::status)]
+        status: MarketStatus,
     },
 }
 
@@ -106,16 +119,7 @@ impl Request {
     /// `last`: the last position before the command's frame.
     pub(crate) fn command(&self, last: SequenceNumber) -> Command<'_> {
         match *self {
-            Self::Place(order) => Command::Place(Place {
-                market: order.market,
-                side: order.side,
-                kind: order.kind,
-                price: order.price,
-                quantity: order.quantity,
-                client_order_id: order.label,
-                self_trade: order.self_trade,
-                trigger: order.trigger,
-            }),
+            Self::Place(order) => Command::Place(order.place()),
             Self::Replace {
                 target,
                 price,
@@ -143,17 +147,7 @@ impl Request {
             Self::Cancel {
                 target,
                 remember_until,
-            } => Command::Cancel(match target.order(last) {
-                OrderTarget::Order(order_id) => Cancel::Order(order_id),
-                OrderTarget::Client {
-                    market,
-                    client_order_id,
-                } => Cancel::Client {
-                    market,
-                    client_order_id,
-                    remember_until,
-                },
-            }),
+            } => Command::Cancel(target.cancel(last, remember_until)),
             Self::CancelAll {
                 market,
                 is_in_one_market,
@@ -172,11 +166,52 @@ impl Request {
                     Amount::Any(amount) => amount,
                 }),
             }),
+            Self::SetProtection {
+                market,
+                group,
+                limits,
+            } => Command::SetProtection(SetProtection {
+                market,
+                group: group % 3,
+                limits,
+            }),
+            Self::SetMarketStatus { market, status } => {
+                Command::SetMarketStatus(SetMarketStatus { market, status })
+            }
+        }
+    }
+}
+
+impl Order {
+    const fn place(self) -> Place {
+        Place {
+            market: self.market,
+            side: self.side,
+            kind: self.kind,
+            price: self.price,
+            quantity: self.quantity,
+            client_order_id: self.label,
+            self_trade: self.self_trade,
+            trigger: self.trigger,
         }
     }
 }
 
 impl Target {
+    fn cancel(self, last: SequenceNumber, remember_until: LogTime) -> Cancel {
+        match self.order(last) {
+            OrderTarget::Order(order_id) => Cancel::Order(order_id),
+            OrderTarget::Client {
+                market,
+                client_order_id,
+            } => Cancel::Client {
+                market,
+                client_order_id,
+                remember_until,
+            },
+        }
+    }
+
     fn order(self, last: SequenceNumber) -> OrderTarget {
         match self {
             Self::Recent { market, ago, index } => {

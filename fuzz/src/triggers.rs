@@ -1,5 +1,7 @@
 //! Operations on a trigger book and on its oracle: every answer must be the same.
 
+use std::collections::BTreeMap;
+
 use arbitrary::{Arbitrary, Unstructured};
 
 use crate::{Reached, agreed, draw};
@@ -15,6 +17,9 @@ pub const REACHES: &[&str] = &[
     "all cancelled",
     "expired",
     "two set off",
+    "stop attached",
+    "stop detached",
+    "stop set off",
 ];
 
 #[derive(Clone, Copy, Debug, Arbitrary)]
@@ -47,6 +52,17 @@ enum Operation {
         #[arbitrary(with = draw::count)]
         max: u32,
     },
+    /// A resting order comes with a stop beside it.
+    Attach {
+        #[arbitrary(with = draw::order_id)]
+        order_id: OrderId,
+        #[arbitrary(with = draw::side)]
+        side: Side,
+        #[arbitrary(with = draw::price)]
+        trigger: Ticks,
+    },
+    /// It leaves, with the stop beside it if it has one.
+    Detach(#[arbitrary(with = draw::order_id)] OrderId),
 }
 
 /// An order to arm.
@@ -91,6 +107,8 @@ pub fn run(input: &[u8]) -> Reached {
 struct Pair {
     triggers: Triggers,
     naive: NaiveTriggers,
+    /// The stops beside resting orders.
+    stops: BTreeMap<OrderId, (Side, Ticks)>,
     reached: Reached,
 }
 
@@ -121,30 +139,25 @@ impl Pair {
                 account,
                 side,
                 prices,
-            } => {
-                let [mut fast, mut naive] = [Vec::new(), Vec::new()];
-                agreed(
-                    (self.triggers).cancel_all(account, side, prices, |order| fast.push(*order)),
-                    (self.naive).cancel_all(account, side, prices, |order| naive.push(*order)),
-                );
-                let cancelled = agreed(fast, naive);
-                self.reach(!cancelled.is_empty(), "all cancelled");
-            }
-            Operation::Expire { now, max } => {
-                let [mut fast, mut naive] = [Vec::new(), Vec::new()];
-                agreed(
-                    (self.triggers).expire(now, max, |order| fast.push(*order)),
-                    (self.naive).expire(now, max, |order| naive.push(*order)),
-                );
-                let expired = agreed(fast, naive);
-                self.reach(!expired.is_empty(), "expired");
-            }
+            } => self.cancel_all(account, side, prices),
+            Operation::Expire { now, max } => self.expire(now, max),
+            Operation::Attach {
+                order_id,
+                side,
+                trigger,
+            } => self.attach(order_id, side, trigger),
+            Operation::Detach(order_id) => self.detach(order_id),
         }
+    }
+
+    /// No order is armed and rests.
+    fn is_new(&self, order_id: OrderId) -> bool {
+        self.naive.order(order_id).is_none() && !self.stops.contains_key(&order_id)
     }
 
     fn arm(&mut self, order: &ArmedOrder) {
         let labelled = self.naive.labelled(order.account, order.client_order_id);
-        if self.naive.order(order.order_id).is_none() && labelled.is_none() {
+        if self.is_new(order.order_id) && labelled.is_none() {
             self.triggers.arm(order);
             self.naive.arm(order);
             self.reach(true, "armed");
@@ -164,9 +177,61 @@ impl Pair {
         let due = agreed(fast, naive);
         self.reach(!due.is_empty(), "set off");
         self.reach(due.len() > 1, "two set off");
-        for order_id in due.into_iter().filter(|_| is_taken_out) {
-            assert!(self.cancel(order_id).is_some(), "who is due is armed");
+        for order_id in due {
+            let is_stop = self.stops.contains_key(&order_id);
+            self.reach(is_stop, "stop set off");
+            match is_taken_out {
+                true if is_stop => self.detach(order_id),
+                true => assert!(self.cancel(order_id).is_some(), "who is due is armed"),
+                false => {}
+            }
         }
+    }
+
+    fn attach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) {
+        if self.is_new(order_id) {
+            self.triggers.attach(order_id, side, trigger);
+            self.naive.attach(order_id, side, trigger);
+            self.stops.insert(order_id, (side, trigger));
+            self.reach(true, "stop attached");
+        }
+    }
+
+    /// Whoever has no stop is asked for as well.
+    fn detach(&mut self, order_id: OrderId) {
+        let stop = self.stops.remove(&order_id);
+        let (side, trigger) = stop.unwrap_or((Side::Bid, Ticks::new(100)));
+        let was_attached = agreed(
+            self.triggers.detach(order_id, side, trigger),
+            self.naive.detach(order_id, side, trigger),
+        );
+        assert_eq!(was_attached, stop.is_some());
+        self.reach(was_attached, "stop detached");
+    }
+
+    fn cancel_all(
+        &mut self,
+        account: AccountId,
+        side: Option<Side>,
+        prices: Option<(Ticks, Ticks)>,
+    ) {
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.triggers).cancel_all(account, side, prices, |order| fast.push(*order)),
+            (self.naive).cancel_all(account, side, prices, |order| naive.push(*order)),
+        );
+        let cancelled = agreed(fast, naive);
+        self.reach(!cancelled.is_empty(), "all cancelled");
+    }
+
+    fn expire(&mut self, now: LogTime, max: u32) {
+        let [mut fast, mut naive] = [Vec::new(), Vec::new()];
+        agreed(
+            (self.triggers).expire(now, max, |order| fast.push(*order)),
+            (self.naive).expire(now, max, |order| naive.push(*order)),
+        );
+        let expired = agreed(fast, naive);
+        self.reach(!expired.is_empty(), "expired");
     }
 
     fn cancel(&mut self, order_id: OrderId) -> Option<ArmedOrder> {
@@ -183,6 +248,8 @@ impl Pair {
         let (triggers, naive) = (&self.triggers, &self.naive);
         agreed(triggers.len(), naive.len());
         agreed(triggers.is_empty(), naive.is_empty());
+        let stop_count = agreed(triggers.stop_count(), naive.stop_count());
+        assert_eq!(stop_count, self.stops.len());
         let orders: Vec<ArmedOrder> = naive.orders().collect();
         agreed(triggers.orders().collect(), orders.clone());
         let expiries = orders.iter().map(ArmedOrder::expires_at);

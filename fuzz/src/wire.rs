@@ -12,14 +12,15 @@ use zerocopy::IntoBytes;
 use crate::{Reached, frame};
 use types::auth::FrameKey;
 use types::block::Entry;
+use types::command::Place;
 use types::outcome::Digest;
 use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
 use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::payload::{decode_entries, encode_entry};
 use types::wire::query::{
-    BalanceRecord, OpenOrderRecord, Query, Reference, ReferenceRecord, ReplyHead, ReplyRecord,
-    encode_reply, parse_reply,
+    BalanceRecord, MarketStateRecord, OpenOrderRecord, Query, Reference, ReferenceRecord,
+    ReplyHead, ReplyRecord, encode_reply, parse_reply,
 };
 use types::wire::session::{Hello, Refused, Welcome};
 use types::wire::{Kind, PREFIX_LENGTH, Prefix, split_message};
@@ -45,6 +46,10 @@ pub const REACHES: &[&str] = &[
     "cancel",
     "cancel all",
     "transfer",
+    "protection",
+    "market status",
+    "stop",
+    "market states",
 ];
 
 /// Runs one input.
@@ -111,13 +116,21 @@ fn orders(bytes: &[u8], reached: &mut Reached) {
     let signed = &encoded[..encoded.len() - SIGNATURE_LENGTH];
     assert_eq!(signed, frame.signed_bytes());
     reached.extend(commands.iter().map(|command| match command {
+        Command::Place(place) if has_stop(place) => "stop",
         Command::Place(_) => "place",
         Command::Replace(_) => "replace",
         Command::QuoteSet(_) => "quote set",
         Command::Cancel(_) => "cancel",
         Command::CancelAll(_) => "cancel all",
         Command::Transfer(_) => "transfer",
+        Command::SetProtection(_) => "protection",
+        Command::SetMarketStatus(_) => "market status",
     }));
+}
+
+fn has_stop(place: &Place) -> bool {
+    let resting = place.kind.resting();
+    resting.is_some_and(|resting| resting.stop.is_some())
 }
 
 /// A block's entries, as the journal holds them.
@@ -168,6 +181,9 @@ fn replies(bytes: &[u8], reached: &mut Reached) {
     }
     if reply::<OpenOrderRecord>(bytes, Kind::OpenOrders).is_some() {
         reached.insert("open orders");
+    }
+    if reply::<MarketStateRecord>(bytes, Kind::MarketStates).is_some() {
+        reached.insert("market states");
     }
     if reply::<BalanceRecord>(bytes, Kind::UnknownNonce).is_some() {
         reached.insert("unknown nonce");

@@ -61,8 +61,13 @@ mod tests {
     #[test]
     fn keys_are_numbered_in_the_order_of_the_genesis() {
         let directory = KeyDirectory::of(&genesis::development());
-        for number in [0, 1, 63] {
-            let key = SigningKey::development(&format!("dev-{number}")).public();
+        for (name, number) in [
+            ("dev-0", 0),
+            ("dev-1", 1),
+            ("dev-63", 63),
+            ("dev-operator", 64),
+        ] {
+            let key = SigningKey::development(name).public();
             let expected = KeyRecord {
                 key: KeyId::new(number),
                 account: AccountId::new(number),

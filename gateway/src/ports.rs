@@ -96,7 +96,8 @@ pub struct QueryRequest {
     pub account: AccountId,
     /// The client's number, returned in the reply.
     pub request: u64,
-    /// [`Question::Balances`] or [`Question::OpenOrders`]; the gateway answers the others itself.
+    /// [`Question::Balances`], [`Question::OpenOrders`] or [`Question::Markets`]; the gateway answers
+    /// the others itself.
     pub question: Question,
     /// The answer must include everything up to here: what any session has been told before it
     /// asked, so that nobody misses his own orders in it.

@@ -198,7 +198,7 @@ fn answer_query(
 ) -> Result<Option<QueryRequest>, RejectReason> {
     let (request, question) = Query::parse(message)?;
     match question {
-        Question::Balances | Question::OpenOrders => {
+        Question::Balances | Question::OpenOrders | Question::Markets => {
             if !session.ask(&shared.config) {
                 return Err(RejectReason::Busy);
             }

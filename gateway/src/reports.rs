@@ -87,6 +87,7 @@ mod tests {
             taker: PARTY,
             maker_remaining: BaseLots::ZERO,
             maker_refreshed: false,
+            auction: None,
             maker_fee: 0,
             taker_fee: Atoms::ZERO,
         };

@@ -71,17 +71,16 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use types::auth::SigningKey;
-    use types::genesis::{DEVELOPMENT_ACCOUNTS, development, development_name};
+    use types::genesis::{development, development_names};
 
     use super::*;
 
     #[test]
     fn every_key_is_found_by_id_and_by_its_bytes() {
         let ledger = Ledger::from_genesis(&development());
-        assert_eq!(ledger.key_count(), DEVELOPMENT_ACCOUNTS);
-        for number in 0..DEVELOPMENT_ACCOUNTS {
+        for (number, name) in (0..).zip(development_names()) {
             let account = AccountId::new(number);
-            let public = SigningKey::development(&development_name(account)).public();
+            let public = SigningKey::development(&name).public();
             let id = ledger.key_by_public(&public).unwrap();
             let key = Key {
                 account,
@@ -90,7 +89,9 @@ mod tests {
             };
             assert_eq!((id, ledger.key(id)), (KeyId::new(number), Some(&key)));
         }
-        assert_eq!(ledger.key(KeyId::new(DEVELOPMENT_ACCOUNTS)), None);
+        let count = ledger.key_count();
+        assert_eq!(count as usize, development_names().count());
+        assert_eq!(ledger.key(KeyId::new(count)), None);
         assert_eq!(ledger.key_by_public(&PublicKey::new([0; 32])), None);
         assert_eq!(ledger.key_by_public(&PublicKey::new([255; 32])), None);
     }

@@ -275,6 +275,7 @@ impl Exchange<'_> {
             | Message::Balances { .. }
             | Message::OpenOrders { .. }
             | Message::Reference { .. }
+            | Message::MarketStates { .. }
             | Message::UnknownNonce { .. } => state.tally.unexpected += 1,
         }
     }

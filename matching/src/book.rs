@@ -3,7 +3,8 @@
 //! The engine drives it in three acts. It asks ([`Book::crosses`], [`Book::fillable`],
 //! [`Book::labelled`]) whether the order may enter, it lets the order meet the other side
 //! ([`Book::take`]), and it lets what is left wait ([`Book::rest`]). Nothing else makes a trade.
-//! Meeting and foreseeing a meeting have files of their own (`take`, `fillable`).
+//! Meeting, foreseeing a meeting, and auctions have files of their own (`take`, `fillable`,
+//! `auction`).
 //!
 //! | operation | costs |
 //! |---|---|
@@ -12,7 +13,7 @@
 //! | `reduce` | constant |
 //! | `take` | the orders that it meets |
 //! | `fillable` | the levels that would fill, at most `fills_max`; orders one by one, at most `fills_max`, where the cap may bite, icebergs wait, some order's time is over, or the taker's own group matters |
-//! | `cancel_all` | the account's resting orders |
+//! | `cancel_all`, `pull` | the account's resting orders |
 //! | `expire` | what expires |
 //!
 //! An order that expires adds a step per doubling of their number, when it comes and when it goes.
@@ -48,6 +49,8 @@ pub struct Book {
     pub(crate) specials: Specials,
     /// The highest id that ever came to rest: a higher one needs no search to be new.
     newest: OrderId,
+    /// Whether bids may reach asks: see `auction`.
+    pub(crate) is_collecting: bool,
 }
 
 impl Book {
@@ -71,6 +74,7 @@ impl Book {
             owners: Owners::with_capacity(orders),
             specials: Specials::with_capacity(orders),
             newest: OrderId::new(0),
+            is_collecting: false,
         }
     }
 
@@ -109,8 +113,8 @@ impl Book {
     /// Lets an order wait behind all others at its price. What it shows is computed: `shown` is not
     /// read.
     ///
-    /// Panics unless its price and sizes are legal, it does not cross, its id and its label are not
-    /// on the book, and the book has room: these are the caller's to refuse.
+    /// Panics unless its price and sizes are legal, it does not cross (or the book collects), its id
+    /// and its label are not on the book, and the book has room: these are the caller's to refuse.
     pub fn rest(&mut self, order: &RestingOrder) {
         let RestingOrder {
             order_id,
@@ -121,12 +125,20 @@ impl Book {
             quantity,
             remaining,
             display,
+            protected,
             ..
         } = *order;
         assert!(!remaining.is_zero() && remaining <= quantity);
         assert!(quantity.get() <= QUANTITY_LOTS_MAX);
+        assert!(
+            !protected || display.is_zero(),
+            "who is protected hides nothing"
+        );
         assert!(!self.is_full(), "the book is full");
-        assert!(!self.crosses(side, price), "what crosses does not rest");
+        assert!(
+            self.is_collecting || !self.crosses(side, price),
+            "what crosses does not rest"
+        );
         self.assert_absent(order_id);
 
         let shown = part_shown(display, remaining);
@@ -142,6 +154,9 @@ impl Book {
             .join(&self.hashing, &mut self.links, account, slot);
         let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, owner);
         self.specials.join(&mut node, slot, order);
+        if protected {
+            node.mark_protected();
+        }
         self.nodes[slot] = node;
         let (nodes, hashing) = (&self.nodes, &self.hashing);
         self.by_id.insert(hashing.order(order_id), slot, |slot| {
@@ -164,7 +179,7 @@ impl Book {
         let side = node.side();
         let makers = &self.ladders[side.opposite() as usize];
         assert!(
-            !makers.reaches(makers.key(price)),
+            self.is_collecting || !makers.reaches(makers.key(price)),
             "what crosses does not rest"
         );
         let filled = self.specials.filled(node, slot);
@@ -255,20 +270,16 @@ impl Book {
         prices: Option<(Ticks, Ticks)>,
         mut on_cancel: impl FnMut(&RestingOrder),
     ) -> u32 {
-        let Some(owner) = self.owners.find(&self.hashing, account) else {
-            return 0;
-        };
-        let mut slot = owner.queue.head();
-        let mut cancelled = 0;
-        while !slot.is_none() {
-            let next = self.links.next::<OWNER>(slot);
-            if self.is_in_scope(slot, side, prices) {
-                on_cancel(&self.remove(slot));
-                cancelled += 1;
-            }
-            slot = next;
-        }
-        cancelled
+        let is_in_scope =
+            |book: &Self, slot| book.is_on(slot, side) && book.is_within(slot, prices);
+        self.remove_where(account, is_in_scope, &mut on_cancel)
+    }
+
+    /// Takes all protected orders of the account off the book. Those that came to rest first go
+    /// first. `on_pull` is told each as it last was. Returns how many.
+    pub fn pull(&mut self, account: AccountId, mut on_pull: impl FnMut(&RestingOrder)) -> u32 {
+        let is_protected = |book: &Self, slot| book.nodes[slot].is_protected();
+        self.remove_where(account, is_protected, &mut on_pull)
     }
 
     /// How many orders of the account rest.
@@ -329,6 +340,8 @@ impl Book {
             display: BaseLots::ZERO,
             shown,
             expires_at: LogTime::ZERO,
+            stop: None,
+            protected: node.is_protected(),
         };
         if node.is_more() {
             self.specials.complete(node, slot, &mut order);
@@ -373,18 +386,39 @@ impl Book {
         }
     }
 
-    fn is_in_scope(
-        &self,
-        slot: Slot<OrderNode>,
-        side: Option<Side>,
-        prices: Option<(Ticks, Ticks)>,
-    ) -> bool {
-        let node = &self.nodes[slot];
-        side.is_none_or(|side| node.side() == side)
-            && prices.is_none_or(|(lowest, highest)| {
-                let price = self.ladder(node.side()).price(node.level);
-                (lowest..=highest).contains(&price)
-            })
+    /// Takes those of the account's orders off the book of which this is true, oldest first.
+    fn remove_where(
+        &mut self,
+        account: AccountId,
+        is_removed: impl Fn(&Self, Slot<OrderNode>) -> bool,
+        on_remove: &mut dyn FnMut(&RestingOrder),
+    ) -> u32 {
+        let Some(owner) = self.owners.find(&self.hashing, account) else {
+            return 0;
+        };
+        let mut slot = owner.queue.head();
+        let mut removed = 0;
+        while !slot.is_none() {
+            let next = self.links.next::<OWNER>(slot);
+            if is_removed(self, slot) {
+                on_remove(&self.remove(slot));
+                removed += 1;
+            }
+            slot = next;
+        }
+        removed
+    }
+
+    fn is_on(&self, slot: Slot<OrderNode>, side: Option<Side>) -> bool {
+        side.is_none_or(|side| self.nodes[slot].side() == side)
+    }
+
+    fn is_within(&self, slot: Slot<OrderNode>, prices: Option<(Ticks, Ticks)>) -> bool {
+        prices.is_none_or(|(lowest, highest)| {
+            let node = &self.nodes[slot];
+            let price = self.ladder(node.side()).price(node.level);
+            (lowest..=highest).contains(&price)
+        })
     }
 
     fn find_label(

@@ -14,6 +14,8 @@
 //! is told first by order, then by level, then by best, so that whoever reads all three finds the
 //! cause before the sum. A level or a best that is the same after a change as before is not told.
 
+use crate::auction::Indication;
+use types::command::MarketStatus;
 use types::{BaseLots, OrderId, Side, Ticks};
 
 /// One thing that the public learns, in the order in which it happened.
@@ -42,19 +44,26 @@ pub enum BookEvent {
         /// The best price and what it shows; `None`: nobody waits on this side.
         best: Option<Best>,
     },
+    /// The market has another status.
+    StatusChanged(MarketStatus),
+    /// What an auction would come to as of now; `None`: nothing would trade.
+    Indicated(Option<Indication>),
 }
 
-/// A trade, as the public sees it.
+/// A trade, as the public sees it. In an auction both orders rest, and what the trade does to the
+/// taker's order follows what it does to the maker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traded {
     /// The resting order.
     pub maker: OrderId,
     /// Which side the incoming order was on.
     pub taker_side: Side,
-    /// The resting order's price.
+    /// The resting order's price, or that of the auction.
     pub price: Ticks,
     /// How much.
     pub quantity: BaseLots,
+    /// Whether it happened in an auction.
+    pub in_auction: bool,
 }
 
 /// A resting order, as the public sees it.

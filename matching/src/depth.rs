@@ -71,10 +71,15 @@ impl Depth {
     /// A trade. It changes nothing by itself: what is left of the resting order is told by
     /// [`Depth::shrink`], [`Depth::refresh`] or [`Depth::remove`] after it.
     ///
-    /// Panics unless the resting order shows that much at that price.
+    /// Panics unless the resting order shows that much, at that price or, in an auction, one as good.
     pub fn trade(&self, traded: &Traded, mut sink: impl FnMut(&BookEvent)) {
         let maker = self.expect(traded.maker).order;
-        assert_eq!(maker.price, traded.price, "trades are at the maker's price");
+        let is_paid = match maker.side {
+            _ if !traded.in_auction => maker.price == traded.price,
+            Side::Bid => traded.price <= maker.price,
+            Side::Ask => maker.price <= traded.price,
+        };
+        assert!(is_paid, "no trade is worse than the maker's price");
         assert!(
             traded.quantity <= maker.shown,
             "what is hidden never trades"

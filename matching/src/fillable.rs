@@ -5,16 +5,19 @@
 //! it shows, and the orders of a level that still hide something take turns: in every round each of
 //! them is met once, in the order of the queue. So rounds need not be walked one by one, which could
 //! take far more steps than the taker may have meetings.
+//!
+//! Where somebody is protected, every fill of theirs is told to the guard, and whoever trips counts
+//! as not there from then on. Protected orders hide nothing, so that has no part in the rounds.
 
 use crate::Book;
 use crate::arena::Slot;
 use crate::ladder::LevelNode;
-use crate::meeting::Taker;
+use crate::meeting::{Guard, Taker};
 use crate::node::OrderNode;
 use crate::special::Hidden;
 use crate::take::Obstacle;
 use types::command::SelfTrade;
-use types::{AccountId, GroupId};
+use types::{AccountId, BaseLots, GroupId};
 
 /// What is still to be found.
 struct Need {
@@ -29,26 +32,80 @@ enum Prospect {
     Trade,
     /// A meeting without a trade; the taker goes on.
     Nothing,
+    /// No meeting: it would have been pulled before.
+    Absent,
     /// The taker cannot fill any more.
     Failure,
 }
 
+/// Looks ahead, maker by maker.
+struct Foresight<'a, G, F> {
+    book: &'a Book,
+    taker: &'a Taker,
+    group_of: F,
+    guard: &'a mut G,
+    /// Whose protection would have tripped.
+    pulled: Vec<AccountId>,
+}
+
+impl<G: Guard, F: Fn(AccountId) -> GroupId> Foresight<'_, G, F> {
+    /// What would come of meeting a maker next.
+    fn prospect(&self, slot: Slot<OrderNode>) -> Prospect {
+        let book = self.book;
+        let node = &book.nodes[slot];
+        if node.is_protected() && self.pulled.contains(&book.owners.account(node.owner)) {
+            return Prospect::Absent;
+        }
+        match book.obstacle(slot, self.taker, &self.group_of) {
+            None => Prospect::Trade,
+            Some(Obstacle::Expired) => Prospect::Nothing,
+            Some(Obstacle::OwnGroup) if self.taker.self_trade == SelfTrade::CancelMaker => {
+                Prospect::Nothing
+            }
+            Some(Obstacle::OwnGroup) => Prospect::Failure,
+        }
+    }
+
+    /// The maker would fill by so much.
+    fn fill(&mut self, slot: Slot<OrderNode>, quantity: BaseLots) {
+        let node = &self.book.nodes[slot];
+        if !node.is_protected() {
+            return;
+        }
+        let owner = self.book.owners.account(node.owner);
+        let price = self.book.ladder(node.side()).price(node.level);
+        if self.guard.trips(owner, price, quantity) {
+            self.pulled.push(owner);
+        }
+    }
+}
+
 impl Book {
-    /// Whether [`Book::take`] would fill all of the order.
-    pub fn fillable(&self, taker: &Taker, group_of: impl Fn(AccountId) -> GroupId) -> bool {
+    /// Whether [`Book::take`] would fill all of the order. `guard` counts along, so give it one that
+    /// may be thrown away.
+    pub fn fillable(
+        &self,
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+        guard: &mut impl Guard,
+    ) -> bool {
         let makers = self.ladder(taker.side.opposite());
-        let is_careful = self.is_careful(taker);
+        let is_careful = self.is_careful(taker) || guard.is_on();
         let mut need = Need {
             lots: u128::from(taker.quantity.get()),
             meetings_left: taker.fills_max,
         };
+        let mut foresight = Foresight {
+            book: self,
+            taker,
+            group_of,
+            guard,
+            pulled: Vec::new(),
+        };
         for slot in makers.levels_within(makers.key(taker.limit)) {
             let level = makers.level(slot);
-            let answer = if is_careful {
-                let prospect = |slot| self.prospect(slot, taker, &group_of);
-                self.search_orders(level, &mut need, prospect)
-            } else if makers.hidden(slot) > 0 {
-                self.search_orders(level, &mut need, |_| Prospect::Trade)
+            let answer = if is_careful || makers.hidden(slot) > 0 {
+                self.search_orders(level, &mut need, &mut foresight)
             } else {
                 self.search_level(level, &mut need)
             };
@@ -57,22 +114,6 @@ impl Book {
             }
         }
         need.lots == 0
-    }
-
-    fn prospect(
-        &self,
-        slot: Slot<OrderNode>,
-        taker: &Taker,
-        group_of: impl Fn(AccountId) -> GroupId,
-    ) -> Prospect {
-        match self.obstacle(slot, taker, group_of) {
-            None => Prospect::Trade,
-            Some(Obstacle::Expired) => Prospect::Nothing,
-            Some(Obstacle::OwnGroup) if taker.self_trade == SelfTrade::CancelMaker => {
-                Prospect::Nothing
-            }
-            Some(Obstacle::OwnGroup) => Prospect::Failure,
-        }
     }
 
     /// Takes a level of plain orders off what is needed. An answer: no need to look further.
@@ -101,29 +142,34 @@ impl Book {
     }
 
     /// The same, order by order.
-    fn search_orders(
+    fn search_orders<G: Guard, F: Fn(AccountId) -> GroupId>(
         &self,
         level: &LevelNode,
         need: &mut Need,
-        prospect: impl Fn(Slot<OrderNode>) -> Prospect,
+        foresight: &mut Foresight<'_, G, F>,
     ) -> Option<bool> {
         for slot in level.queue.iter(&self.links) {
             if need.lots == 0 {
                 return Some(true);
             }
+            let prospect = foresight.prospect(slot);
+            if prospect == Prospect::Absent {
+                continue;
+            }
             if need.meetings_left == 0 {
                 return Some(false);
             }
             need.meetings_left -= 1;
-            match prospect(slot) {
+            match prospect {
                 Prospect::Trade => {
-                    let shown = u128::from(self.nodes[slot].shown().get());
-                    if need.lots <= shown {
+                    let shown = self.nodes[slot].shown();
+                    if need.lots <= u128::from(shown.get()) {
                         return Some(true);
                     }
-                    need.lots -= shown;
+                    need.lots -= u128::from(shown.get());
+                    foresight.fill(slot, shown);
                 }
-                Prospect::Nothing => {}
+                Prospect::Nothing | Prospect::Absent => {}
                 Prospect::Failure => return Some(false),
             }
         }
@@ -133,7 +179,7 @@ impl Book {
                 .iter(&self.links)
                 .map(|slot| (slot, self.specials.hidden(&self.nodes[slot], slot)))
                 .filter(|(slot, hidden)| {
-                    !hidden.quantity.is_zero() && prospect(*slot) == Prospect::Trade
+                    !hidden.quantity.is_zero() && foresight.prospect(*slot) == Prospect::Trade
                 })
                 .map(|(_, hidden)| hidden)
         };

@@ -14,6 +14,7 @@
 //! | [`book`] | the book: rest, cancel, reduce, expire, and the questions |
 //! | `take` | an incoming order meets the other side |
 //! | `fillable` | whether it would fill, without meeting anybody |
+//! | [`auction`] | bids and asks that came to rest without meeting are uncrossed at one price |
 //! | [`triggers`] | orders that wait for a price before they enter |
 //! | [`meeting`] | what goes into `take` and comes out, in plain values |
 //! | [`view`] | the plain values that a book hands out |
@@ -33,8 +34,8 @@
 //! # Memory
 //!
 //! A resting order costs 56 bytes: a node of 32, 16 of links, and a word aside that only partly
-//! filled and special orders use. An iceberg or an order that expires costs 32 more, and 24 in the
-//! heap if it expires. To find an order costs 8 to 16 bytes in the index by order id, and as much
+//! filled and special orders use. An iceberg, an order that expires or one with a stop beside it costs
+//! 48 more, and 24 in the heap if it expires. To find an order costs 8 to 16 bytes in the index by order id, and as much
 //! again if it is labelled. A price that is in use costs a level of 32 bytes and, where there are
 //! icebergs, 16 for what is hidden; what thinly used prices cost is bounded in `ladder`. Slabs and
 //! indexes double when they are full, so up to twice this may be reserved. Everything is recycled
@@ -43,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod arena;
+pub mod auction;
 pub mod book;
 pub mod book_event;
 pub mod depth;
@@ -62,10 +64,11 @@ mod take;
 pub mod triggers;
 pub mod view;
 
+pub use auction::{Crossing, Indication};
 pub use book::Book;
 pub use book_event::{Best, BookEvent, BookSnapshot, ShownLevel, ShownOrder, Traded};
 pub use depth::Depth;
-pub use meeting::{Maker, Meeting, Stopped, Taken, Taker};
+pub use meeting::{Guard, Maker, Meeting, Stopped, Taken, Taker, Unguarded};
 pub use naive::NaiveBook;
 pub use naive_triggers::NaiveTriggers;
 pub use triggers::{ArmedOrder, Triggers};

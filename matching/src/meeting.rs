@@ -1,6 +1,6 @@
 //! What happens between an incoming order and the resting ones, in plain values.
 
-use types::command::SelfTrade;
+use types::command::{SelfTrade, StopLeg};
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 use crate::view::RestingOrder;
@@ -40,9 +40,14 @@ pub struct Maker {
     pub price: Ticks,
     /// What is still open after this fill, hidden or not: zero if it left the book by it.
     pub remaining: BaseLots,
+    /// The stop beside it.
+    pub stop: Option<StopLeg>,
+    /// Whether its owner's protection counts the fill.
+    pub protected: bool,
 }
 
-/// An incoming order met a resting one. Each counts toward [`Taker::fills_max`].
+/// An incoming order met a resting one. Each counts toward [`Taker::fills_max`], but for
+/// [`Meeting::Pulled`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meeting {
     /// They traded.
@@ -66,6 +71,33 @@ pub enum Meeting {
         /// By how much both shrank.
         by: BaseLots,
     },
+    /// The fill before tripped the protection of the resting order's owner; it left the book as
+    /// given, wherever it stood.
+    Pulled(RestingOrder),
+}
+
+/// Knows who is protected against filling too much, and counts.
+pub trait Guard {
+    /// Whether anybody is protected at all; if not, nothing is asked.
+    fn is_on(&self) -> bool;
+
+    /// A protected order of this account filled as a maker: whether that trips its protection, so
+    /// that its protected orders are pulled.
+    fn trips(&mut self, owner: AccountId, price: Ticks, quantity: BaseLots) -> bool;
+}
+
+/// Protects nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unguarded;
+
+impl Guard for Unguarded {
+    fn is_on(&self) -> bool {
+        false
+    }
+
+    fn trips(&mut self, _: AccountId, _: Ticks, _: BaseLots) -> bool {
+        false
+    }
 }
 
 /// What an incoming order met.

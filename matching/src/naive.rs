@@ -7,7 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::meeting::{Maker, Meeting, Stopped, Taken, Taker};
+use crate::auction::{Crossing, Indication};
+use crate::meeting::{Guard, Maker, Meeting, Stopped, Taken, Taker};
 use crate::view::{Level, RestingOrder};
 use types::command::SelfTrade;
 use types::limits::{ORDERS_PER_BOOK_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
@@ -21,6 +22,7 @@ pub struct NaiveBook {
     /// When each order came to rest, counted in orders.
     arrivals: BTreeMap<OrderId, u64>,
     arrived: u64,
+    is_collecting: bool,
 }
 
 impl NaiveBook {
@@ -64,8 +66,13 @@ impl NaiveBook {
     }
 
     /// Whether taking would fill all of the order.
-    pub fn fillable(&self, taker: &Taker, group_of: impl Fn(AccountId) -> GroupId) -> bool {
-        let taken = self.clone().take(taker, group_of, |_| ());
+    pub fn fillable(
+        &self,
+        taker: &Taker,
+        group_of: impl Fn(AccountId) -> GroupId,
+        guard: &mut impl Guard,
+    ) -> bool {
+        let taken = self.clone().take(taker, group_of, guard, |_| ());
         taken.filled == taker.quantity
     }
 
@@ -74,8 +81,10 @@ impl NaiveBook {
         &mut self,
         taker: &Taker,
         group_of: impl Fn(AccountId) -> GroupId,
+        guard: &mut impl Guard,
         mut on_meeting: impl FnMut(&Meeting),
     ) -> Taken {
+        assert!(!self.is_collecting);
         let mut taken = Taken {
             filled: BaseLots::ZERO,
             fills: 0,
@@ -93,17 +102,126 @@ impl NaiveBook {
             if let Some(meeting) = self.meet_first(taker, &group_of, &mut taken) {
                 taken.fills += 1;
                 on_meeting(&meeting);
+                if self.trips(&meeting, guard)
+                    && let Meeting::Fill { maker, .. } = meeting
+                {
+                    self.pull(maker.account, |order| on_meeting(&Meeting::Pulled(*order)));
+                }
             }
         }
         taken
+    }
+
+    fn trips(&self, meeting: &Meeting, guard: &mut impl Guard) -> bool {
+        match meeting {
+            Meeting::Fill {
+                maker, quantity, ..
+            } => maker.protected && guard.trips(maker.account, maker.price, *quantity),
+            _ => false,
+        }
+    }
+
+    /// Takes all protected orders of the account off the book, in the order in which they came to
+    /// rest.
+    pub fn pull(&mut self, account: AccountId, mut on_pull: impl FnMut(&RestingOrder)) -> u32 {
+        let pulled: Vec<RestingOrder> = self
+            .orders_of(account)
+            .filter(|order| order.protected)
+            .collect();
+        for order in &pulled {
+            self.cancel(order.order_id);
+            on_pull(order);
+        }
+        pulled.len() as u32
+    }
+
+    /// From here on orders come to rest without meeting anybody.
+    pub fn collect(&mut self) {
+        self.is_collecting = true;
+    }
+
+    /// Whether bids may reach asks.
+    pub fn is_collecting(&self) -> bool {
+        self.is_collecting
+    }
+
+    /// Whether bids do reach asks.
+    pub fn is_crossed(&self) -> bool {
+        match (self.best(Side::Bid), self.best(Side::Ask)) {
+            (Some(bid), Some(ask)) => ask <= bid,
+            _ => false,
+        }
+    }
+
+    /// What an auction would come to: every price at which somebody comes or goes is tried, and the
+    /// prices beside it, and the rules are applied one after the other.
+    pub fn indication(&self, last: Option<Ticks>) -> Option<Indication> {
+        let prices = self.queue.iter().map(|order| order.price.get());
+        let mut tried: Vec<Indication> = prices
+            .flat_map(|price| [price - 1, price, price + 1])
+            .map(|price| self.indicate(Ticks::new(price)))
+            .collect();
+        let volume = tried.iter().map(|tried| tried.volume).max();
+        tried.retain(|tried| Some(tried.volume) == volume && tried.volume > 0);
+        let surplus = tried.iter().map(|tried| tried.surplus.abs()).min();
+        tried.retain(|tried| Some(tried.surplus.abs()) == surplus);
+        let lowest = tried.iter().map(|tried| tried.price).min()?;
+        let highest = tried.iter().map(|tried| tried.price).max()?;
+        let price = if tried.iter().all(|tried| tried.surplus > 0) {
+            highest
+        } else if tried.iter().all(|tried| tried.surplus < 0) {
+            lowest
+        } else {
+            let middle = Ticks::new((lowest.get() + highest.get()) / 2);
+            last.unwrap_or(middle).max(lowest).min(highest)
+        };
+        Some(self.indicate(price))
+    }
+
+    fn indicate(&self, price: Ticks) -> Indication {
+        let (mut bids, mut asks) = (0, 0);
+        for order in &self.queue {
+            let lots = u128::from(order.remaining.get());
+            match order.side {
+                Side::Bid if price <= order.price => bids += lots,
+                Side::Ask if order.price <= price => asks += lots,
+                _ => {}
+            }
+        }
+        Indication {
+            price,
+            volume: bids.min(asks),
+            surplus: bids as i128 - asks as i128,
+        }
+    }
+
+    /// Lets the best bid and the best ask trade, as long as they reach each other.
+    pub fn uncross(&mut self, crossings_max: u32, mut on_crossing: impl FnMut(&Crossing)) -> u32 {
+        let mut crossings = 0;
+        while self.is_crossed() && crossings < crossings_max {
+            let heads = Side::BOTH.map(|side| self.orders(side).next().expect("it is crossed"));
+            let quantity = heads[0].shown.min(heads[1].shown);
+            let [(bid, bid_refreshed), (ask, ask_refreshed)] =
+                heads.map(|head| self.shrink_by_fill(head, quantity));
+            on_crossing(&Crossing {
+                bid,
+                ask,
+                quantity,
+                refreshed: [bid_refreshed, ask_refreshed],
+            });
+            crossings += 1;
+        }
+        self.is_collecting &= self.is_crossed();
+        crossings
     }
 
     /// Lets an order wait behind all others at its price.
     pub fn rest(&mut self, order: &RestingOrder) {
         assert!(order.quantity.get() <= QUANTITY_LOTS_MAX);
         assert!(order.remaining.get() > 0 && order.remaining <= order.quantity);
+        assert!(!order.protected || order.display.is_zero());
         assert!(!self.is_full());
-        assert!(!self.crosses(order.side, order.price));
+        assert!(self.is_collecting || !self.crosses(order.side, order.price));
         assert_eq!(self.order(order.order_id), None);
         assert_eq!(self.labelled(order.account, order.client_order_id), None);
         let mut order = *order;
@@ -299,10 +417,21 @@ impl NaiveBook {
         Meeting::SelfTradeReduced { maker, by }
     }
 
-    fn fill(&mut self, mut maker: RestingOrder, taken: &mut Taken) -> Meeting {
+    fn fill(&mut self, maker: RestingOrder, taken: &mut Taken) -> Meeting {
         let quantity = taken.remaining.min(maker.shown);
         taken.remaining = taken.remaining - quantity;
         taken.filled = taken.filled + quantity;
+        let (maker, refreshed) = self.shrink_by_fill(maker, quantity);
+        Meeting::Fill {
+            maker,
+            quantity,
+            refreshed,
+        }
+    }
+
+    /// Some of what an order shows fills. Returns it after that, and whether it shows the next part
+    /// of itself.
+    fn shrink_by_fill(&mut self, mut maker: RestingOrder, quantity: BaseLots) -> (Maker, bool) {
         maker.remaining = maker.remaining - quantity;
         maker.shown = maker.shown - quantity;
         let refreshed = maker.shown.is_zero() && !maker.remaining.is_zero();
@@ -315,17 +444,16 @@ impl NaiveBook {
             let order = self.queue.remove(place);
             self.queue.push(order);
         }
-        Meeting::Fill {
-            maker: Maker {
-                order_id: maker.order_id,
-                account: maker.account,
-                client_order_id: maker.client_order_id,
-                price: maker.price,
-                remaining: maker.remaining,
-            },
-            quantity,
-            refreshed,
-        }
+        let maker = Maker {
+            order_id: maker.order_id,
+            account: maker.account,
+            client_order_id: maker.client_order_id,
+            price: maker.price,
+            remaining: maker.remaining,
+            stop: maker.stop,
+            protected: maker.protected,
+        };
+        (maker, refreshed)
     }
 
     /// Puts an order back as it is now, or takes it off the book if nothing remains.

@@ -10,6 +10,7 @@ use crate::triggers::ArmedOrder;
 #[derive(Clone, Debug, Default)]
 pub struct NaiveTriggers {
     armed: Vec<ArmedOrder>,
+    stops: Vec<(OrderId, Side, Ticks)>,
 }
 
 impl NaiveTriggers {
@@ -35,13 +36,42 @@ impl NaiveTriggers {
         self.armed.push(*order);
     }
 
+    /// From here on a trade may set off the stop beside this resting order.
+    pub fn attach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) {
+        assert!(!self.stops.contains(&(order_id, side, trigger)));
+        self.stops.push((order_id, side, trigger));
+    }
+
+    /// No trade sets it off any more.
+    pub fn detach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) -> bool {
+        let before = self.stops.len();
+        self.stops.retain(|stop| *stop != (order_id, side, trigger));
+        self.stops.len() < before
+    }
+
+    /// How many stops are beside resting orders.
+    pub fn stop_count(&self) -> usize {
+        self.stops.len()
+    }
+
     /// Appends every order that a trade at `lowest` or one at `highest` sets off, by id.
     pub fn set_off(&self, lowest: Ticks, highest: Ticks, out: &mut Vec<OrderId>) {
         let met = |order: &ArmedOrder| {
             let mut prices = [lowest, highest].into_iter();
             prices.any(|price| Self::is_satisfied(&order.trigger, order.side, price))
         };
+        let start = out.len();
         out.extend(self.orders().filter(met).map(|order| order.order_id));
+        for (order_id, side, trigger) in &self.stops {
+            let is_met = match side {
+                Side::Bid => highest >= *trigger,
+                Side::Ask => lowest <= *trigger,
+            };
+            if is_met {
+                out.push(*order_id);
+            }
+        }
+        out[start..].sort();
     }
 
     /// Takes one order away and returns it.

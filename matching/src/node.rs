@@ -33,12 +33,14 @@ pub(crate) struct OrderNode {
 const _: () = assert!(size_of::<OrderNode>() == 32);
 /// It is an ask.
 const ASK: u64 = 1;
-/// There is an entry for it among the special orders: it is an iceberg, or expires, or both.
+/// There is an entry for it among the special orders: it is an iceberg, expires, or has a stop.
 const SPECIAL: u64 = 1 << 1;
 /// Some of it has filled; if it is not special, how much is kept aside.
 const PARTLY_FILLED: u64 = 1 << 2;
+/// Its owner's protection counts its fills and may pull it.
+const PROTECTED: u64 = 1 << 3;
 /// Lots stand above the flags.
-const LOTS_SHIFT: u32 = 3;
+const LOTS_SHIFT: u32 = 4;
 
 const _: () = assert!(size_of::<OrderNode>() + LINK_BYTES + ASIDE_BYTES == 56);
 const _: () = assert!(QUANTITY_LOTS_MAX <= u64::MAX >> LOTS_SHIFT);
@@ -82,7 +84,7 @@ impl OrderNode {
         self.shown_and_flags & (SPECIAL | PARTLY_FILLED) != 0
     }
 
-    /// Whether it is an iceberg or expires.
+    /// Whether it is an iceberg, expires, or has a stop beside it.
     pub(crate) const fn is_special(&self) -> bool {
         self.shown_and_flags & SPECIAL != 0
     }
@@ -100,6 +102,16 @@ impl OrderNode {
     /// How much has filled is kept aside.
     pub(crate) const fn mark_partly_filled(&mut self) {
         self.shown_and_flags |= PARTLY_FILLED;
+    }
+
+    /// Whether its owner's protection counts its fills.
+    pub(crate) const fn is_protected(&self) -> bool {
+        self.shown_and_flags & PROTECTED != 0
+    }
+
+    /// Its owner's protection counts its fills.
+    pub(crate) const fn mark_protected(&mut self) {
+        self.shown_and_flags |= PROTECTED;
     }
 
     /// It shows less, but something.

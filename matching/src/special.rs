@@ -1,15 +1,18 @@
-//! What only some orders have: a hidden part, a deadline, a history.
+//! What only some orders have: a hidden part, a deadline, a stop beside them, a history.
 //!
 //! Whether there is anything to find here stands in the order's node, so that a plain order that
 //! rests, fills at once or is cancelled touches nothing of this. Per order there is one word aside:
-//! how much of a plain order has filled, or where the entry of a special one is. Icebergs and
-//! orders that expire have an entry of 32 bytes; those that expire stand in a heap besides.
+//! how much of a plain order has filled, or where the entry of a special one is. Icebergs, orders
+//! that expire and orders with a stop have an entry of 48 bytes; those that expire stand in a heap
+//! besides.
 
 use crate::arena::{Arena, Entry, Slot};
 use crate::expiry::{Deadline, Expiries};
 use crate::node::OrderNode;
 use crate::view::RestingOrder;
-use types::{BaseLots, LogTime};
+use types::command::{SelfTrade, StopLeg};
+use types::limits::PRICE_TICKS_MAX;
+use types::{BaseLots, LogTime, Ticks};
 
 /// What the word aside costs per order.
 pub(crate) const ASIDE_BYTES: usize = size_of::<u64>();
@@ -17,7 +20,7 @@ pub(crate) const ASIDE_BYTES: usize = size_of::<u64>();
 /// Stands for the place of an order in the heap that never expires.
 const NEVER: u32 = u32::MAX;
 
-/// An order that is an iceberg, or expires, or both.
+/// An order that is an iceberg, expires, or has a stop beside it.
 #[derive(Clone, Copy)]
 pub(crate) struct Special {
     /// How much has filled.
@@ -30,9 +33,51 @@ pub(crate) struct Special {
     order: Slot<OrderNode>,
     /// Its place in the heap of those that expire, or [`NEVER`].
     pub(crate) expiry: u32,
+    stop: PackedStop,
 }
 
-const _: () = assert!(size_of::<Special>() == 32);
+const _: () = assert!(size_of::<Special>() == 48);
+
+/// A [`StopLeg`] in 12 bytes; a trigger of zero is none.
+#[derive(Clone, Copy)]
+struct PackedStop {
+    trigger: u32,
+    limit: u32,
+    self_trade: SelfTrade,
+}
+
+impl PackedStop {
+    const NONE: Self = Self {
+        trigger: 0,
+        limit: 0,
+        self_trade: SelfTrade::Allow,
+    };
+
+    fn new(stop: Option<StopLeg>) -> Self {
+        let Some(stop) = stop else { return Self::NONE };
+        let legal = |price: Ticks| {
+            let ticks = price.get();
+            assert!(
+                0 < ticks && ticks <= PRICE_TICKS_MAX,
+                "the price {ticks} is not legal"
+            );
+            ticks as u32
+        };
+        Self {
+            trigger: legal(stop.trigger),
+            limit: legal(stop.limit),
+            self_trade: stop.self_trade,
+        }
+    }
+
+    fn unpack(self) -> Option<StopLeg> {
+        (self.trigger > 0).then(|| StopLeg {
+            trigger: Ticks::new(self.trigger.into()),
+            limit: Ticks::new(self.limit.into()),
+            self_trade: self.self_trade,
+        })
+    }
+}
 
 impl Entry for Special {
     const UNUSED: Self = Self {
@@ -41,6 +86,7 @@ impl Entry for Special {
         hidden: BaseLots::ZERO,
         order: Slot::NONE,
         expiry: NEVER,
+        stop: PackedStop::NONE,
     };
 
     fn vacate(&mut self, next_vacant: Slot<Self>) {
@@ -122,7 +168,9 @@ impl Specials {
         slot: Slot<OrderNode>,
         order: &RestingOrder,
     ) {
-        if order.expires_at != LogTime::ZERO || !order.display.is_zero() {
+        let is_special =
+            order.expires_at != LogTime::ZERO || !order.display.is_zero() || order.stop.is_some();
+        if is_special {
             self.join_special(node, slot, order);
         } else if order.remaining < order.quantity {
             node.mark_partly_filled();
@@ -139,6 +187,7 @@ impl Specials {
             hidden: order.remaining - node.shown(),
             order: slot,
             expiry: NEVER,
+            stop: PackedStop::new(order.stop),
         };
         node.mark_special();
         self.set_aside(slot, u64::from(special.get()));
@@ -226,6 +275,16 @@ impl Specials {
         }
     }
 
+    /// The stop beside an order.
+    #[inline]
+    pub(crate) fn stop(&self, node: &OrderNode, slot: Slot<OrderNode>) -> Option<StopLeg> {
+        if node.is_special() {
+            self.special(slot).stop.unpack()
+        } else {
+            None
+        }
+    }
+
     /// How much of an order has filled.
     pub(crate) fn filled(&self, node: &OrderNode, slot: Slot<OrderNode>) -> BaseLots {
         if !node.is_more() {
@@ -260,6 +319,7 @@ impl Specials {
             order.quantity = order.remaining + special.filled;
             order.display = special.display;
             order.expires_at = self.expires_at(node, slot);
+            order.stop = special.stop.unpack();
         } else if node.is_partly_filled() {
             order.quantity = order.remaining + BaseLots::new(self.asides[slot.index()]);
         }

@@ -7,7 +7,7 @@
 
 use crate::Book;
 use crate::arena::Slot;
-use crate::meeting::{Maker, Meeting, Stopped, Taken, Taker};
+use crate::meeting::{Guard, Maker, Meeting, Stopped, Taken, Taker};
 use crate::node::OrderNode;
 use types::command::SelfTrade;
 use types::{AccountId, BaseLots, GroupId, LogTime, Side};
@@ -21,20 +21,35 @@ pub(crate) enum Obstacle {
     OwnGroup,
 }
 
+/// The first order of a side has filled.
+#[derive(Clone, Copy)]
+pub(crate) struct Filled {
+    /// It, after the fill.
+    pub(crate) maker: Maker,
+    /// How much filled.
+    pub(crate) quantity: BaseLots,
+    /// Whether this used up the shown part of an iceberg.
+    pub(crate) refreshed: bool,
+}
+
 impl Book {
     /// Lets an incoming order meet the other side. Makers that fill completely leave, and so do
     /// those whose time is over. `on_meeting` is told each meeting in order; `group_of` is asked
-    /// only if the taker minds its own group.
+    /// only if the taker minds its own group, and `guard` about every fill of a protected maker.
+    ///
+    /// Panics if the book collects: in an auction nobody takes.
     #[inline]
     pub fn take(
         &mut self,
         taker: &Taker,
         group_of: impl Fn(AccountId) -> GroupId,
+        guard: &mut impl Guard,
         on_meeting: impl FnMut(&Meeting),
     ) -> Taken {
+        assert!(!self.is_collecting, "in an auction nobody takes");
         // Most orders cross nothing: for them this is one comparison, where it is asked.
         if self.crosses(taker.side, taker.limit) {
-            self.take_crossed(taker, group_of, on_meeting)
+            self.take_crossed(taker, group_of, guard, on_meeting)
         } else {
             Taken {
                 filled: BaseLots::ZERO,
@@ -49,6 +64,7 @@ impl Book {
         &mut self,
         taker: &Taker,
         group_of: impl Fn(AccountId) -> GroupId,
+        guard: &mut impl Guard,
         mut on_meeting: impl FnMut(&Meeting),
     ) -> Taken {
         let makers = taker.side.opposite();
@@ -78,7 +94,16 @@ impl Book {
                     continue;
                 }
             }
-            on_meeting(&self.fill_first(makers, &mut taken));
+            let meeting = self.fill_first(makers, &mut taken);
+            on_meeting(&meeting);
+            if let Meeting::Fill {
+                maker, quantity, ..
+            } = &meeting
+                && maker.protected
+                && guard.trips(maker.account, maker.price, *quantity)
+            {
+                self.pull(maker.account, |order| on_meeting(&Meeting::Pulled(*order)));
+            }
         }
         taken
     }
@@ -112,47 +137,77 @@ impl Book {
     }
 
     /// Fills the first order of a side that has one, by all that it shows or all that is wanted.
+    #[inline]
     fn fill_first(&mut self, makers: Side, taken: &mut Taken) -> Meeting {
-        let ladder = &mut self.ladders[makers as usize];
+        let filled = self.fill_head(makers, taken.remaining);
+        taken.filled = taken.filled + filled.quantity;
+        taken.remaining = taken.remaining - filled.quantity;
+        taken.fills += 1;
+        Meeting::Fill {
+            maker: filled.maker,
+            quantity: filled.quantity,
+            refreshed: filled.refreshed,
+        }
+    }
+
+    /// Fills the first order of a side that has one, by all that it shows or at most `wanted`.
+    #[inline]
+    pub(crate) fn fill_head(&mut self, side: Side, wanted: BaseLots) -> Filled {
+        let ladder = &mut self.ladders[side as usize];
         let level = ladder.best_level();
         let slot = ladder.level(level).queue.head();
         let price = ladder.price(level);
         let node = &mut self.nodes[slot];
         let shown = node.shown();
-        let quantity = taken.remaining.min(shown);
-        let mut maker = Maker {
-            order_id: node.order_id,
-            account: self.owners.account(node.owner),
-            client_order_id: node.client_order_id,
-            price,
-            remaining: BaseLots::ZERO,
+        let quantity = wanted.min(shown);
+        let mut filled = Filled {
+            maker: Maker {
+                order_id: node.order_id,
+                account: self.owners.account(node.owner),
+                client_order_id: node.client_order_id,
+                price,
+                remaining: BaseLots::ZERO,
+                stop: None,
+                protected: node.is_protected(),
+            },
+            quantity,
+            refreshed: false,
         };
-        let mut refreshed = false;
-        if quantity < shown {
+        if node.is_special() {
+            self.fill_special(slot, &mut filled);
+        } else if quantity < shown {
             node.reduce(quantity);
             ladder.reduce(level, quantity);
             self.specials.fill(node, slot, quantity);
-            maker.remaining = shown - quantity + self.specials.hidden(node, slot).quantity;
+            filled.maker.remaining = shown - quantity;
+        } else {
+            self.forget(slot);
+        }
+        filled
+    }
+
+    /// The same for one that may hide more, or has a stop beside it.
+    #[inline(never)]
+    fn fill_special(&mut self, slot: Slot<OrderNode>, filled: &mut Filled) {
+        let node = &mut self.nodes[slot];
+        let ladder = &mut self.ladders[node.side() as usize];
+        let (quantity, maker) = (filled.quantity, &mut filled.maker);
+        maker.stop = self.specials.stop(node, slot);
+        if quantity < node.shown() {
+            node.reduce(quantity);
+            ladder.reduce(node.level, quantity);
         } else {
             let part = self.specials.uncover(node, slot);
-            refreshed = !part.is_zero();
-            if refreshed {
-                node.show(part);
-                ladder.refresh(&mut self.links, level, slot, quantity, part);
-                self.specials.fill(node, slot, quantity);
-                maker.remaining = part + self.specials.hidden(node, slot).quantity;
-            } else {
+            if part.is_zero() {
                 self.forget(slot);
+                return;
             }
+            filled.refreshed = true;
+            node.show(part);
+            ladder.refresh(&mut self.links, node.level, slot, quantity, part);
         }
-        taken.filled = taken.filled + quantity;
-        taken.remaining = taken.remaining - quantity;
-        taken.fills += 1;
-        Meeting::Fill {
-            maker,
-            quantity,
-            refreshed,
-        }
+        self.specials.fill(node, slot, quantity);
+        maker.remaining = node.shown() + self.specials.hidden(node, slot).quantity;
     }
 
     /// Meets a maker that is not traded with. No meeting: it was left alone.

@@ -1,6 +1,8 @@
-//! The trigger book of one market: orders that wait for a price before they enter.
+//! The trigger book of one market: orders that wait for a price before they enter, and stops beside
+//! orders that rest.
 //!
-//! Armed orders meet nobody and nobody meets them. The engine asks after trades whom they set off
+//! Armed orders meet nobody and nobody meets them. Of a resting order only the id stands here, by
+//! the price that its stop waits for. The engine asks after trades whom they set off
 //! ([`Triggers::set_off`]), takes those out ([`Triggers::cancel`]) and lets them enter. Every
 //! condition looks one way, at a price or above it or at a price or below it, so there is one
 //! sorted list for each way, and whoever is not due is not looked at.
@@ -55,7 +57,10 @@ pub struct Triggers {
     /// Those that expire, by when.
     expiring: BTreeSet<(LogTime, OrderId)>,
     by_label: BTreeMap<(AccountId, ClientOrderId), OrderId>,
-    by_account: BTreeSet<(AccountId, OrderId)>,
+    /// No account without orders stands here.
+    by_account: BTreeMap<AccountId, BTreeSet<OrderId>>,
+    /// By side, the stops beside resting orders, by the price that they wait for.
+    stops: [BTreeSet<(Ticks, OrderId)>; 2],
 }
 
 impl Triggers {
@@ -79,7 +84,7 @@ impl Triggers {
         let earlier = self.orders.insert(order_id, *order);
         assert_eq!(earlier, None, "ids are unique");
         self.waiting(order).insert((order.trigger.price, order_id));
-        self.by_account.insert((account, order_id));
+        self.by_account.entry(account).or_default().insert(order_id);
         if !order.client_order_id.is_none() {
             let label = (account, order.client_order_id);
             let earlier = self.by_label.insert(label, order_id);
@@ -90,15 +95,37 @@ impl Triggers {
         }
     }
 
-    /// Appends to `out` every order whose condition is met by some trade, where `lowest` and
-    /// `highest` are the lowest and the highest price of them; in the order of their ids. They stay
-    /// armed.
+    /// From here on a trade may set off the stop beside this resting order of a side. Panics if it
+    /// has one.
+    pub fn attach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) {
+        let is_new = self.stops[side as usize].insert((trigger, order_id));
+        assert!(is_new, "an order has one stop");
+    }
+
+    /// No trade sets off the stop beside this resting order any more. Returns whether one would
+    /// have.
+    pub fn detach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) -> bool {
+        self.stops[side as usize].remove(&(trigger, order_id))
+    }
+
+    /// How many stops are beside resting orders.
+    pub fn stop_count(&self) -> usize {
+        self.stops.iter().map(BTreeSet::len).sum()
+    }
+
+    /// Appends to `out` every order, armed or resting with a stop beside it, whose condition is met
+    /// by some trade, where `lowest` and `highest` are the lowest and the highest price of them; in
+    /// the order of their ids. They wait on.
     pub fn set_off(&self, lowest: Ticks, highest: Ticks, out: &mut Vec<OrderId>) {
         assert!(lowest <= highest);
         let start = out.len();
         let risen = self.rising.range(..=(highest, LAST_ID));
         let fallen = self.falling.range((lowest, FIRST_ID)..);
-        out.extend(risen.chain(fallen).map(|(_, order_id)| order_id));
+        let [bids, asks] = &self.stops;
+        let stops_risen = bids.range(..=(highest, LAST_ID));
+        let stops_fallen = asks.range((lowest, FIRST_ID)..);
+        let due = risen.chain(fallen).chain(stops_risen).chain(stops_fallen);
+        out.extend(due.map(|(_, order_id)| order_id));
         out[start..].sort_unstable();
     }
 
@@ -107,7 +134,12 @@ impl Triggers {
         let order = self.orders.remove(&order_id)?;
         self.waiting(&order)
             .remove(&(order.trigger.price, order_id));
-        self.by_account.remove(&(order.account, order_id));
+        if let Some(mine) = self.by_account.get_mut(&order.account) {
+            mine.remove(&order_id);
+            if mine.is_empty() {
+                self.by_account.remove(&order.account);
+            }
+        }
         self.by_label
             .remove(&(order.account, order.client_order_id));
         self.expiring.remove(&(order.expires_at(), order_id));
@@ -124,11 +156,11 @@ impl Triggers {
         prices: Option<(Ticks, Ticks)>,
         mut on_cancel: impl FnMut(&ArmedOrder),
     ) -> u32 {
-        let mine = self
-            .by_account
-            .range((account, FIRST_ID)..=(account, LAST_ID));
+        let mine = self.by_account.get(&account);
         let in_scope: Vec<OrderId> = mine
-            .map(|(_, order_id)| &self.orders[order_id])
+            .into_iter()
+            .flatten()
+            .map(|order_id| &self.orders[order_id])
             .filter(|order| side.is_none_or(|side| order.side == side))
             .filter(|order| {
                 prices.is_none_or(|(lowest, highest)| (lowest..=highest).contains(&order.price))
@@ -179,8 +211,8 @@ impl Triggers {
 
     /// How many orders of the account are armed.
     pub fn open_orders(&self, account: AccountId) -> u32 {
-        let mine = (account, FIRST_ID)..=(account, LAST_ID);
-        self.by_account.range(mine).count() as u32
+        let mine = self.by_account.get(&account);
+        mine.map_or(0, |mine| mine.len() as u32)
     }
 
     /// How many orders are armed.
@@ -205,7 +237,9 @@ impl Triggers {
             counted.count()
         };
         assert_eq!(self.rising.len() + self.falling.len(), self.orders.len());
-        assert_eq!(self.by_account.len(), self.orders.len());
+        let owned = self.by_account.values().map(BTreeSet::len);
+        assert_eq!(owned.sum::<usize>(), self.orders.len());
+        assert!(self.by_account.values().all(|mine| !mine.is_empty()));
         assert_eq!(
             self.by_label.len(),
             count(|order| !order.client_order_id.is_none())
@@ -222,7 +256,7 @@ impl Triggers {
                 &self.falling
             };
             assert!(waiting.contains(&(order.trigger.price, *order_id)));
-            assert!(self.by_account.contains(&(order.account, *order_id)));
+            assert!(self.by_account[&order.account].contains(order_id));
             if !order.client_order_id.is_none() {
                 let label = self.labelled(order.account, order.client_order_id);
                 assert_eq!(label, Some(*order_id));

@@ -1,5 +1,6 @@
 //! What a book hands out: plain values, so that nobody holds a reference into it.
 
+use types::command::StopLeg;
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 /// An order that waits on the book.
@@ -25,6 +26,10 @@ pub struct RestingOrder {
     pub shown: BaseLots,
     /// Till which logged time it may trade; zero: for ever.
     pub expires_at: LogTime,
+    /// The stop beside it, if one cancels the other. The book only remembers it.
+    pub stop: Option<StopLeg>,
+    /// Whether its owner's protection may pull it.
+    pub protected: bool,
 }
 
 impl RestingOrder {

@@ -191,6 +191,9 @@ fn text(event: &BookEvent) -> String {
             Some(Best { price, quantity }) => format!("best {} {quantity}@{price}", side.name()),
             None => format!("best {} none", side.name()),
         },
+        BookEvent::StatusChanged(_) | BookEvent::Indicated(_) => {
+            unreachable!("a book has no status")
+        }
     }
 }
 
@@ -226,6 +229,7 @@ fn traded(taker_side: Side, maker: u64, quantity: u64, price: u64) -> Traded {
         taker_side,
         price: Ticks::new(price),
         quantity: BaseLots::new(quantity),
+        in_auction: false,
     }
 }
 

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{nobody_asks, plain, taker};
-use matching::{Book, RestingOrder, Taker};
+use matching::{Book, RestingOrder, Taker, Unguarded};
 use types::limits::{
     EXPIRIES_PER_TICK_MAX, FILLS_PER_COMMAND_MAX, ORDERS_PER_BOOK_MAX, PRICE_TICKS_MAX,
     QUANTITY_LOTS_MAX,
@@ -182,10 +182,13 @@ fn a_level_may_hold_more_than_64_bits_of_lots() {
         let fills = if display == 0 { 65_537 } else { 131_072 };
         for (fills_max, is_fillable) in [(u32::MAX, true), (fills, true), (fills - 1, false)] {
             all.fills_max = fills_max;
-            assert_eq!(book.fillable(&all, nobody_asks), is_fillable);
+            assert_eq!(
+                book.fillable(&all, nobody_asks, &mut Unguarded),
+                is_fillable
+            );
         }
         all.fills_max = fills;
-        let taken = book.take(&all, nobody_asks, |_| ());
+        let taken = book.take(&all, nobody_asks, &mut Unguarded, |_| ());
         assert_eq!((taken.filled, taken.fills), (all.quantity, fills));
         book.assert_invariants();
     }
@@ -214,10 +217,10 @@ fn a_search_through_hidden_size_is_short() {
         ..fits
     };
     for _ in 0..100 {
-        assert!(book.fillable(&fits, nobody_asks));
-        assert!(!book.fillable(&too_large, nobody_asks));
+        assert!(book.fillable(&fits, nobody_asks, &mut Unguarded));
+        assert!(!book.fillable(&too_large, nobody_asks, &mut Unguarded));
     }
-    let taken = book.take(&too_large, nobody_asks, |_| ());
+    let taken = book.take(&too_large, nobody_asks, &mut Unguarded, |_| ());
     assert_eq!(taken.filled, lots);
 }
 

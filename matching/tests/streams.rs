@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use common::{Random, Trio};
 use matching::{Meeting, RestingOrder, Stopped, Taken, Taker};
-use types::command::SelfTrade;
+use types::command::{SelfTrade, StopLeg};
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
@@ -41,6 +41,15 @@ struct Mix {
     enter_again: u64,
     requeue: u64,
     expire: u64,
+    /// Chance that an order is protected, if it hides nothing.
+    protected: u64,
+    /// Chance that an order has a stop beside it.
+    stop: u64,
+    /// How often an account is protected from here on, or its protected orders are pulled.
+    protect: u64,
+    pull: u64,
+    /// How often an auction begins; while it lasts, orders only come to rest.
+    auction: u64,
 }
 
 const USUAL: Mix = Mix {
@@ -68,6 +77,11 @@ const USUAL: Mix = Mix {
     enter_again: 0,
     requeue: 0,
     expire: 0,
+    protected: 0,
+    stop: 0,
+    protect: 0,
+    pull: 0,
+    auction: 0,
 };
 
 /// Everything at once.
@@ -82,6 +96,11 @@ const RICH: Mix = Mix {
     enter_again: 10,
     requeue: 15,
     expire: 4,
+    protected: 40,
+    stop: 20,
+    protect: 4,
+    pull: 1,
+    auction: 1,
     ..USUAL
 };
 
@@ -347,6 +366,8 @@ fn a_book_of_all_orders_says_what_the_oracle_says() {
         "cancelled",
         "reduced",
         "requeued",
+        "pulled",
+        "crossing",
         "fill limit",
         "self trade",
         "fillable",
@@ -383,6 +404,7 @@ impl Seen {
                 Meeting::Expired(_) => "expired",
                 Meeting::SelfTradeCancelled(_) => "cancelled",
                 Meeting::SelfTradeReduced { .. } => "reduced",
+                Meeting::Pulled(_) => "pulled",
             });
         }
         match taken.stopped {
@@ -459,6 +481,9 @@ impl<'a> Stream<'a> {
             mix.enter_again,
             mix.requeue,
             mix.expire,
+            mix.protect,
+            mix.pull,
+            mix.auction,
         ]);
         let order = self.order();
         match act {
@@ -471,7 +496,10 @@ impl<'a> Stream<'a> {
             6 => self.reduce(),
             7 => self.enter_again(order),
             8 => self.requeue(&order),
-            _ => self.expire(),
+            9 => self.expire(),
+            10 => self.protect(&order),
+            11 => drop(self.books.pull(order.account)),
+            _ => self.auction(),
         }
     }
 
@@ -499,6 +527,8 @@ impl<'a> Stream<'a> {
             display: BaseLots::new(display),
             shown: BaseLots::ZERO,
             expires_at: LogTime::new(expires_at),
+            stop: random.percent(mix.stop).then(|| random_stop(random)),
+            protected: display == 0 && random.percent(mix.protected),
         }
     }
 
@@ -522,11 +552,7 @@ impl<'a> Stream<'a> {
     }
 
     fn post(&mut self, order: RestingOrder) {
-        let label_is_taken = self
-            .books
-            .labelled(order.account, order.client_order_id)
-            .is_some();
-        if !label_is_taken && !self.books.crosses(order.side, order.price) {
+        if self.is_label_free(&order) && !self.books.crosses(order.side, order.price) {
             self.books.rest(&order);
         }
     }
@@ -603,7 +629,7 @@ impl<'a> Stream<'a> {
 
     fn reduce(&mut self) {
         let Some(order) = self.resting() else {
-            let unknown = OrderId::new(self.newest);
+            let unknown = OrderId::new(self.newest + 1);
             assert_eq!(self.books.reduce(unknown, BaseLots::new(1)), None);
             return;
         };
@@ -629,6 +655,8 @@ impl<'a> Stream<'a> {
             remaining,
             display: terms.display,
             expires_at: terms.expires_at,
+            stop: terms.stop,
+            protected: terms.protected,
             ..order
         });
     }
@@ -653,6 +681,58 @@ impl<'a> Stream<'a> {
         let expired = self.books.expire(now, max);
         assert!(expired.is_sorted_by_key(|order| (order.expires_at, order.order_id)));
         assert!(expired.iter().all(|order| order.expires_at <= now));
+    }
+
+    /// An account may fill so many lots before its protected orders go.
+    fn protect(&mut self, order: &RestingOrder) {
+        let lots = 1 + self.random.below(2 * order.quantity.get());
+        self.books.fuses.0.insert(order.account, lots);
+    }
+
+    /// Orders come to rest wherever they like, some leave, and then the book is uncrossed, at times
+    /// in several steps.
+    fn auction(&mut self) {
+        self.books.collect();
+        for _ in 0..self.random.below(40) {
+            match self.random.below(5) {
+                0 => self.cancel(),
+                1 => self.reduce(),
+                _ => {
+                    let order = self.order();
+                    if self.is_label_free(&order) {
+                        self.books.rest(&order);
+                    }
+                }
+            }
+            let last = (self.mix.price)(&mut self.random, Side::Bid);
+            self.books.indication(None);
+            self.books.indication(Some(Ticks::new(last)));
+        }
+        self.books.assert_same();
+        let last = self.random.percent(50).then(|| Ticks::new(1_000));
+        let indication = self.books.indication(last);
+        let mut volume = 0;
+        while self.books.is_collecting() {
+            let crossings_max = self.random.of(&[1, 2, 5, 10_000]);
+            for crossing in self.books.uncross(crossings_max) {
+                self.seen.count("crossing");
+                volume += u128::from(crossing.quantity.get());
+                let price = indication.expect("something trades").price;
+                assert!(crossing.ask.price <= price && price <= crossing.bid.price);
+            }
+            // Who continues finds the same price.
+            if let Some(rest) = self.books.indication(indication.map(|it| it.price)) {
+                assert_eq!(Some(rest.price), indication.map(|it| it.price));
+                assert_eq!(Some(rest.surplus), indication.map(|it| it.surplus));
+            }
+        }
+        assert_eq!(volume, indication.map_or(0, |it| it.volume));
+        self.books.assert_same();
+    }
+
+    fn is_label_free(&self, order: &RestingOrder) -> bool {
+        let labelled = self.books.labelled(order.account, order.client_order_id);
+        labelled.is_none()
     }
 
     /// Questions about things that may or may not exist.
@@ -684,5 +764,13 @@ impl Drop for Stream<'_> {
                 self.mix.name, self.seed, self.step
             );
         }
+    }
+}
+
+fn random_stop(random: &mut Random) -> StopLeg {
+    StopLeg {
+        trigger: Ticks::new(1 + random.below(2_000)),
+        limit: Ticks::new(1 + random.below(PRICE_TICKS_MAX)),
+        self_trade: random.of(&ALL_MODES),
     }
 }

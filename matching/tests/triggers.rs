@@ -105,7 +105,7 @@ fn ids_and_labels_are_armed_once() {
 fn armed_orders_expire_like_resting_ones() {
     let resting = |expires_at| Resting {
         expires_at: LogTime::new(expires_at),
-        display: BaseLots::ZERO,
+        ..Resting::PLAIN
     };
     let mut triggers = Triggers::new();
     for (id, kind) in [
@@ -217,6 +217,8 @@ struct Stream<'a> {
     random: Random,
     triggers: Triggers,
     naive: NaiveTriggers,
+    /// Stops beside resting orders, a few of which have left.
+    stops: Vec<(OrderId, Side, Ticks)>,
 }
 
 impl<'a> Stream<'a> {
@@ -228,16 +230,19 @@ impl<'a> Stream<'a> {
             random: Random::new(seed),
             triggers: Triggers::new(),
             naive: NaiveTriggers::new(),
+            stops: Vec::new(),
         }
     }
 
     fn run(mut self) {
         while self.step < 1_500 {
-            match self.random.weighted(&[50, 20, 15, 5, 5]) {
+            match self.random.weighted(&[50, 20, 15, 5, 10, 10, 5]) {
                 0 => self.arm(),
                 1 => self.trade(),
                 2 => self.cancel(),
                 3 => self.cancel_all(),
+                4 => self.attach(),
+                5 => self.detach(),
                 _ => self.expire(),
             }
             self.compare();
@@ -253,7 +258,7 @@ impl<'a> Stream<'a> {
         }
         let resting = Resting {
             expires_at: LogTime::new(expires_at),
-            display: BaseLots::ZERO,
+            ..Resting::PLAIN
         };
         let order = ArmedOrder {
             // Neither rising nor falling, and each once.
@@ -291,6 +296,14 @@ impl<'a> Stream<'a> {
         self.naive.set_off(lowest, highest, &mut expected);
         assert_eq!(due, expected);
         for order_id in due {
+            if let Some(stop) = self.stops.iter().find(|stop| stop.0 == order_id) {
+                let is_reached = match stop.1 {
+                    Side::Bid => stop.2 <= highest,
+                    Side::Ask => lowest <= stop.2,
+                };
+                assert!(is_reached);
+                continue;
+            }
             let order = self.triggers.order(order_id).expect("it stays armed");
             let reached = [lowest, highest]
                 .map(|last| Triggers::is_satisfied(&order.trigger, order.side, last));
@@ -298,6 +311,29 @@ impl<'a> Stream<'a> {
             if self.random.percent(self.mix.taken_out) {
                 self.cancel_one(order_id);
             }
+        }
+    }
+
+    /// A resting order comes with a stop beside it. Its id is none that an armed order has.
+    fn attach(&mut self) {
+        let order_id = OrderId::new(10_007 + (self.step + 1) * 7_919 % 10_007);
+        let side = self.random.side();
+        let trigger = Ticks::new(1 + self.random.below(self.mix.prices));
+        self.triggers.attach(order_id, side, trigger);
+        self.naive.attach(order_id, side, trigger);
+        self.stops.push((order_id, side, trigger));
+    }
+
+    /// One leaves; at times one that has left already.
+    fn detach(&mut self) {
+        let place = self.random.below(self.stops.len() as u64 + 1) as usize;
+        let Some((order_id, side, trigger)) = self.stops.get(place).copied() else {
+            return;
+        };
+        let was_attached = self.triggers.detach(order_id, side, trigger);
+        assert_eq!(was_attached, self.naive.detach(order_id, side, trigger));
+        if !was_attached || self.random.percent(80) {
+            self.stops.swap_remove(place);
         }
     }
 
@@ -347,6 +383,7 @@ impl<'a> Stream<'a> {
 
     fn compare(&mut self) {
         assert_eq!(self.triggers.len(), self.naive.len());
+        assert_eq!(self.triggers.stop_count(), self.naive.stop_count());
         let account = AccountId::new(self.random.below(self.mix.accounts) as u32);
         let label = ClientOrderId::new(self.random.below(self.mix.labels));
         assert_eq!(

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use common::{Random, plain, taker};
-use matching::{Book, RestingOrder, Taker};
-use types::command::SelfTrade;
+use matching::{Book, RestingOrder, Taker, Unguarded};
+use types::command::{SelfTrade, StopLeg};
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
 /// The system's allocator, counting the calls of each thread.
@@ -97,6 +97,12 @@ fn a_book_with_room_allocates_nothing_from_the_start() {
     assert_eq!(u64::from(book.len()), ORDERS);
 }
 
+const STOP: StopLeg = StopLeg {
+    trigger: Ticks::new(7),
+    limit: Ticks::new(8),
+    self_trade: SelfTrade::Allow,
+};
+
 /// The same operations every time but for the ids, which rise from `first_id`. Leaves the book
 /// empty, so that a second run meets the same peak.
 fn stream(book: &mut Book, seed: u64, first_id: u64) {
@@ -119,6 +125,7 @@ fn stream(book: &mut Book, seed: u64, first_id: u64) {
                 client_order_id: ClientOrderId::new(step),
                 display: BaseLots::new(random.below(2) * (1 + random.below(quantity))),
                 expires_at: LogTime::new(random.below(2) * (step + random.below(2_000))),
+                stop: (random.below(8) == 0).then_some(STOP),
                 ..plain(first_id + step, side, price.get(), quantity)
             }),
             0..5 => {
@@ -133,8 +140,8 @@ fn stream(book: &mut Book, seed: u64, first_id: u64) {
                     ..taker(side, price, BaseLots::new(quantity))
                 };
                 let group_of = |account: AccountId| GroupId::new(account.get() % 4);
-                black_box(book.fillable(&taker, group_of));
-                book.take(&taker, group_of, |meeting| {
+                black_box(book.fillable(&taker, group_of, &mut Unguarded));
+                book.take(&taker, group_of, &mut Unguarded, |meeting| {
                     black_box(meeting);
                 });
             }

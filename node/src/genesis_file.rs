@@ -15,11 +15,17 @@
 //! lot = "0.000001"
 //! maker_fee_ppm = 100
 //! taker_fee_ppm = 300
+//! min_notional = "5"            # the least price x size of an order, in units of the quote asset
+//! max_open_orders = 1000        # of one account in this market
+//! price_band_ppm = 50000        # how far prices may go from a reference, ...
+//! price_band_interval_ms = 1000 # ... and how long it holds; both or neither
+//! status = "auction"            # at first: open (default), post_only, auction, cancel_only, halted
 //!
 //! [[account]]
 //! owner = "0x0101010101010101010101010101010101010101"
 //! group = 0                     # shared by accounts that one trader owns; by default the
 //!                               # account's number, counted from 0
+//! operator = true               # may set the status of markets; by default not
 //! keys = ["dev-0"]              # 64 hex digits, or on network 1 a development name
 //! balances = { BTC = "10", USD = "1000000" }
 //! ```
@@ -29,11 +35,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 use types::auth::{PublicKey, SigningKey};
+use types::command::MarketStatus;
 use types::genesis::{
-    self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketSpec, OwnerAddress,
-    Step,
+    self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketLimits, MarketSpec,
+    OwnerAddress, PriceBand, Step,
 };
-use types::{AccountId, AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
+use types::{AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 
 /// Why a genesis file is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +81,16 @@ struct Market {
     maker_fee_ppm: Option<Spanned<i32>>,
     #[serde(default)]
     taker_fee_ppm: Option<Spanned<i32>>,
+    #[serde(default)]
+    min_notional: Option<Spanned<String>>,
+    #[serde(default)]
+    max_open_orders: Option<Spanned<u32>>,
+    #[serde(default)]
+    price_band_ppm: Option<Spanned<u32>>,
+    #[serde(default)]
+    price_band_interval_ms: Option<Spanned<u64>>,
+    #[serde(default)]
+    status: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,6 +99,8 @@ struct Account {
     owner: Spanned<String>,
     #[serde(default)]
     group: Option<u32>,
+    #[serde(default)]
+    operator: bool,
     #[serde(default)]
     keys: Vec<Spanned<String>>,
     #[serde(default)]
@@ -139,6 +158,7 @@ pub(crate) fn format(genesis: &Genesis) -> String {
             market.maker_fee.get(),
             market.taker_fee.get(),
         );
+        format_limits(&mut text, genesis, market);
     }
     for account in genesis.accounts() {
         let keys: Vec<String> = account
@@ -157,13 +177,39 @@ pub(crate) fn format(genesis: &Genesis) -> String {
         let owner: String = account.owner.iter().map(|b| format!("{b:02x}")).collect();
         let _ = write!(
             text,
-            "\n[[account]]\nowner = \"0x{owner}\"\ngroup = {}\nkeys = [{}]\nbalances = {{ {} }}\n",
+            "\n[[account]]\nowner = \"0x{owner}\"\ngroup = {}\n{}keys = [{}]\nbalances = {{ {} }}\n",
             account.group,
+            if account.operator {
+                "operator = true\n"
+            } else {
+                ""
+            },
             keys.join(", "),
             balances.join(", "),
         );
     }
     text
+}
+
+/// The limits that a market has, and its first status if it is not open.
+fn format_limits(text: &mut String, genesis: &Genesis, market: &MarketSpec) {
+    use std::fmt::Write as _;
+    let (limits, none) = (&market.limits, MarketLimits::NONE);
+    if limits.notional_min != none.notional_min {
+        let quote = &genesis.assets()[market.quote.index()];
+        let least = quote.format(limits.notional_min);
+        let _ = writeln!(text, "min_notional = \"{least}\"");
+    }
+    if limits.open_orders_max != none.open_orders_max {
+        let _ = writeln!(text, "max_open_orders = {}", limits.open_orders_max);
+    }
+    if let Some(band) = &limits.band {
+        let _ = writeln!(text, "price_band_ppm = {}", band.width_ppm);
+        let _ = writeln!(text, "price_band_interval_ms = {}", band.interval_ms);
+    }
+    if limits.status != none.status {
+        let _ = writeln!(text, "status = \"{}\"", limits.status.name());
+    }
 }
 
 /// Turns parts of the file into checked values, naming the line of whatever is wrong.
@@ -221,14 +267,57 @@ impl Lines<'_> {
             Some(ppm) => FeeRate::new(*ppm.get_ref())
                 .ok_or_else(|| self.error(ppm, "fees are within 10 % (100000 ppm)")),
         };
+        let quote = asset(&market.quote)?;
         MarketSpec::new(
             self.symbol(&market.symbol)?,
             asset(&market.base)?,
-            asset(&market.quote)?,
+            quote,
             (step(&market.tick)?, step(&market.lot)?),
             (fee(&market.maker_fee_ppm)?, fee(&market.taker_fee_ppm)?),
+            self.limits(quote.1, market)?,
         )
-        .map_err(|error| self.error(spanned, error.to_string()))
+        .map_err(|error| {
+            let reason = error.to_string();
+            match (&error, &market.max_open_orders, &market.price_band_ppm) {
+                (GenesisError::OpenOrders { .. }, Some(at), _)
+                | (GenesisError::Band { .. }, _, Some(at)) => self.error(at, reason),
+                _ => self.error(spanned, reason),
+            }
+        })
+    }
+
+    fn limits(&self, quote: &AssetSpec, market: &Market) -> Result<MarketLimits, GenesisFileError> {
+        let mut limits = MarketLimits::NONE;
+        if let Some(text) = &market.min_notional {
+            limits.notional_min = quote
+                .parse(text.get_ref())
+                .map_err(|error| self.error(text, error.to_string()))?;
+        }
+        if let Some(count) = &market.max_open_orders {
+            limits.open_orders_max = *count.get_ref();
+        }
+        limits.band = match (&market.price_band_ppm, &market.price_band_interval_ms) {
+            (None, None) => None,
+            (Some(width), Some(interval)) => Some(PriceBand {
+                width_ppm: *width.get_ref(),
+                interval_ms: *interval.get_ref(),
+            }),
+            (Some(width), None) => {
+                return Err(self.error(width, "a band has a price_band_interval_ms too"));
+            }
+            (None, Some(interval)) => {
+                return Err(self.error(interval, "a band has a price_band_ppm too"));
+            }
+        };
+        if let Some(text) = &market.status {
+            let mut known = MarketStatus::ALL.into_iter();
+            limits.status = known
+                .find(|status| status.name() == text.get_ref())
+                .ok_or_else(|| {
+                    self.error(text, format!("no status is called {}", text.get_ref()))
+                })?;
+        }
+        Ok(limits)
     }
 
     fn account(
@@ -251,6 +340,7 @@ impl Lines<'_> {
         Ok(GenesisAccount {
             owner: self.owner(&account.owner)?,
             group: account.group.map_or(own_group, GroupId::new),
+            operator: account.operator,
             keys,
             balances,
         })
@@ -288,13 +378,11 @@ impl Lines<'_> {
     ) -> Result<PublicKey, GenesisFileError> {
         let development = network == NetworkId::DEVELOPMENT;
         let name = text.get_ref();
-        let published = (0..genesis::DEVELOPMENT_ACCOUNTS)
-            .map(|account| genesis::development_name(AccountId::new(account)))
-            .find(|published| {
-                name == published
-                    || PublicKey::from_hex(name)
-                        .is_some_and(|key| key == SigningKey::development(published).public())
-            });
+        let published = genesis::development_names().find(|published| {
+            name == published
+                || PublicKey::from_hex(name)
+                    .is_some_and(|key| key == SigningKey::development(published).public())
+        });
         match published {
             Some(published) if development => Ok(SigningKey::development(&published).public()),
             Some(published) => Err(self.error(
@@ -392,7 +480,37 @@ balances = { BTC = "10", USD = "0.5" }
                 "lot = \"1\"\ntaker_fee_ppm = 200000",
                 17,
             ),
+            ("lot = \"0.0001\"", "lot = \"1\"\nmin_notional = 5", 17),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\nmin_notional = \"0.0000001\"",
+                17,
+            ),
+            ("lot = \"0.0001\"", "lot = \"1\"\nmax_open_orders = 0", 17),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\nmax_open_orders = 131073",
+                17,
+            ),
+            ("lot = \"0.0001\"", "lot = \"1\"\nprice_band_ppm = 1", 17),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\nprice_band_interval_ms = 1",
+                17,
+            ),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\nprice_band_interval_ms = 1\nprice_band_ppm = 0",
+                18,
+            ),
+            (
+                "lot = \"0.0001\"",
+                "lot = \"1\"\nprice_band_interval_ms = 86400001\nprice_band_ppm = 1",
+                18,
+            ),
+            ("lot = \"0.0001\"", "lot = \"1\"\nstatus = \"closed\"", 17),
             ("owner = \"0x01", "owner = \"01", 19),
+            ("keys = ", "operator = 1\nkeys = ", 20),
             ("keys = ", "group = -1\nkeys = ", 20),
             ("keys = ", "group = 4294967296\nkeys = ", 20),
             ("0202\"]", "02\"]", 20),
@@ -420,13 +538,43 @@ balances = { BTC = "10", USD = "0.5" }
     }
 
     #[test]
+    fn a_market_has_limits_and_an_account_may_be_an_operator() {
+        let limits = "min_notional = \"2.5\"\nmax_open_orders = 100\nprice_band_ppm = 50000\n\
+             price_band_interval_ms = 0\nstatus = \"post_only\"\n";
+        let text = GOOD
+            .replacen("[[account]]", &format!("{limits}\n[[account]]"), 1)
+            .replacen("keys = ", "operator = true\nkeys = ", 1);
+        let genesis = parse(&text).unwrap();
+        let expected = MarketLimits {
+            notional_min: Atoms::new(2_500_000),
+            open_orders_max: 100,
+            band: Some(PriceBand {
+                width_ppm: 50_000,
+                interval_ms: 0,
+            }),
+            status: MarketStatus::PostOnly,
+        };
+        assert_eq!(genesis.markets()[0].limits, expected);
+        assert!(genesis.accounts()[0].operator);
+        let written = format(&genesis);
+        assert!(written.contains(limits), "{written}");
+        assert_eq!(parse(&written), Ok(genesis));
+
+        // What is as everywhere is not said.
+        let plain = format(&parse(GOOD).unwrap());
+        for name in ["min_", "max_", "band", "status", "operator"] {
+            assert!(!plain.contains(name), "{name} in {plain}");
+        }
+    }
+
+    #[test]
     fn published_keys_are_for_the_development_network() {
         let with_key = |network: &str, key: &str| {
             GOOD.replacen("network = 7", network, 1)
                 .replacen(&"02".repeat(32), key, 1)
         };
         let public = SigningKey::development("dev-3").public().to_string();
-        for key in ["dev-3", &public] {
+        for key in ["dev-3", "dev-operator", &public] {
             assert!(parse(&with_key("network = 1", key)).is_ok());
             assert_eq!(parse(&with_key("network = 7", key)).unwrap_err().line, 20);
         }

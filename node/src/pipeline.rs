@@ -52,7 +52,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     durable_at: u64,
     /// When the next open order expires: an idle node has to log time for it.
-    next_expiry: Option<LogTime>,
+    next_due: Option<LogTime>,
     /// Payload buffers that came back from the journal.
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
@@ -66,7 +66,7 @@ impl Pipeline {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
             durable_at: 0,
-            next_expiry: state.next_expiry(),
+            next_due: state.next_due(),
             state,
             ports,
             clock,
@@ -94,7 +94,7 @@ impl Pipeline {
 
     /// Waits until somebody pushes, or until the next order has to expire.
     fn park(&self, parking: &Parking) {
-        match self.next_expiry {
+        match self.next_due {
             None => parking.park(),
             Some(expiry) => {
                 let wait = expiry.get().saturating_sub(self.clock.unix_nanos());
@@ -151,7 +151,7 @@ impl Pipeline {
         if self.gate.waiting() >= BLOCKS_IN_FLIGHT {
             return false;
         }
-        let expiry = self.next_expiry.map(LogTime::get);
+        let expiry = self.next_due.map(LogTime::get);
         if self.ports.frames.is_empty() && expiry.is_none() {
             return false;
         }
@@ -202,7 +202,7 @@ impl Pipeline {
         released.sequenced_at = sequenced_at;
         released.executed_at = self.clock.unix_nanos();
         self.gate.executed(released);
-        self.next_expiry = self.state.next_expiry();
+        self.next_due = self.state.next_due();
         self.sequencer.recycle(block);
     }
 

@@ -1,5 +1,5 @@
-//! The read model: follows released outcomes on its own thread and answers queries about balances
-//! and open orders, so that no question ever touches the engine's memory.
+//! The read model: follows released outcomes on its own thread and answers queries about balances,
+//! open orders and markets, so that no question ever touches the engine's memory.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use rtrb::{Consumer, Producer};
 use types::AssetId;
 use types::block::ReleasedBlock;
 use types::wire::Kind;
-use types::wire::query::{BalanceRecord, OpenOrderRecord, Question, encode_reply};
+use types::wire::query::{
+    BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
+};
 
 use crate::running::{Parking, Stop, Waker};
 
@@ -83,6 +85,11 @@ fn reply(follower: &Follower, request: &QueryRequest) -> Vec<u8> {
             let orders = follower.open_orders(request.account);
             let records: Vec<_> = orders.iter().map(OpenOrderRecord::from).collect();
             encode_reply(Kind::OpenOrders, id, sequence, &records, &mut message);
+        }
+        Question::Markets => {
+            let states = follower.market_states();
+            let records: Vec<_> = states.iter().map(MarketStateRecord::from).collect();
+            encode_reply(Kind::MarketStates, id, sequence, &records, &mut message);
         }
         // The gateway answers the other questions itself.
         Question::Balances | Question::Reference | Question::Nonce(_) => {

@@ -28,6 +28,10 @@ pub enum Command<'a> {
     CancelAll(CancelScope),
     /// Move free funds to another account.
     Transfer(Transfer),
+    /// Limit what the account's quotes may trade, or arm such a limit again.
+    SetProtection(SetProtection),
+    /// Open a market, close it, or anything between. Operators only.
+    SetMarketStatus(SetMarketStatus),
 }
 
 /// A new order.
@@ -96,6 +100,21 @@ pub struct Resting {
     pub expires_at: LogTime,
     /// Iceberg: how much is shown at a time; zero: all of it.
     pub display: BaseLots,
+    /// One cancels the other: the stop beside the order, in force while it rests.
+    pub stop: Option<StopLeg>,
+    /// Its fills count for market-maker protection, which pulls it when it trips.
+    pub protected: bool,
+}
+
+/// The other way in which a resting order may fill: set off by the price, as a taker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopLeg {
+    /// Beyond the order's own price: a bid waits for a trade at or above it, an ask at or below.
+    pub trigger: Ticks,
+    /// The worst price that the owner accepts then.
+    pub limit: Ticks,
+    /// What to do then on meeting an order of the same group.
+    pub self_trade: SelfTrade,
 }
 
 impl OrderKind {
@@ -131,7 +150,17 @@ impl Resting {
     pub const PLAIN: Self = Self {
         expires_at: LogTime::ZERO,
         display: BaseLots::ZERO,
+        stop: None,
+        protected: false,
     };
+
+    /// Whether there is nothing to say about it.
+    pub const fn is_plain(&self) -> bool {
+        self.expires_at.get() == 0
+            && self.display.is_zero()
+            && self.stop.is_none()
+            && !self.protected
+    }
 }
 
 /// What happens where a taker meets an order of its own group; the taker's setting decides.
@@ -149,6 +178,31 @@ pub enum SelfTrade {
     CancelBoth = 3,
     /// Both shrink by the smaller size without a trade; what reaches zero ends.
     Decrement = 4,
+}
+
+impl SelfTrade {
+    /// The setting with this number, if there is one.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Allow,
+            1 => Self::CancelTaker,
+            2 => Self::CancelMaker,
+            3 => Self::CancelBoth,
+            4 => Self::Decrement,
+            _ => return None,
+        })
+    }
+
+    /// The stable name, as machines see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::CancelTaker => "cancel_taker",
+            Self::CancelMaker => "cancel_maker",
+            Self::CancelBoth => "cancel_both",
+            Self::Decrement => "decrement",
+        }
+    }
 }
 
 /// Keeps an order off the book until the market's last trade reaches a price.
@@ -360,4 +414,103 @@ pub struct Transfer {
     pub asset: AssetId,
     /// How much.
     pub amount: Atoms,
+}
+
+/// What an account lets its quotes trade in a market, before they are pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetProtection {
+    /// Where.
+    pub market: MarketId,
+    /// Markets of one group share one count; 0: this market has a count of its own.
+    pub group: u8,
+    /// How much, for all markets of the group.
+    pub limits: ProtectionLimits,
+}
+
+/// How much may trade within a window. A limit of zero is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProtectionLimits {
+    /// The window, in nanoseconds of logged time.
+    pub window_ns: u64,
+    /// Fills.
+    pub fills: u64,
+    /// The sum of their sizes.
+    pub lots: BaseLots,
+    /// The sum of their notionals, in quote atoms.
+    pub notional: Atoms,
+}
+
+impl ProtectionLimits {
+    /// No protection.
+    pub const NONE: Self = Self {
+        window_ns: 0,
+        fills: 0,
+        lots: BaseLots::ZERO,
+        notional: Atoms::ZERO,
+    };
+
+    /// Whether there is a limit.
+    pub const fn is_limit(&self) -> bool {
+        self.fills > 0 || !self.lots.is_zero() || !self.notional.is_zero()
+    }
+}
+
+/// What may happen in a market from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetMarketStatus {
+    /// Which one.
+    pub market: MarketId,
+    /// What may happen.
+    pub status: MarketStatus,
+}
+
+/// What may happen in a market. A cancel may always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MarketStatus {
+    /// Everything.
+    #[default]
+    Open = 0,
+    /// Orders that do not take.
+    PostOnly = 1,
+    /// Orders come to rest without meeting anybody, until they are uncrossed at one price.
+    Auction = 2,
+    /// Orders may only become smaller.
+    CancelOnly = 3,
+    /// Nothing but cancels.
+    Halted = 4,
+}
+
+impl MarketStatus {
+    /// All of them, by number.
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::PostOnly,
+        Self::Auction,
+        Self::CancelOnly,
+        Self::Halted,
+    ];
+
+    /// The status with this number, if there is one.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Open),
+            1 => Some(Self::PostOnly),
+            2 => Some(Self::Auction),
+            3 => Some(Self::CancelOnly),
+            4 => Some(Self::Halted),
+            _ => None,
+        }
+    }
+
+    /// The stable name, as machines see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::PostOnly => "post_only",
+            Self::Auction => "auction",
+            Self::CancelOnly => "cancel_only",
+            Self::Halted => "halted",
+        }
+    }
 }

@@ -5,9 +5,11 @@
 //! of every signed digest: two networks that differ in one fee do not accept each other's frames.
 
 use crate::auth::{PublicKey, SigningKey};
+use crate::command::MarketStatus;
 use crate::decimal::{self, DecimalError};
 use crate::limits::{
-    ACCOUNTS_MAX, ASSETS_MAX, ATOMS_MAX, MARKETS_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
+    ACCOUNTS_MAX, ASSETS_MAX, ATOMS_MAX, BAND_INTERVAL_MS_MAX, BAND_PPM_MAX, MARKETS_MAX,
+    OPEN_ORDERS_PER_ACCOUNT_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
 };
 use crate::outcome::Digest;
 use crate::{
@@ -88,6 +90,46 @@ pub struct MarketSpec {
     pub maker_fee: FeeRate,
     /// Charged to the taker.
     pub taker_fee: FeeRate,
+    /// What its orders must keep to, beyond the limits of the protocol.
+    pub limits: MarketLimits,
+}
+
+/// What the orders of a market must keep to, and what may happen in it at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketLimits {
+    /// The least price times size of an order, in quote atoms.
+    pub notional_min: Atoms,
+    /// Open orders of one account in this market.
+    pub open_orders_max: u32,
+    /// How far prices may go; `None`: as far as they like.
+    pub band: Option<PriceBand>,
+    /// The market's first status.
+    pub status: MarketStatus,
+}
+
+impl MarketLimits {
+    /// An open market without limits of its own.
+    pub const NONE: Self = Self {
+        notional_min: Atoms::ZERO,
+        open_orders_max: OPEN_ORDERS_PER_ACCOUNT_MAX,
+        band: None,
+        status: MarketStatus::Open,
+    };
+}
+
+impl Default for MarketLimits {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// How far from a reference a price may be in the direction in which it trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceBand {
+    /// How far, in parts per million of the reference.
+    pub width_ppm: u32,
+    /// How long a reference holds, in milliseconds of logged time.
+    pub interval_ms: u64,
 }
 
 /// Why a genesis is impossible.
@@ -119,6 +161,15 @@ pub enum GenesisError {
     TakerRebate { symbol: String },
     #[error("market {symbol}: the maker rebate is larger than the taker fee that pays for it")]
     Rebate { symbol: String },
+    #[error(
+        "market {symbol}: an account may have 1 to {OPEN_ORDERS_PER_ACCOUNT_MAX} open orders there"
+    )]
+    OpenOrders { symbol: String },
+    #[error(
+        "market {symbol}: a price band is 1 to {BAND_PPM_MAX} ppm wide and holds for 0 to \
+         {BAND_INTERVAL_MS_MAX} ms"
+    )]
+    Band { symbol: String },
     #[error("account {account}: there is no asset number {asset}")]
     UnknownBalance { account: usize, asset: u16 },
     #[error("account {account}: two balances of one asset")]
@@ -137,6 +188,7 @@ impl MarketSpec {
         (quote, quote_spec): (AssetId, &AssetSpec),
         (tick, lot): (Step, Step),
         (maker_fee, taker_fee): (FeeRate, FeeRate),
+        limits: MarketLimits,
     ) -> Result<Self, GenesisError> {
         let name = || symbol.to_string();
         if base == quote {
@@ -160,6 +212,15 @@ impl MarketSpec {
         if maker_fee.get() + taker_fee.get() < 0 {
             return Err(GenesisError::Rebate { symbol: name() });
         }
+        if !(1..=OPEN_ORDERS_PER_ACCOUNT_MAX).contains(&limits.open_orders_max) {
+            return Err(GenesisError::OpenOrders { symbol: name() });
+        }
+        if let Some(band) = limits.band
+            && !((1..=BAND_PPM_MAX).contains(&band.width_ppm)
+                && band.interval_ms <= BAND_INTERVAL_MS_MAX)
+        {
+            return Err(GenesisError::Band { symbol: name() });
+        }
         Ok(Self {
             symbol,
             base,
@@ -169,6 +230,7 @@ impl MarketSpec {
             factors,
             maker_fee,
             taker_fee,
+            limits,
         })
     }
 
@@ -198,7 +260,13 @@ impl MarketSpec {
 
     /// Lots to decimal text.
     pub fn format_quantity(&self, quantity: BaseLots) -> String {
-        let units = u128::from(quantity.get()) * u128::from(self.lot.units);
+        self.format_volume(u128::from(quantity.get()))
+    }
+
+    /// The lots of many orders to decimal text.
+    pub fn format_volume(&self, lots: u128) -> String {
+        let units = lots.checked_mul(u128::from(self.lot.units));
+        let units = units.expect("no book holds so many lots");
         decimal::format(units, self.lot.decimals)
     }
 }
@@ -222,6 +290,8 @@ pub struct GenesisAccount {
     pub owner: OwnerAddress,
     /// Accounts of one group do not trade with each other, if their orders say so.
     pub group: GroupId,
+    /// Whether it may open and close markets.
+    pub operator: bool,
     /// The session keys that may trade.
     pub keys: Vec<PublicKey>,
     /// What it has.
@@ -331,11 +401,18 @@ impl Genesis {
             }
             hasher.update(&market.maker_fee.get().to_le_bytes());
             hasher.update(&market.taker_fee.get().to_le_bytes());
+            let limits = &market.limits;
+            hasher.update(&limits.notional_min.get().to_le_bytes());
+            hasher.update(&limits.open_orders_max.to_le_bytes());
+            hasher.update(&limits.band.map_or(0, |band| band.width_ppm).to_le_bytes());
+            hasher.update(&limits.band.map_or(0, |band| band.interval_ms).to_le_bytes());
+            hasher.update(&[limits.status as u8]);
         }
         hasher.update(&(self.accounts.len() as u64).to_le_bytes());
         for account in &self.accounts {
             hasher.update(&account.owner);
             hasher.update(&account.group.get().to_le_bytes());
+            hasher.update(&[u8::from(account.operator)]);
             hasher.update(&(account.keys.len() as u64).to_le_bytes());
             for key in &account.keys {
                 hasher.update(key.as_bytes());
@@ -389,6 +466,7 @@ fn check_markets(assets: &[AssetSpec], markets: &[MarketSpec]) -> Result<(), Gen
             asset(market.quote)?,
             (market.tick, market.lot),
             (market.maker_fee, market.taker_fee),
+            market.limits,
         )?;
         if rebuilt != *market {
             return Err(GenesisError::Tick {
@@ -438,16 +516,25 @@ fn check_accounts(assets: &[AssetSpec], accounts: &[GenesisAccount]) -> Result<(
     Ok(())
 }
 
-/// Accounts of the development genesis.
+/// Funded accounts of the development genesis. The account behind them is its operator.
 pub const DEVELOPMENT_ACCOUNTS: u32 = 64;
 
 /// The name of a development account, which is also the name of its key.
 pub fn development_name(account: AccountId) -> String {
-    format!("dev-{account}")
+    if account.get() == DEVELOPMENT_ACCOUNTS {
+        "dev-operator".to_owned()
+    } else {
+        format!("dev-{account}")
+    }
+}
+
+/// The names of all development accounts, in the order of their ids.
+pub fn development_names() -> impl Iterator<Item = String> {
+    (0..=DEVELOPMENT_ACCOUNTS).map(|account| development_name(AccountId::new(account)))
 }
 
 /// The development genesis: assets BTC, ETH, USD; markets BTC-USD and ETH-USD; funded accounts
-/// `dev-0` .. `dev-63` with published keys.
+/// `dev-0` .. `dev-63` and the operator `dev-operator`, all with published keys.
 pub fn development() -> Genesis {
     let symbol = |text| Symbol::new(text).expect("development symbols are legal");
     let asset = |text, decimals| AssetSpec {
@@ -460,35 +547,40 @@ pub fn development() -> Genesis {
     let market = |text, base: u16, tick, lot| {
         let side = |id: u16| (AssetId::new(id), &assets[usize::from(id)]);
         let fees = (rate(100), rate(300));
-        MarketSpec::new(symbol(text), side(base), side(2), (tick, lot), fees)
+        let limits = MarketLimits::NONE;
+        MarketSpec::new(symbol(text), side(base), side(2), (tick, lot), fees, limits)
             .expect("development markets are legal")
     };
     let markets = vec![
         market("BTC-USD", 0, step(1, 2), step(1, 6)),
         market("ETH-USD", 1, step(1, 2), step(1, 5)),
     ];
-    let accounts = (0..DEVELOPMENT_ACCOUNTS)
+    let accounts = (0..=DEVELOPMENT_ACCOUNTS)
         .map(|account| development_account(AccountId::new(account)))
         .collect();
     Genesis::new(NetworkId::DEVELOPMENT, assets, markets, accounts)
         .expect("the development genesis is legal")
 }
 
-/// Ten million BTC, a hundred million ETH and a trillion USD: enough for any load.
+/// Ten million BTC, a hundred million ETH and a trillion USD: enough for any load. The operator has
+/// nothing.
 fn development_account(account: AccountId) -> GenesisAccount {
     let key = SigningKey::development(&development_name(account)).public();
     let mut owner = [0; 20];
     owner.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
     let units = |asset, units: u128| (AssetId::new(asset), Atoms::new(units * 100_000_000));
+    let operator = account.get() == DEVELOPMENT_ACCOUNTS;
+    let funds = vec![
+        units(0, 10_000_000),
+        units(1, 100_000_000),
+        units(2, 1_000_000_000_000),
+    ];
     GenesisAccount {
         owner,
         group: GroupId::new(account.get()),
+        operator,
         keys: vec![key],
-        balances: vec![
-            units(0, 10_000_000),
-            units(1, 100_000_000),
-            units(2, 1_000_000_000_000),
-        ],
+        balances: if operator { Vec::new() } else { funds },
     }
 }
 
@@ -510,6 +602,7 @@ mod tests {
             (AssetId::new(1), &asset("B", 6)),
             (Step::parse(tick).unwrap(), Step::parse(lot).unwrap()),
             (FeeRate::new(fees.0).unwrap(), FeeRate::new(fees.1).unwrap()),
+            MarketLimits::NONE,
         )
     }
 

@@ -25,6 +25,15 @@ pub const TRIGGERS_PER_COMMAND_MAX: u32 = 100;
 /// trade meanwhile.
 pub const EXPIRIES_PER_TICK_MAX: u32 = 10_000;
 
+/// The widest price band, in parts per million of its reference: prices double or vanish.
+pub const BAND_PPM_MAX: u32 = 1_000_000;
+
+/// The longest time for which a band's reference holds, in milliseconds of logged time: a day.
+pub const BAND_INTERVAL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// The least logged time between two indicative prices of an auction, in nanoseconds.
+pub const INDICATIVE_INTERVAL_NS: u64 = 100_000_000;
+
 /// Commands in one block: bounds the time between two releases and the buffers of a block.
 pub const COMMANDS_PER_BLOCK_MAX: usize = 16_384;
 

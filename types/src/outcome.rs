@@ -10,7 +10,7 @@ mod record;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::command::{Resting, Trigger};
+use crate::command::{MarketStatus, Resting, Trigger};
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyId, MarketId, Nonce, OrderId,
     RejectReason, SequenceNumber, Side, Ticks,
@@ -199,6 +199,8 @@ pub enum DoneReason {
     SelfTrade = 5,
     /// Its owner replaced it: it enters again, under its id, in the same command.
     Replaced = 6,
+    /// The owner's market-maker protection tripped.
+    Protection = 7,
 }
 
 impl DoneReason {
@@ -211,6 +213,7 @@ impl DoneReason {
             4 => Some(Self::Expired),
             5 => Some(Self::SelfTrade),
             6 => Some(Self::Replaced),
+            7 => Some(Self::Protection),
             _ => None,
         }
     }
@@ -224,6 +227,7 @@ impl DoneReason {
             Self::Expired => "expired",
             Self::SelfTrade => "self_trade",
             Self::Replaced => "replaced",
+            Self::Protection => "protection",
         }
     }
 }
@@ -246,6 +250,10 @@ pub enum Event {
     Done(Done),
     /// Funds moved between accounts.
     Transferred(Transferred),
+    /// A market has another status.
+    StatusChanged(StatusChanged),
+    /// What an auction would come to, as of now.
+    Indicative(Indicative),
 }
 
 /// One side of a trade.
@@ -259,10 +267,11 @@ pub struct Party {
     pub client_order_id: ClientOrderId,
 }
 
-/// A trade.
+/// A trade. In an auction both orders rest; the one with the lower id is the maker, and `price` is
+/// the auction's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
-    /// The taker's command.
+    /// The taker's command, or the one that ended an auction.
     pub sequence: SequenceNumber,
     /// Where.
     pub market: MarketId,
@@ -281,11 +290,22 @@ pub struct Fill {
     /// Whether the maker is an iceberg whose shown part was used up: what is shown next stands at
     /// the end of its level.
     pub maker_refreshed: bool,
+    /// What of the taker's order still rests, if this happened in an auction.
+    pub auction: Option<RestingTaker>,
     /// Charged to the maker in the asset that the maker receives (0 or more), or, negative, a
     /// rebate in the asset that the taker receives.
     pub maker_fee: i128,
     /// Charged to the taker in the asset that the taker receives.
     pub taker_fee: Atoms,
+}
+
+/// The taker's order of a fill in an auction: it rested, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestingTaker {
+    /// What of it still rests.
+    pub remaining: BaseLots,
+    /// As with a maker: whether its shown part was used up.
+    pub refreshed: bool,
 }
 
 /// An order that came to rest.
@@ -328,7 +348,7 @@ pub struct Armed {
     pub owner: Party,
 }
 
-/// An order whose trigger was reached.
+/// An order whose trigger was reached, or that of the stop beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Triggered {
     /// The command whose trade set it off.
@@ -337,9 +357,9 @@ pub struct Triggered {
     pub market: MarketId,
     /// On which side.
     pub side: Side,
-    /// Its price.
+    /// Its price as a taker, before any band moves it.
     pub price: Ticks,
-    /// Its size.
+    /// What it has left to fill.
     pub quantity: BaseLots,
     /// Whose.
     pub owner: Party,
@@ -400,6 +420,32 @@ pub struct Transferred {
     pub asset: AssetId,
     /// How much.
     pub amount: Atoms,
+}
+
+/// A market's new status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusChanged {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Where.
+    pub market: MarketId,
+    /// What may happen from here on.
+    pub status: MarketStatus,
+}
+
+/// What an auction would come to if it ended now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indicative {
+    /// The tick.
+    pub sequence: SequenceNumber,
+    /// Where.
+    pub market: MarketId,
+    /// The price; `None`: nothing would trade.
+    pub price: Option<Ticks>,
+    /// How many lots would trade. A full book of the largest orders passes 64 bits.
+    pub volume: u128,
+    /// How many lots would be left over at that price: of bids, or, negative, of asks.
+    pub surplus: i128,
 }
 
 /// Everything that executing one block yielded. Buffers are reused: see [`BlockOutcome::clear`].

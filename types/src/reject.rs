@@ -75,54 +75,66 @@ reject_reasons! {
     /// The nonce lies above the highest legal one.
     NonceTooHigh = 36, "NONCE_TOO_HIGH";
 
+    /// The account is no operator.
+    NotOperator = 64, "NOT_OPERATOR";
     /// There is no such market.
-    UnknownMarket = 64, "UNKNOWN_MARKET";
+    UnknownMarket = 65, "UNKNOWN_MARKET";
     /// There is no such account.
-    UnknownAccount = 65, "UNKNOWN_ACCOUNT";
+    UnknownAccount = 66, "UNKNOWN_ACCOUNT";
     /// There is no such asset.
-    UnknownAsset = 66, "UNKNOWN_ASSET";
+    UnknownAsset = 67, "UNKNOWN_ASSET";
     /// The account has no such open order.
-    OrderNotFound = 67, "ORDER_NOT_FOUND";
+    OrderNotFound = 68, "ORDER_NOT_FOUND";
     /// A newer quote set of the account was executed before.
-    StaleQuoteSet = 68, "STALE_QUOTE_SET";
+    StaleQuoteSet = 69, "STALE_QUOTE_SET";
     /// Quotes are not best first with each price once, or bids reach asks.
-    UnsortedQuotes = 69, "UNSORTED_QUOTES";
+    UnsortedQuotes = 70, "UNSORTED_QUOTES";
     /// The price is zero.
-    ZeroPrice = 70, "ZERO_PRICE";
+    ZeroPrice = 71, "ZERO_PRICE";
     /// The price is above the limit.
-    PriceTooHigh = 71, "PRICE_TOO_HIGH";
+    PriceTooHigh = 72, "PRICE_TOO_HIGH";
     /// The size or amount is zero.
-    ZeroQuantity = 72, "ZERO_QUANTITY";
+    ZeroQuantity = 73, "ZERO_QUANTITY";
     /// The size or amount is above the limit.
-    QuantityTooLarge = 73, "QUANTITY_TOO_LARGE";
-    /// The shown part of an iceberg is not smaller than the order.
-    InvalidDisplay = 74, "INVALID_DISPLAY";
-    /// The trigger price is zero or above the limit.
-    InvalidTrigger = 75, "INVALID_TRIGGER";
+    QuantityTooLarge = 74, "QUANTITY_TOO_LARGE";
+    /// Price times size is below the market's least.
+    NotionalTooSmall = 75, "NOTIONAL_TOO_SMALL";
+    /// The shown part of an iceberg is not smaller than the order, or the order is protected.
+    InvalidDisplay = 76, "INVALID_DISPLAY";
+    /// A trigger or stop price is zero or above the limit, or a stop is not beyond its order.
+    InvalidTrigger = 77, "INVALID_TRIGGER";
     /// The range of prices is empty, or names no market.
-    InvalidPriceRange = 76, "INVALID_PRICE_RANGE";
+    InvalidPriceRange = 78, "INVALID_PRICE_RANGE";
+    /// A protection has a window without a limit, or a limit without a window.
+    InvalidProtection = 79, "INVALID_PROTECTION";
     /// Logged time has reached the order's expiry, or the end of a remembered cancel.
-    ExpiryInPast = 77, "EXPIRY_IN_PAST";
+    ExpiryInPast = 80, "EXPIRY_IN_PAST";
     /// The new size of a replaced order has filled already.
-    AlreadyFilled = 78, "ALREADY_FILLED";
+    AlreadyFilled = 81, "ALREADY_FILLED";
+    /// The status of the market does not allow the command.
+    MarketStatus = 82, "MARKET_STATUS";
+    /// The account's protection has tripped and was not armed again.
+    ProtectionTripped = 83, "PROTECTION_TRIPPED";
+    /// The price is beyond the market's band.
+    PriceOutOfBand = 84, "PRICE_OUT_OF_BAND";
     /// The order's label was cancelled before the order arrived.
-    CancelledBefore = 79, "CANCELLED_BEFORE";
+    CancelledBefore = 85, "CANCELLED_BEFORE";
     /// Another open order of the account has this label.
-    DuplicateClientOrderId = 80, "DUPLICATE_CLIENT_ORDER_ID";
-    /// The account has as many open orders as it may.
-    TooManyOpenOrders = 81, "TOO_MANY_OPEN_ORDERS";
+    DuplicateClientOrderId = 86, "DUPLICATE_CLIENT_ORDER_ID";
+    /// The account has as many open orders as it may, in all or in this market.
+    TooManyOpenOrders = 87, "TOO_MANY_OPEN_ORDERS";
     /// The account has as many cancelled labels remembered as it may.
-    TooManyRemembered = 82, "TOO_MANY_REMEMBERED";
+    TooManyRemembered = 88, "TOO_MANY_REMEMBERED";
     /// The book holds as many orders as it may.
-    BookFull = 83, "BOOK_FULL";
+    BookFull = 89, "BOOK_FULL";
     /// The account's free balance does not cover the command.
-    InsufficientFunds = 84, "INSUFFICIENT_FUNDS";
+    InsufficientFunds = 90, "INSUFFICIENT_FUNDS";
     /// An order that must not take would take.
-    WouldCross = 85, "WOULD_CROSS";
+    WouldCross = 91, "WOULD_CROSS";
     /// A fill-or-kill order cannot fill completely.
-    NotFillable = 86, "NOT_FILLABLE";
+    NotFillable = 92, "NOT_FILLABLE";
     /// A transfer to the account itself.
-    SelfTransfer = 87, "SELF_TRANSFER";
+    SelfTransfer = 93, "SELF_TRANSFER";
 }
 
 impl RejectReason {

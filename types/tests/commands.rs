@@ -6,11 +6,12 @@ mod samples;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use samples::{PLACE, Seeded, commands, frame};
+use samples::commands::PLACE;
+use samples::{Seeded, commands, frame};
 use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
-    TriggerCondition,
+    Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget, Place,
+    PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
+    SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Trigger, TriggerCondition,
 };
 use types::limits::{QUOTE_LEVELS_MAX, SLOTS_PER_FRAME_MAX};
 use types::wire::command::{SLOT_LENGTH, encode_command, slots_needed};
@@ -35,7 +36,7 @@ fn every_command_takes_the_slots_it_says() {
         seen.insert(bytes[0]);
     }
     assert!(
-        seen.into_iter().eq(1..=8),
+        seen.into_iter().eq(1..=10),
         "there is a sample of each operation"
     );
 }
@@ -64,7 +65,7 @@ fn any_mix_of_commands_survives_its_frame() {
 
 fn random_command<'a>(random: &mut Seeded, levels: &'a [QuoteLevel]) -> Command<'a> {
     let market = MarketId::new(random.below(65_535) as u16);
-    match random.below(12) {
+    match random.below(14) {
         0..4 => Command::Place(random_place(random, market)),
         4..6 => Command::Replace(Replace {
             target: random_target(random, market),
@@ -95,10 +96,24 @@ fn random_command<'a>(random: &mut Seeded, levels: &'a [QuoteLevel]) -> Command<
             side: [None, Some(Side::Bid), Some(Side::Ask)][random.below(3)],
             prices: PriceRange::new(Ticks::new(value(random)), Ticks::new(value(random))),
         }),
-        _ => Command::Transfer(Transfer {
+        11 => Command::Transfer(Transfer {
             to: AccountId::new(value(random) as u32),
             asset: AssetId::new(value(random) as u16),
-            amount: Atoms::new(u128::from(value(random)) << 64 | u128::from(value(random))),
+            amount: amount(random),
+        }),
+        12 => Command::SetProtection(SetProtection {
+            market,
+            group: value(random) as u8,
+            limits: ProtectionLimits {
+                window_ns: value(random),
+                fills: value(random),
+                lots: BaseLots::new(value(random)),
+                notional: amount(random),
+            },
+        }),
+        _ => Command::SetMarketStatus(SetMarketStatus {
+            market,
+            status: MarketStatus::ALL[random.below(MarketStatus::ALL.len())],
         }),
     }
 }
@@ -109,6 +124,12 @@ fn random_place(random: &mut Seeded, market: MarketId) -> Place {
         _ => Resting {
             expires_at: LogTime::new(value(random)),
             display: BaseLots::new(value(random)),
+            stop: (random.below(2) == 0).then(|| StopLeg {
+                trigger: trigger_price(random),
+                limit: trigger_price(random),
+                self_trade: random_self_trade(random),
+            }),
+            protected: random.below(2) == 0,
         },
     };
     let conditions = [TriggerCondition::Stop, TriggerCondition::TakeProfit];
@@ -130,7 +151,7 @@ fn random_place(random: &mut Seeded, market: MarketId) -> Place {
         self_trade: random_self_trade(random),
         trigger: (random.below(3) == 0).then(|| Trigger {
             condition: conditions[random.below(2)],
-            price: Ticks::new(value(random)),
+            price: trigger_price(random),
         }),
     }
 }
@@ -179,6 +200,15 @@ fn value(random: &mut Seeded) -> u64 {
         3 => random.next() & 0xffff,
         _ => random.next(),
     }
+}
+
+/// Prices that an order waits for, and those that it has then, have 32 bits.
+fn trigger_price(random: &mut Seeded) -> Ticks {
+    Ticks::new(u64::from(value(random) as u32))
+}
+
+fn amount(random: &mut Seeded) -> Atoms {
+    Atoms::new(u128::from(value(random)) << 64 | u128::from(value(random)))
 }
 
 #[test]
@@ -288,9 +318,21 @@ fn what_no_encoder_writes_is_malformed() {
         self_trade: SelfTrade::CancelBoth,
         ..PLACE
     });
+    let stop = StopLeg {
+        trigger: Ticks::new(0),
+        limit: Ticks::new(0),
+        self_trade: SelfTrade::Allow,
+    };
+    let one_cancels_other = Command::Place(Place {
+        kind: OrderKind::Limit(TimeInForce::Rest(Resting {
+            stop: Some(stop),
+            ..Resting::PLAIN
+        })),
+        ..PLACE
+    });
     for (command, changes, what) in [
         (plain, &[(FIRST, 0)][..], "no operation"),
-        (plain, &[(FIRST, 9)], "an operation of the future"),
+        (plain, &[(FIRST, 11)], "an operation of the future"),
         (plain, &[(1, 2)], "no side"),
         (plain, &[(2, 4)], "no kind"),
         (plain, &[(3, 3)], "no time in force"),
@@ -299,13 +341,24 @@ fn what_no_encoder_writes_is_malformed() {
         (plain, &[(6, 1)], "an order with an asset"),
         (plain, &[(FIRST, 6)], "extended, but one slot"),
         (extended, &[(FIRST, 1)], "plain, but two slots"),
-        (extended, &[(SECOND + 25, 0)], "extended without need"),
-        (extended, &[(SECOND + 25, 5)], "no self-trade rule"),
-        (extended, &[(SECOND + 24, 3)], "no trigger condition"),
+        (extended, &[(SECOND + 29, 0)], "extended without need"),
+        (extended, &[(SECOND + 29, 5)], "no self-trade rule"),
+        (extended, &[(SECOND + 28, 3)], "no trigger condition"),
         (extended, &[(SECOND + 16, 1)], "a trigger price alone"),
-        (extended, &[(SECOND + 31, 1)], "reserved bytes"),
+        (extended, &[(SECOND + 20, 1)], "a stop price alone"),
+        (extended, &[(SECOND + 24, 1)], "a limit of no stop"),
+        (
+            extended,
+            &[(SECOND + 30, 1)],
+            "a self-trade rule of no stop",
+        ),
+        (extended, &[(SECOND + 31, 4)], "a flag of the future"),
+        (one_cancels_other, &[(SECOND + 30, 5)], "no self-trade rule"),
+        (one_cancels_other, &[(SECOND + 31, 0)], "no stop after all"),
         (ioc, &[(SECOND, 1)], "never rests, but expires"),
         (ioc, &[(SECOND + 8, 1)], "never rests, but is an iceberg"),
+        (ioc, &[(SECOND + 31, 1)], "never rests, but has a stop"),
+        (ioc, &[(SECOND + 31, 2)], "never rests, but is protected"),
     ] {
         check_malformed(&command, changes, what);
     }
@@ -349,6 +402,37 @@ fn what_no_encoder_writes_of_changes_is_malformed() {
         (even, &[(3, 1)], "a quote set with a time in force"),
         (even, &[(16, 1)], "a quote set with another number"),
         (even, &[(2, 1)], "a level that does not count"),
+    ] {
+        check_malformed(&command, changes, what);
+    }
+}
+
+#[test]
+fn what_no_encoder_writes_of_settings_is_malformed() {
+    const SECOND: usize = SLOT_LENGTH;
+    let protection = Command::SetProtection(SetProtection {
+        market: MarketId::new(1),
+        group: 0,
+        limits: ProtectionLimits::NONE,
+    });
+    let status = Command::SetMarketStatus(SetMarketStatus {
+        market: MarketId::new(1),
+        status: MarketStatus::Halted,
+    });
+    for (command, changes, what) in [
+        (protection, &[(0, 10)][..], "a status of two slots"),
+        (protection, &[(1, 1)], "a protection of a side"),
+        (protection, &[(3, 1)], "a protection with a time in force"),
+        (protection, &[(6, 1)], "a protection of an asset"),
+        (protection, &[(SECOND + 16, 1)], "a fourth limit"),
+        (protection, &[(SECOND + 31, 1)], "reserved bytes"),
+        (status, &[(0, 9)], "a protection of one slot"),
+        (status, &[(2, 5)], "no status"),
+        (status, &[(1, 1)], "the status of a side"),
+        (status, &[(3, 1)], "a status with a time in force"),
+        (status, &[(8, 1)], "a status with a price"),
+        (status, &[(16, 1)], "a status with a size"),
+        (status, &[(24, 1)], "a status with a label"),
     ] {
         check_malformed(&command, changes, what);
     }

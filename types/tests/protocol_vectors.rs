@@ -7,8 +7,9 @@ mod samples;
 use samples::{EXPORTER, frame_key, signing_key};
 use types::auth::{SigningKey, development_seed};
 use types::command::{
-    CancelScope, OrderKind, OrderTarget, Place, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
-    TimeInForce, Trigger, TriggerCondition,
+    CancelScope, MarketStatus, OrderKind, OrderTarget, Place, ProtectionLimits, QuoteLevel,
+    QuoteSet, Replace, Resting, SelfTrade, SetMarketStatus, SetProtection, StopLeg, TimeInForce,
+    Trigger, TriggerCondition,
 };
 use types::genesis;
 use types::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW};
@@ -18,7 +19,7 @@ use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::query::{BalanceRecord, Question};
 use types::wire::session::{ALPN, EXPORTER_LABEL};
 use types::{
-    BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, RejectReason,
+    Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, RejectReason,
     SequenceNumber, Side, Ticks,
 };
 
@@ -62,6 +63,7 @@ fn longer_commands() -> [Command<'static>; 3] {
     let resting = Resting {
         expires_at: LogTime::new(1_700_000_000_000_000_000),
         display: BaseLots::new(1_000),
+        ..Resting::PLAIN
     };
     [
         Command::Place(Place {
@@ -92,6 +94,39 @@ fn longer_commands() -> [Command<'static>; 3] {
     ]
 }
 
+/// A protected order beside its stop, a protection, and the start of an auction.
+fn setting_commands() -> [Command<'static>; 3] {
+    let resting = Resting {
+        stop: Some(StopLeg {
+            trigger: Ticks::new(10_100),
+            limit: Ticks::new(10_150),
+            self_trade: SelfTrade::CancelMaker,
+        }),
+        protected: true,
+        ..Resting::PLAIN
+    };
+    [
+        Command::Place(Place {
+            kind: OrderKind::Limit(TimeInForce::Rest(resting)),
+            ..PLACE
+        }),
+        Command::SetProtection(SetProtection {
+            market: MarketId::new(1),
+            group: 2,
+            limits: ProtectionLimits {
+                window_ns: 1_000_000_000,
+                fills: 3,
+                lots: BaseLots::new(500_000),
+                notional: Atoms::new(1 << 64),
+            },
+        }),
+        Command::SetMarketStatus(SetMarketStatus {
+            market: MarketId::new(1),
+            status: MarketStatus::Auction,
+        }),
+    ]
+}
+
 /// What the code produces, in the order of the document.
 fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let public = |name: &str| SigningKey::development(name).public().as_bytes().to_vec();
@@ -114,6 +149,10 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ("orders", frame.bytes().to_vec()),
         ("orders digest", frame_digest.as_bytes().to_vec()),
         ("longer orders", samples::frame(&longer_commands()).to_vec()),
+        (
+            "setting orders",
+            samples::frame(&setting_commands()).to_vec(),
+        ),
         ("ack", samples::ack(false).to_vec()),
         ("refusing ack", samples::refusing_ack().to_vec()),
         ("fills", samples::fills().to_vec()),
@@ -124,9 +163,11 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
             samples::query(Question::Balances).to_vec(),
         ),
         ("query nonce", samples::query(nonce).to_vec()),
+        ("query markets", samples::query(Question::Markets).to_vec()),
         ("balances", samples::balances().to_vec()),
         ("open orders", samples::open_orders().to_vec()),
         ("reference", samples::reference().to_vec()),
+        ("market states", samples::market_states().to_vec()),
         ("unknown nonce", unknown.to_vec()),
     ]
 }
@@ -216,14 +257,30 @@ fn the_genesis_hash_can_be_computed_by_hand() {
         }
         bytes.extend(100i32.to_le_bytes());
         bytes.extend(300i32.to_le_bytes());
+        bytes.extend(0u128.to_le_bytes());
+        bytes.extend(131_072u32.to_le_bytes());
+        bytes.extend(0u32.to_le_bytes());
+        bytes.extend(0u64.to_le_bytes());
+        bytes.push(0);
     }
-    bytes.extend(64u64.to_le_bytes());
-    for account in 0..64u32 {
-        let key = SigningKey::development(&format!("dev-{account}")).public();
+    bytes.extend(65u64.to_le_bytes());
+    for account in 0..65u32 {
+        let operator = account == 64;
+        let name = if operator {
+            "dev-operator".to_owned()
+        } else {
+            format!("dev-{account}")
+        };
+        let key = SigningKey::development(&name).public();
         bytes.extend(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
         bytes.extend(u32::to_le_bytes(account));
+        bytes.push(u8::from(operator));
         bytes.extend(1u64.to_le_bytes());
         bytes.extend(key.as_bytes());
+        if operator {
+            bytes.extend(0u64.to_le_bytes());
+            continue;
+        }
         bytes.extend(3u64.to_le_bytes());
         for (asset, units) in [
             (0u16, 10_000_000u128),
@@ -336,6 +393,18 @@ fn the_table_of_limits_is_right() {
         (
             "resting orders in a book",
             limits::ORDERS_PER_BOOK_MAX.into(),
+        ),
+        (
+            "widest price band, in parts per million",
+            limits::BAND_PPM_MAX.into(),
+        ),
+        (
+            "longest interval of a price band, in milliseconds",
+            limits::BAND_INTERVAL_MS_MAX,
+        ),
+        (
+            "least time between indicative prices of a market, in nanoseconds",
+            limits::INDICATIVE_INTERVAL_NS,
         ),
         ("markets", limits::MARKETS_MAX as u64),
         ("assets", limits::ASSETS_MAX as u64),

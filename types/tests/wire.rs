@@ -147,7 +147,7 @@ fn random_bytes_never_panic() {
 /// A prefix that holds, with noise behind it, so that the parsers get beyond it. Mostly zeros, since
 /// reserved bytes would stop them otherwise.
 fn noise_behind_a_prefix(random: &mut Seeded) -> Bytes {
-    let kind = Kind::from_code(1 + random.below(12) as u8).unwrap_or(Kind::Tick);
+    let kind = Kind::from_code(1 + random.below(13) as u8).unwrap_or(Kind::Tick);
     let length = PREFIX_LENGTH + random.below(40) * 8;
     let prefix = Prefix::new(length, kind, random.below(12) as u16);
     let mut bytes = zerocopy::IntoBytes::as_bytes(&prefix).to_vec();
@@ -215,5 +215,5 @@ fn a_bad_prefix_is_fatal_before_the_message_is_complete() {
     check(u32::MAX, 99, 99, Err(RejectReason::Oversize));
     check(longest, 99, 2, Err(RejectReason::UnsupportedVersion));
     check(longest, 0, 1, Err(RejectReason::Malformed));
-    check(longest, 13, 1, Err(RejectReason::Malformed));
+    check(longest, 14, 1, Err(RejectReason::Malformed));
 }

@@ -12,6 +12,7 @@ mod edges;
 mod fetch_data;
 mod fuzz;
 mod kill_loop;
+mod oracle;
 mod project;
 mod tidy;
 mod versions;
@@ -62,6 +63,11 @@ const COMMANDS: &[Command] = &[
         name: "fuzz",
         about: "the long form of fuzzing: each target for ten minutes",
         run: fuzz::run,
+    },
+    Command {
+        name: "oracle",
+        about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
+        run: oracle::run,
     },
 ];
 

@@ -7,7 +7,7 @@
 
 use super::engine::{Engine, Naming, Room, Tally};
 use super::op::{Action, Op};
-use matching::{Book, Meeting, RestingOrder, Taker};
+use matching::{Book, Meeting, RestingOrder, Taker, Unguarded};
 use types::command::SelfTrade;
 use types::limits::FILLS_PER_COMMAND_MAX;
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
@@ -85,6 +85,7 @@ impl KeelBook {
         let taken = self.book.take(
             &taker,
             |account| GroupId::new(account.get()),
+            &mut Unguarded,
             |meeting| {
                 if let Meeting::Fill {
                     maker, quantity, ..
@@ -170,6 +171,8 @@ pub const fn plain_order(
         display: BaseLots::ZERO,
         shown: BaseLots::new(quantity),
         expires_at: LogTime::ZERO,
+        stop: None,
+        protected: false,
     }
 }
 

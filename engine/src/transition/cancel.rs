@@ -1,13 +1,13 @@
 //! Orders are taken off by their owner: one, or all in a scope; the resting ones before the armed.
 
-use matching::{ArmedOrder, RestingOrder};
+use matching::{ArmedOrder, RestingOrder, Triggers};
 use types::command::{Cancel, CancelScope, OrderTarget};
 use types::genesis::MarketSpec;
 use types::outcome::{DoneReason, EventRecord};
 use types::{BaseLots, LogTime, MarketId, RejectReason};
 
 use super::events::{self, Subject};
-use super::{Accepted, Context, needed};
+use super::{Accepted, Context, held};
 use crate::market::MarketState;
 use crate::view::{Funds, MarketView, StateView};
 
@@ -79,12 +79,19 @@ pub(super) fn take_off<F: Funds>(
     reason: DoneReason,
     events: &mut Vec<EventRecord>,
 ) {
-    let removed = market.state.book.cancel(order.order_id);
-    assert!(removed.is_some(), "the order was found a moment ago");
-    let_go(market.spec, market.funds, order);
+    take_off_silently(market, order);
     let subject = Subject::resting(order.order_id.market(), order);
     let done = events::done_held(context.sequence, &subject, reason, order.remaining);
     events.push(done);
+}
+
+/// Takes an order off the book and ends its hold. What is told of it is the caller's.
+pub(super) fn take_off_silently<F: Funds>(market: &mut MarketView<'_, F>, order: &RestingOrder) {
+    let removed = market.state.book.cancel(order.order_id);
+    assert!(removed.is_some(), "the order was found a moment ago");
+    market.state.indicative.is_stale = true;
+    let triggers = &mut market.state.triggers;
+    let_go(market.spec, triggers, market.funds, order);
 }
 
 fn cancel_armed<F: Funds>(
@@ -188,8 +195,9 @@ fn cancel_in_market<F: Funds>(
     let (account, side) = (context.account, scope.side);
     let prices = scope.prices.map(|prices| (prices.low(), prices.high()));
     let (sequence, reason) = (context.sequence, DoneReason::Cancelled);
-    let resting = state.book.cancel_all(account, side, prices, |order| {
-        let_go(spec, *funds, order);
+    let MarketState { book, triggers, .. } = &mut **state;
+    let resting = book.cancel_all(account, side, prices, |order| {
+        let_go(spec, triggers, *funds, order);
         let subject = Subject::resting(id, order);
         let done = events::done_held(sequence, &subject, reason, order.remaining);
         events.push(done);
@@ -200,19 +208,30 @@ fn cancel_in_market<F: Funds>(
         let done = events::done_held(sequence, &subject, reason, order.quantity);
         events.push(done);
     });
+    state.indicative.is_stale |= resting > 0;
     resting + armed
 }
 
-/// Ends the hold of an order that leaves its book without filling.
-pub(super) fn let_go<F: Funds>(spec: &MarketSpec, funds: &mut F, order: &RestingOrder) {
-    let (asset, amount) = needed(spec, order.side, order.price, order.remaining);
+/// Ends the hold of an order that leaves its book without filling, and its stop with it.
+pub(super) fn let_go<F: Funds>(
+    spec: &MarketSpec,
+    triggers: &mut Triggers,
+    funds: &mut F,
+    order: &RestingOrder,
+) {
+    let terms = (order.price, order.stop);
+    let (asset, amount) = held(spec, order.side, terms, order.remaining);
     funds.release(order.account, asset, amount);
     funds.order_closed(order.account);
+    if let Some(stop) = order.stop {
+        triggers.detach(order.order_id, order.side, stop.trigger);
+    }
 }
 
 /// Ends the hold of an armed order.
 pub(super) fn let_go_armed<F: Funds>(spec: &MarketSpec, funds: &mut F, order: &ArmedOrder) {
-    let (asset, amount) = needed(spec, order.side, order.price, order.quantity);
+    let stop = order.kind.resting().unwrap_or_default().stop;
+    let (asset, amount) = held(spec, order.side, (order.price, stop), order.quantity);
     funds.release(order.account, asset, amount);
     funds.order_closed(order.account);
 }

@@ -1,18 +1,22 @@
-//! An order meets the book: it takes what it may, rests or ends, and its trades set off armed
-//! orders, which enter in turn.
+//! An order meets the book: it takes what it may, rests or ends, and its trades set off orders that
+//! wait for a price, which enter in turn.
 
 use ledger::Trade;
-use matching::{ArmedOrder, Maker, Meeting, RestingOrder, Stopped, Taken, Taker};
-use types::command::{Crossing, OrderKind, SelfTrade};
+use matching::{ArmedOrder, Maker, Meeting, RestingOrder, Stopped, Taken, Taker, Triggers};
+use types::command::{Crossing, MarketStatus, OrderKind, Resting, SelfTrade, TimeInForce};
 use types::genesis::MarketSpec;
 use types::limits::{FILLS_PER_COMMAND_MAX, TRIGGERS_PER_COMMAND_MAX};
 use types::outcome::{DoneReason, EventRecord, Fill, Party};
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, MarketId, OrderId, Side, Ticks};
 
-use super::cancel::{let_go, let_go_armed};
+use super::cancel::{let_go, let_go_armed, take_off_silently};
 use super::events::{self, Subject};
+use super::limits::within_band;
 use super::place::slide;
-use super::{Accepted, Context, needed};
+use super::uncross::{Uncrossed, detach};
+use super::{Accepted, Context, held, needed};
+use crate::market::{Due, MarketState};
+use crate::protection::MarketGuard;
 use crate::view::{Funds, MarketView};
 
 /// An order about to meet the book. Its funds are free and cover it; nothing of it is held.
@@ -72,13 +76,36 @@ pub(super) fn enter<F: Funds>(
         triggers: TRIGGERS_PER_COMMAND_MAX,
         traded: None,
     };
-    let accepted = meet_and_rest(market, context, entry, &mut budget, events);
-    collect_due(market, &mut budget);
-    while let Some(armed) = market.state.due.pop_front() {
-        set_off(market, context, entry.market, &armed, &mut budget, events);
-        collect_due(market, &mut budget);
-    }
+    let accepted = if market.state.status == MarketStatus::Auction {
+        let untaken = Taken {
+            filled: BaseLots::ZERO,
+            fills: 0,
+            remaining: entry.quantity,
+            stopped: None,
+        };
+        rest(market, context, &entry, &untaken, events);
+        Accepted::default()
+    } else {
+        meet_and_rest(market, context, entry, &mut budget, events)
+    };
+    set_off_all(market, context, entry.market, &mut budget, events);
     accepted
+}
+
+/// An auction has ended: orders that its price sets off enter.
+pub(super) fn set_off_after<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    id: MarketId,
+    uncrossed: &Uncrossed,
+    events: &mut Vec<EventRecord>,
+) {
+    let mut budget = Budget {
+        fills: uncrossed.fills_left,
+        triggers: TRIGGERS_PER_COMMAND_MAX,
+        traded: uncrossed.price.map(|price| (price, price)),
+    };
+    set_off_all(market, context, id, &mut budget, events);
 }
 
 /// Whether all of an order would fill at once, within so many fills.
@@ -90,7 +117,14 @@ pub(super) fn may_fill<F: Funds>(
 ) -> bool {
     let taker = taker(market.groups, context, entry, fills_max);
     let group_of = |account: AccountId| market.groups[account.index()];
-    market.state.book.fillable(&taker, group_of)
+    // Counts along, and is thrown away.
+    let mut guard = MarketGuard {
+        protections: &mut market.protections.clone(),
+        market: entry.market,
+        spec: market.spec,
+        now: context.now,
+    };
+    market.state.book.fillable(&taker, group_of, &mut guard)
 }
 
 fn taker(groups: &[GroupId], context: Context, entry: &Entry, fills_max: u32) -> Taker {
@@ -155,11 +189,20 @@ fn meet<F: Funds>(
         spec,
         groups,
         state,
+        protections,
         funds,
     } = market;
+    let MarketState { book, triggers, .. } = &mut **state;
     let taker = taker(groups, context, entry, budget.fills);
+    let mut guard = MarketGuard {
+        protections,
+        market: entry.market,
+        spec,
+        now: context.now,
+    };
     let mut sink = Sink {
         spec,
+        triggers,
         funds: &mut **funds,
         context,
         entry,
@@ -168,9 +211,10 @@ fn meet<F: Funds>(
         traded: budget.traded,
         last: None,
     };
-    let taken = state.book.take(
+    let taken = book.take(
         &taker,
         |account| groups[account.index()],
+        &mut guard,
         |meeting| sink.meeting(meeting),
     );
     budget.traded = sink.traded;
@@ -183,6 +227,7 @@ fn meet<F: Funds>(
 /// Turns meetings into movements of balances, and events.
 struct Sink<'a, F> {
     spec: &'a MarketSpec,
+    triggers: &'a mut Triggers,
     funds: &'a mut F,
     context: Context,
     entry: &'a Entry,
@@ -201,6 +246,7 @@ impl<F: Funds> Sink<'_, F> {
                 refreshed,
             } => self.fill(maker, *quantity, *refreshed),
             Meeting::Expired(order) => self.end(order, DoneReason::Expired),
+            Meeting::Pulled(order) => self.end(order, DoneReason::Protection),
             Meeting::SelfTradeCancelled(order) => self.end(order, DoneReason::SelfTrade),
             Meeting::SelfTradeReduced { maker, by } => self.reduce(maker, *by),
         }
@@ -214,6 +260,9 @@ impl<F: Funds> Sink<'_, F> {
             maker: maker.account,
             taker: self.entry.account,
         };
+        if maker.stop.is_some() {
+            self.release_excess(maker, quantity);
+        }
         let fees = self.funds.settle(self.spec, &trade);
         self.fills += 1;
         if maker.remaining.is_zero() {
@@ -232,13 +281,27 @@ impl<F: Funds> Sink<'_, F> {
             taker: self.entry.owner(),
             maker_remaining: maker.remaining,
             maker_refreshed: refreshed,
+            auction: None,
             maker_fee: fees.maker_fee,
             taker_fee: fees.taker_fee,
         }));
     }
 
+    /// What a fill at the order's own price does not need of what was held for its stop.
+    #[cold]
+    fn release_excess(&mut self, maker: &Maker, quantity: BaseLots) {
+        let side = self.entry.side.opposite();
+        let (asset, paid) = needed(self.spec, side, maker.price, quantity);
+        let terms = (maker.price, maker.stop);
+        let (_, amount) = held(self.spec, side, terms, quantity);
+        self.funds.release(maker.account, asset, amount - paid);
+        if maker.remaining.is_zero() {
+            detach(self.triggers, side, *maker);
+        }
+    }
+
     fn end(&mut self, order: &RestingOrder, reason: DoneReason) {
-        let_go(self.spec, self.funds, order);
+        let_go(self.spec, self.triggers, self.funds, order);
         let subject = Subject::resting(self.entry.market, order);
         let sequence = self.context.sequence;
         let done = events::done_held(sequence, &subject, reason, order.remaining);
@@ -246,12 +309,17 @@ impl<F: Funds> Sink<'_, F> {
     }
 
     fn reduce(&mut self, maker: &RestingOrder, by: BaseLots) {
-        let (asset, amount) = needed(self.spec, maker.side, maker.price, by);
+        let terms = (maker.price, maker.stop);
+        let (asset, amount) = held(self.spec, maker.side, terms, by);
         self.funds.release(maker.account, asset, amount);
         let subject = Subject::resting(self.entry.market, maker);
         let (sequence, reason) = (self.context.sequence, DoneReason::SelfTrade);
         self.events.push(if maker.remaining.is_zero() {
             self.funds.order_closed(maker.account);
+            if let Some(stop) = maker.stop {
+                self.triggers
+                    .detach(maker.order_id, maker.side, stop.trigger);
+            }
             events::done_held(sequence, &subject, reason, by)
         } else {
             events::reduced(sequence, &subject, reason, (by, maker.remaining))
@@ -280,17 +348,27 @@ fn rest<F: Funds>(
         display: resting.display,
         shown: shown(resting.display, taken.remaining),
         expires_at: resting.expires_at,
+        stop: resting.stop,
+        protected: resting.protected,
     };
     hold_resting(market, &order);
     events.push(events::rested(context.sequence, entry.market, &order));
 }
 
-/// Holds the funds of an order and puts it on the book.
+/// Holds the funds of an order and puts it on the book, its stop beside it.
 pub(super) fn hold_resting<F: Funds>(market: &mut MarketView<'_, F>, order: &RestingOrder) {
-    let (asset, amount) = needed(market.spec, order.side, order.price, order.remaining);
+    let terms = (order.price, order.stop);
+    let (asset, amount) = held(market.spec, order.side, terms, order.remaining);
     market.funds.hold(order.account, asset, amount);
     market.funds.order_opened(order.account);
-    market.state.book.rest(order);
+    let state = &mut *market.state;
+    state.book.rest(order);
+    state.indicative.is_stale = true;
+    if let Some(stop) = order.stop {
+        state
+            .triggers
+            .attach(order.order_id, order.side, stop.trigger);
+    }
 }
 
 /// What an order that comes to rest shows of itself.
@@ -302,26 +380,54 @@ pub(super) fn shown(display: BaseLots, remaining: BaseLots) -> BaseLots {
     }
 }
 
-/// Queues the armed orders that the last trades set off, as many as the command may.
+/// Lets all orders in that the last trades set off, and those that their trades set off.
+fn set_off_all<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    id: MarketId,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) {
+    collect_due(market, budget);
+    while let Some(due) = market.state.due.pop_front() {
+        match due {
+            Due::Armed(armed) => set_off(market, context, id, &armed, budget, events),
+            Due::Stop(order_id) => set_off_stop(market, context, order_id, budget, events),
+        }
+        collect_due(market, budget);
+    }
+}
+
+/// Queues the orders that the last trades set off, as many as the command may.
 fn collect_due<F>(market: &mut MarketView<'_, F>, budget: &mut Budget) {
     let Some((low, high)) = budget.traded.take() else {
         return;
     };
-    let state = &mut *market.state;
-    state.due_ids.clear();
-    state.triggers.set_off(low, high, &mut state.due_ids);
+    let MarketState {
+        book,
+        triggers,
+        due,
+        due_ids,
+        ..
+    } = &mut *market.state;
+    due_ids.clear();
+    triggers.set_off(low, high, due_ids);
     let room = budget.triggers as usize;
-    for order_id in state.due_ids.iter().take(room) {
-        let armed = state.triggers.cancel(*order_id);
-        state
-            .due
-            .push_back(armed.expect("it was found a moment ago"));
+    for order_id in due_ids.iter().take(room) {
+        due.push_back(match triggers.cancel(*order_id) {
+            Some(armed) => Due::Armed(armed),
+            None => {
+                let order = book.order(*order_id).expect("its stop was beside it");
+                let stop = order.stop.expect("it was set off");
+                triggers.detach(*order_id, order.side, stop.trigger);
+                Due::Stop(*order_id)
+            }
+        });
         budget.triggers -= 1;
     }
 }
 
-/// An armed order's hold ends, and it enters as its kind says; nobody is there any more to be told
-/// of a reject, so it ends where one would be.
+/// An armed order's hold ends, and it enters as its kind says.
 fn set_off<F: Funds>(
     market: &mut MarketView<'_, F>,
     context: Context,
@@ -331,15 +437,27 @@ fn set_off<F: Funds>(
     events: &mut Vec<EventRecord>,
 ) {
     let_go_armed(market.spec, market.funds, armed);
-    if context.is_over(armed.expires_at()) {
+    let subject = Subject::armed(market_id, armed);
+    let is_protected = armed.kind.resting().unwrap_or_default().protected;
+    let reason = if context.is_over(armed.expires_at()) {
         // A tick had no room for it. Whose time is over does not trade.
-        let (subject, reason) = (Subject::armed(market_id, armed), DoneReason::Expired);
+        Some(DoneReason::Expired)
+    } else if is_protected && market.protections.is_tripped(armed.account, market_id) {
+        Some(DoneReason::Protection)
+    } else {
+        None
+    };
+    if let Some(reason) = reason {
         let done = events::done_held(context.sequence, &subject, reason, armed.quantity);
         events.push(done);
         return;
     }
-    events.push(events::triggered(context.sequence, market_id, armed));
-    let mut entry = Entry {
+    events.push(events::triggered(
+        context.sequence,
+        &subject,
+        armed.quantity,
+    ));
+    let entry = Entry {
         market: market_id,
         order_id: armed.order_id,
         account: armed.account,
@@ -351,23 +469,75 @@ fn set_off<F: Funds>(
         quantity: armed.quantity,
         self_trade: armed.self_trade,
     };
-    let price = match armed.kind {
-        // Armed orders take no room on the book, so there may be none by now.
-        kind if kind.resting().is_some() && market.state.book.is_full() => None,
-        OrderKind::PostOnly(Crossing::Slide, _) => slide(market, armed.side, armed.price),
-        OrderKind::PostOnly(Crossing::Reject, _) => {
-            let crosses = market.state.book.crosses(armed.side, armed.price);
-            (!crosses).then_some(armed.price)
-        }
-        _ if armed.kind.all_or_nothing() => {
-            may_fill(market, context, &entry, budget.fills).then_some(armed.price)
-        }
-        _ => Some(armed.price),
+    enter_set_off(market, context, entry, budget, events);
+}
+
+/// The market turns: an order leaves the book and enters at the limit of the stop beside it. If it
+/// has left since it was set off, there is nothing to do.
+fn set_off_stop<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    order_id: OrderId,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) {
+    let Some(order) = market.state.book.order(order_id) else {
+        return;
     };
-    match price {
+    take_off_silently(market, &order);
+    let market_id = order_id.market();
+    let stop = order.stop.expect("it was set off");
+    let subject = Subject::resting(market_id, &order);
+    if context.is_over(order.expires_at) {
+        let reason = DoneReason::Expired;
+        let done = events::done_held(context.sequence, &subject, reason, order.remaining);
+        events.push(done);
+        return;
+    }
+    let subject = Subject {
+        price: stop.limit,
+        ..subject
+    };
+    events.push(events::triggered(
+        context.sequence,
+        &subject,
+        order.remaining,
+    ));
+    let entry = Entry {
+        market: market_id,
+        order_id,
+        account: order.account,
+        client_order_id: order.client_order_id,
+        side: order.side,
+        kind: OrderKind::Limit(TimeInForce::Rest(Resting {
+            expires_at: order.expires_at,
+            display: order.display,
+            stop: None,
+            protected: order.protected,
+        })),
+        price: stop.limit,
+        filled: order.filled(),
+        quantity: order.remaining,
+        self_trade: stop.self_trade,
+    };
+    enter_set_off(market, context, entry, budget, events);
+}
+
+/// Nobody is there any more to be told of a reject, so an order that was set off ends where one
+/// would be.
+fn enter_set_off<F: Funds>(
+    market: &mut MarketView<'_, F>,
+    context: Context,
+    mut entry: Entry,
+    budget: &mut Budget,
+    events: &mut Vec<EventRecord>,
+) {
+    entry.price = within_band(market.spec, market.state, entry.side, entry.price);
+    match set_off_price(market, context, &entry, budget) {
         Some(price) => {
             entry.price = price;
-            // A sliding order pays no more than at its limit, and that was held a moment ago.
+            // Neither slide nor band make it pay more than at its limit, and that was held a
+            // moment ago.
             let (asset, amount) = needed(market.spec, entry.side, price, entry.quantity);
             assert!(market.funds.covers(entry.account, asset, amount));
             meet_and_rest(market, context, entry, budget, events);
@@ -378,5 +548,27 @@ fn set_off<F: Funds>(
             let done = events::done_unheld(context.sequence, &subject, reason, unfilled);
             events.push(done);
         }
+    }
+}
+
+/// At which price an order that was set off enters; `None`: it would be rejected.
+fn set_off_price<F: Funds>(
+    market: &MarketView<'_, F>,
+    context: Context,
+    entry: &Entry,
+    budget: &Budget,
+) -> Option<Ticks> {
+    let book = &market.state.book;
+    match entry.kind {
+        // Armed orders take no room on the book, so there may be none by now.
+        kind if kind.resting().is_some() && book.is_full() => None,
+        OrderKind::PostOnly(Crossing::Slide, _) => slide(market, entry.side, entry.price),
+        OrderKind::PostOnly(Crossing::Reject, _) => {
+            (!book.crosses(entry.side, entry.price)).then_some(entry.price)
+        }
+        kind if kind.all_or_nothing() => {
+            may_fill(market, context, entry, budget.fills).then_some(entry.price)
+        }
+        _ => Some(entry.price),
     }
 }

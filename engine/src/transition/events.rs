@@ -1,8 +1,11 @@
 //! What is told of a transition: one function per event, so that the verbs stay short.
 
-use matching::{ArmedOrder, Maker, RestingOrder};
-use types::command::Resting;
-use types::outcome::{Armed, Done, DoneReason, EventRecord, Party, Reduced, Rested, Triggered};
+use matching::{ArmedOrder, Indication, Maker, RestingOrder};
+use types::command::{Resting, SetMarketStatus};
+use types::outcome::{
+    Armed, Done, DoneReason, EventRecord, Indicative, Party, Reduced, Rested, StatusChanged,
+    Triggered,
+};
 use types::{BaseLots, MarketId, SequenceNumber, Side, Ticks};
 
 /// An order, as far as its events tell of it.
@@ -67,6 +70,8 @@ pub(super) fn rested(
         resting: Resting {
             expires_at: order.expires_at,
             display: order.display,
+            stop: order.stop,
+            protected: order.protected,
         },
         owner,
     })
@@ -88,21 +93,41 @@ pub(super) fn armed(sequence: SequenceNumber, market: MarketId, order: &ArmedOrd
     })
 }
 
+/// An order enters as a taker, with what it has left to fill.
 pub(super) fn triggered(
     sequence: SequenceNumber,
-    market: MarketId,
-    order: &ArmedOrder,
+    subject: &Subject,
+    quantity: BaseLots,
 ) -> EventRecord {
-    let Subject {
-        side, price, owner, ..
-    } = Subject::armed(market, order);
     EventRecord::from(&Triggered {
         sequence,
+        market: subject.market,
+        side: subject.side,
+        price: subject.price,
+        quantity,
+        owner: subject.owner,
+    })
+}
+
+pub(super) fn status_changed(sequence: SequenceNumber, set: &SetMarketStatus) -> EventRecord {
+    EventRecord::from(&StatusChanged {
+        sequence,
+        market: set.market,
+        status: set.status,
+    })
+}
+
+pub(super) fn indicative(
+    sequence: SequenceNumber,
+    market: MarketId,
+    indication: Option<Indication>,
+) -> EventRecord {
+    EventRecord::from(&Indicative {
+        sequence,
         market,
-        side,
-        price,
-        quantity: order.quantity,
-        owner,
+        price: indication.map(|it| it.price),
+        volume: indication.map_or(0, |it| it.volume),
+        surplus: indication.map_or(0, |it| it.surplus),
     })
 }
 

@@ -9,6 +9,8 @@
 //! - What fills at once is paid from free at the maker's price (never worse than the limit).
 //! - What rests or is armed is held at the limit. Both products are exact and linear in the size,
 //!   so partial fills and cancels release exactly what the remainder no longer needs.
+//! - An order with a stop beside it is held at the worse of both prices, and each fill at the better
+//!   one releases the difference.
 //! - Fees are taken from what a fill brings in, never from what was held.
 //!
 //! | file | means |
@@ -18,26 +20,35 @@
 //! | `replace` | an open order changes |
 //! | `quote_set` | all quotes of an account in a market change at once |
 //! | `cancel` | orders are taken off |
-//! | `expire` | logged time takes orders off |
+//! | `tick` | logged time takes orders off, and moves what hangs on it |
+//! | `status` | markets open and close |
+//! | `uncross` | an auction ends: orders that rest trade with each other |
+//! | `protect` | accounts limit their quotes; quotes are pulled |
+//! | `limits` | what a market demands of orders beyond the protocol: size, status, band |
 //! | `transfer` | funds move |
 //! | `events` | what is told of all that |
 
 mod cancel;
 mod enter;
 mod events;
-mod expire;
+mod limits;
 mod place;
+mod protect;
 mod quote_set;
 mod replace;
+mod status;
+mod tick;
 mod transfer;
+mod uncross;
 
+use types::command::StopLeg;
 use types::genesis::MarketSpec;
 use types::outcome::{BlockOutcome, Receipt};
 use types::{AccountId, AssetId, Atoms, BaseLots, Command, LogTime, SequenceNumber, Side, Ticks};
 
 use crate::view::StateView;
 
-pub(crate) use expire::expire;
+pub(crate) use tick::tick;
 
 /// Who asks, when, and at which position of the total order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +84,12 @@ pub fn apply<V: StateView>(
         Command::Cancel(cancel) => cancel::cancel(view, context, *cancel, events),
         Command::CancelAll(scope) => cancel::cancel_all(view, context, *scope, events),
         Command::Transfer(movement) => transfer::transfer(view, context, movement, events),
+        Command::SetProtection(set) => protect::set_protection(view, context, set),
+        Command::SetMarketStatus(set) => status::set_status(view, context, set, events),
     };
+    if view.protections().has_tripped() {
+        protect::pull_groups(view, context.sequence, events);
+    }
     outcome.receipts.push(match result {
         Ok(accepted) => Receipt::accepted(context.sequence, accepted.affected, accepted.lots),
         Err(reason) => Receipt::rejected(context.sequence, reason),
@@ -98,4 +114,19 @@ pub(crate) const fn needed(
         Side::Bid => (spec.quote, spec.factors.notional(price, quantity)),
         Side::Ask => (spec.base, spec.factors.base(quantity)),
     }
+}
+
+/// What is held of an order of this size at rest or armed, with its stop: the asset and the exact
+/// amount, at the worse of both prices.
+pub(crate) fn held(
+    spec: &MarketSpec,
+    side: Side,
+    (price, stop): (Ticks, Option<StopLeg>),
+    quantity: BaseLots,
+) -> (AssetId, Atoms) {
+    let price = match (side, stop) {
+        (Side::Bid, Some(stop)) => price.max(stop.limit),
+        _ => price,
+    };
+    needed(spec, side, price, quantity)
 }

@@ -1,15 +1,18 @@
 //! A new order: every reason to refuse it, then it waits for its trigger or meets the book.
 
 use matching::ArmedOrder;
-use types::command::{Crossing, OrderKind, Place, Trigger};
+use types::command::{Crossing, OrderKind, Place, StopLeg, Trigger, TriggerCondition};
 use types::limits::{
     FILLS_PER_COMMAND_MAX, OPEN_ORDERS_PER_ACCOUNT_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
 };
 use types::outcome::EventRecord;
-use types::{BaseLots, OrderId, RejectReason, Side, Ticks};
+use types::{AccountId, BaseLots, OrderId, RejectReason, Side, Ticks};
 
 use super::enter::{Entry, enter, may_fill};
-use super::{Accepted, Context, events, needed};
+use super::limits::{check_band, check_notional, check_place, check_stop};
+use super::protect::check_armed;
+use super::{Accepted, Context, events, held};
+use crate::market::MarketState;
 use crate::view::{Funds, MarketView, StateView};
 
 pub(super) fn place<V: StateView>(
@@ -21,7 +24,8 @@ pub(super) fn place<V: StateView>(
     let mut market = view
         .market(order.market)
         .ok_or(RejectReason::UnknownMarket)?;
-    check_fields(context, order)?;
+    check_fields(&market, context, order)?;
+    check_market(&market, context, order)?;
     check_room(&market, context, order)?;
     let trigger = order
         .trigger
@@ -30,7 +34,8 @@ pub(super) fn place<V: StateView>(
         Some(_) => order.price,
         None => entry_price(&market, order)?,
     };
-    let (asset, amount) = needed(market.spec, order.side, price, order.quantity);
+    let stop = order.kind.resting().unwrap_or_default().stop;
+    let (asset, amount) = held(market.spec, order.side, (price, stop), order.quantity);
     if !market.funds.covers(context.account, asset, amount) {
         return Err(RejectReason::InsufficientFunds);
     }
@@ -55,12 +60,18 @@ pub(super) fn place<V: StateView>(
     Ok(enter(&mut market, context, entry, events))
 }
 
-/// What is wrong with the fields alone.
-fn check_fields(context: Context, order: &Place) -> Result<(), RejectReason> {
+/// What is wrong with the fields alone, as far as they do not depend on who asks.
+fn check_fields<F>(
+    market: &MarketView<'_, F>,
+    context: Context,
+    order: &Place,
+) -> Result<(), RejectReason> {
     check_price(order.price)?;
     check_quantity(order.quantity)?;
+    check_notional(market.spec, order.price, order.quantity)?;
     let resting = order.kind.resting().unwrap_or_default();
-    if !resting.display.is_zero() && resting.display >= order.quantity {
+    let hides = !resting.display.is_zero();
+    if hides && (resting.display >= order.quantity || resting.protected) {
         return Err(RejectReason::InvalidDisplay);
     }
     if let Some(trigger) = order.trigger
@@ -68,8 +79,42 @@ fn check_fields(context: Context, order: &Place) -> Result<(), RejectReason> {
     {
         return Err(RejectReason::InvalidTrigger);
     }
+    check_stop(order.side, order.price, resting)?;
+    if let Some(stop) = resting.stop
+        && is_satisfied(market, order.side, stop_trigger(stop))
+    {
+        return Err(RejectReason::InvalidTrigger);
+    }
     if context.is_over(resting.expires_at) {
         return Err(RejectReason::ExpiryInPast);
+    }
+    Ok(())
+}
+
+/// What a stop beside an order waits for.
+const fn stop_trigger(stop: StopLeg) -> Trigger {
+    Trigger {
+        condition: TriggerCondition::Stop,
+        price: stop.trigger,
+    }
+}
+
+/// Whether status, protection and band let the order in.
+fn check_market<F>(
+    market: &MarketView<'_, F>,
+    context: Context,
+    order: &Place,
+) -> Result<(), RejectReason> {
+    check_place(market.state, order)?;
+    if order.kind.resting().unwrap_or_default().protected {
+        check_armed(market, context.account, order.market)?;
+    }
+    // A price that waits is moved to the edge when its time comes.
+    let waits = order
+        .trigger
+        .is_some_and(|trigger| !is_satisfied(market, order.side, trigger));
+    if !waits {
+        check_band(market.spec, market.state, order.side, order.price)?;
     }
     Ok(())
 }
@@ -109,13 +154,30 @@ fn check_room<F: Funds>(
         return Err(RejectReason::DuplicateClientOrderId);
     }
     let stays = order.kind.resting().is_some() || order.trigger.is_some();
-    if stays && market.funds.open_orders(account) >= OPEN_ORDERS_PER_ACCOUNT_MAX {
+    if stays && !has_room(market, account, 0, 1) {
         return Err(RejectReason::TooManyOpenOrders);
     }
     if stays && state.book.is_full() {
         return Err(RejectReason::BookFull);
     }
     Ok(())
+}
+
+/// Whether the account has room for orders that come once others are gone, in all and in this market.
+pub(super) fn has_room<F: Funds>(
+    market: &MarketView<'_, F>,
+    account: AccountId,
+    gone: u32,
+    come: u32,
+) -> bool {
+    let limit = market.spec.limits.open_orders_max;
+    let here = || {
+        let MarketState { book, triggers, .. } = &*market.state;
+        book.open_orders(account) + triggers.open_orders(account)
+    };
+    // Most markets have no limit of their own, and then nothing is counted.
+    market.funds.open_orders(account) - gone + come <= OPEN_ORDERS_PER_ACCOUNT_MAX
+        && (limit == OPEN_ORDERS_PER_ACCOUNT_MAX || here() - gone + come <= limit)
 }
 
 fn is_satisfied<F>(market: &MarketView<'_, F>, side: Side, trigger: Trigger) -> bool {
@@ -186,7 +248,9 @@ fn arm<F: Funds>(
 
 /// Holds the funds of an armed order and arms it.
 pub(super) fn hold_armed<F: Funds>(market: &mut MarketView<'_, F>, armed: &ArmedOrder) {
-    let (asset, amount) = needed(market.spec, armed.side, armed.price, armed.quantity);
+    let stop = armed.kind.resting().unwrap_or_default().stop;
+    let terms = (armed.price, stop);
+    let (asset, amount) = held(market.spec, armed.side, terms, armed.quantity);
     market.funds.hold(armed.account, asset, amount);
     market.funds.order_opened(armed.account);
     market.state.triggers.arm(armed);

@@ -2,15 +2,17 @@
 
 use matching::RestingOrder;
 use types::command::{QuoteLevel, QuoteSet};
-use types::limits::{OPEN_ORDERS_PER_ACCOUNT_MAX, ORDERS_PER_BOOK_MAX, QUOTE_LEVELS_MAX};
+use types::limits::{ORDERS_PER_BOOK_MAX, QUOTE_LEVELS_MAX};
 use types::outcome::{DoneReason, EventRecord};
 use types::{Atoms, BaseLots, ClientOrderId, LogTime, OrderId, RejectReason, Side, Ticks};
 
 use super::cancel::take_off;
 use super::enter::hold_resting;
-use super::place::{check_price, check_quantity};
+use super::limits::{check_band, check_notional, check_quotes};
+use super::place::{check_price, check_quantity, has_room};
+use super::protect::check_armed;
 use super::replace::shrink;
-use super::{Accepted, Context, events, needed};
+use super::{Accepted, Context, events, held, needed};
 use crate::view::{Funds, MarketView, StateView};
 
 pub(super) fn quote_set<V: StateView>(
@@ -24,7 +26,8 @@ pub(super) fn quote_set<V: StateView>(
     if last.is_some_and(|last| set.number <= last.number) {
         return Err(RejectReason::StaleQuoteSet);
     }
-    check_levels(set)?;
+    check_levels(&market, set)?;
+    check_market(&market, context, set)?;
     let quoted = Side::BOTH.map(|side| open_quotes(&market, context, side));
     check_room(&market, context, set, &quoted)?;
     check_funds(&market, context, set, &quoted)?;
@@ -100,7 +103,7 @@ fn new_order_id(context: Context, set: &QuoteSet<'_>, side: Side, index: u64) ->
 }
 
 /// What is wrong with the levels alone; the lowest reject number of all of them.
-fn check_levels(set: &QuoteSet<'_>) -> Result<(), RejectReason> {
+fn check_levels<F>(market: &MarketView<'_, F>, set: &QuoteSet<'_>) -> Result<(), RejectReason> {
     let falling = |levels: &[QuoteLevel]| levels.is_sorted_by(|a, b| a.price() > b.price());
     let rising = |levels: &[QuoteLevel]| levels.is_sorted_by(|a, b| a.price() < b.price());
     let apart = match (set.bids.first(), set.asks.first()) {
@@ -113,9 +116,30 @@ fn check_levels(set: &QuoteSet<'_>) -> Result<(), RejectReason> {
     let wrong = set.bids.iter().chain(set.asks).filter_map(|level| {
         check_price(level.price())
             .and_then(|()| check_quantity(level.quantity()))
+            .and_then(|()| check_notional(market.spec, level.price(), level.quantity()))
             .err()
     });
     wrong.min().map_or(Ok(()), Err)
+}
+
+/// Whether status, protection and band let the levels in. Taking quotes away is a cancel, which is
+/// always possible.
+fn check_market<F>(
+    market: &MarketView<'_, F>,
+    context: Context,
+    set: &QuoteSet<'_>,
+) -> Result<(), RejectReason> {
+    if set.bids.is_empty() && set.asks.is_empty() {
+        return Ok(());
+    }
+    check_quotes(market.state)?;
+    check_armed(market, context.account, set.market)?;
+    for side in Side::BOTH {
+        for level in levels(set, side) {
+            check_band(market.spec, market.state, side, level.price())?;
+        }
+    }
+    Ok(())
 }
 
 /// The quotes of the last set that still rest.
@@ -132,13 +156,12 @@ fn check_room<F: Funds>(
     set: &QuoteSet<'_>,
     quoted: &[Vec<RestingOrder>; 2],
 ) -> Result<(), RejectReason> {
-    let gone = quoted.iter().map(Vec::len).sum::<usize>() as u64;
-    let come = (set.bids.len() + set.asks.len()) as u64;
-    let open = u64::from(market.funds.open_orders(context.account));
-    if open - gone + come > u64::from(OPEN_ORDERS_PER_ACCOUNT_MAX) {
+    let gone = quoted.iter().map(Vec::len).sum::<usize>() as u32;
+    let come = (set.bids.len() + set.asks.len()) as u32;
+    if !has_room(market, context.account, gone, come) {
         return Err(RejectReason::TooManyOpenOrders);
     }
-    if u64::from(market.state.book.len()) - gone + come > u64::from(ORDERS_PER_BOOK_MAX) {
+    if market.state.book.len() - gone + come > ORDERS_PER_BOOK_MAX {
         return Err(RejectReason::BookFull);
     }
     Ok(())
@@ -155,7 +178,15 @@ fn check_funds<F: Funds>(
         let amount = |price, quantity| needed(market.spec, side, price, quantity).1;
         let held = quoted[side as usize]
             .iter()
-            .map(|quote| amount(quote.price, quote.remaining))
+            .map(|quote| {
+                held(
+                    market.spec,
+                    side,
+                    (quote.price, quote.stop),
+                    quote.remaining,
+                )
+                .1
+            })
             .fold(Atoms::ZERO, |sum, atoms| sum + atoms);
         let needs = levels(set, side)
             .iter()
@@ -213,6 +244,8 @@ fn quote<F: Funds>(
         display: BaseLots::ZERO,
         shown: level.quantity(),
         expires_at: LogTime::ZERO,
+        stop: None,
+        protected: true,
     };
     hold_resting(market, &order);
     events.push(events::rested(context.sequence, order_id.market(), &order));

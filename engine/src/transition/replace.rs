@@ -1,15 +1,17 @@
 //! An open order gets a new price and a new size, and keeps its id and label.
 
 use matching::{ArmedOrder, RestingOrder};
-use types::command::{OrderKind, Replace, Resting, TimeInForce};
+use types::command::{MarketStatus, OrderKind, Replace, Resting, TimeInForce};
 use types::outcome::{DoneReason, EventRecord};
 use types::{Atoms, BaseLots, RejectReason, Ticks};
 
 use super::cancel::{Open, disarm, find, take_off};
 use super::enter::{Entry, enter, shown};
 use super::events::{self, Subject};
+use super::limits::{Change, check_band, check_change, check_notional, check_stop};
 use super::place::{check_price, check_quantity, hold_armed};
-use super::{Accepted, Context, needed};
+use super::protect::check_armed;
+use super::{Accepted, Context, held};
 use crate::view::{Funds, MarketView, StateView};
 
 pub(super) fn replace<V: StateView>(
@@ -24,6 +26,7 @@ pub(super) fn replace<V: StateView>(
     let open = find(market.state, context, replace.target).ok_or(RejectReason::OrderNotFound)?;
     check_price(replace.price)?;
     check_quantity(replace.quantity)?;
+    check_notional(market.spec, replace.price, replace.quantity)?;
     match open {
         Open::Resting(order) => replace_resting(&mut market, context, &order, replace, events),
         Open::Armed(order) => replace_armed(&mut market, context, &order, replace, events),
@@ -37,6 +40,8 @@ fn replace_resting<F: Funds>(
     replace: &Replace,
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
+    let resting = resting(order);
+    check_stop(order.side, replace.price, resting)?;
     if context.is_over(order.expires_at) {
         return Err(RejectReason::ExpiryInPast);
     }
@@ -45,17 +50,29 @@ fn replace_resting<F: Funds>(
         .checked_sub(order.filled())
         .filter(|remaining| !remaining.is_zero())
         .ok_or(RejectReason::AlreadyFilled)?;
-    if replace.price == order.price && remaining <= order.remaining {
+    let stays = replace.price == order.price && remaining <= order.remaining;
+    let change = match (stays, replace.may_take) {
+        (true, _) => Change::InPlace,
+        (false, true) => Change::MayTake,
+        (false, false) => Change::Rests,
+    };
+    check_change(market.state, change)?;
+    if stays {
         shrink(market, context, order, order.remaining - remaining, events);
         return Ok(Accepted::default());
     }
-    let held = needed(market.spec, order.side, order.price, order.remaining).1;
-    let (asset, amount) = needed(market.spec, order.side, replace.price, remaining);
-    let missing = amount.checked_sub(held).unwrap_or(Atoms::ZERO);
+    check_band(market.spec, market.state, order.side, replace.price)?;
+    let old = (order.price, order.stop);
+    let new = (replace.price, order.stop);
+    let already = held(market.spec, order.side, old, order.remaining).1;
+    let (asset, amount) = held(market.spec, order.side, new, remaining);
+    let missing = amount.checked_sub(already).unwrap_or(Atoms::ZERO);
     if !market.funds.covers(context.account, asset, missing) {
         return Err(RejectReason::InsufficientFunds);
     }
-    if !market.state.book.crosses(order.side, replace.price) {
+    let meets = market.state.status != MarketStatus::Auction
+        && market.state.book.crosses(order.side, replace.price);
+    if !meets {
         requeue(market, context, order, (replace.price, remaining), events);
         return Ok(Accepted::default());
     }
@@ -69,16 +86,23 @@ fn replace_resting<F: Funds>(
         account: order.account,
         client_order_id: order.client_order_id,
         side: order.side,
-        kind: OrderKind::Limit(TimeInForce::Rest(Resting {
-            expires_at: order.expires_at,
-            display: order.display,
-        })),
+        kind: OrderKind::Limit(TimeInForce::Rest(resting)),
         price: replace.price,
         filled: order.filled(),
         quantity: remaining,
         self_trade: replace.self_trade,
     };
     Ok(enter(market, context, entry, events))
+}
+
+/// How the order rests.
+const fn resting(order: &RestingOrder) -> Resting {
+    Resting {
+        expires_at: order.expires_at,
+        display: order.display,
+        stop: order.stop,
+        protected: order.protected,
+    }
 }
 
 /// What would meet nobody need not leave the book to come back: most replaces go this way. To the
@@ -99,9 +123,12 @@ fn requeue<F: Funds>(
         ..*order
     };
     (market.state.book).requeue(order.order_id, price, remaining);
-    let (asset, amount) = needed(market.spec, order.side, order.price, order.remaining);
+    market.state.indicative.is_stale = true;
+    let old = (order.price, order.stop);
+    let (asset, amount) = held(market.spec, order.side, old, order.remaining);
     market.funds.release(order.account, asset, amount);
-    let (asset, amount) = needed(market.spec, order.side, price, remaining);
+    let new = (price, order.stop);
+    let (asset, amount) = held(market.spec, order.side, new, remaining);
     market.funds.hold(order.account, asset, amount);
     let subject = Subject::resting(market_id, order);
     let reason = DoneReason::Replaced;
@@ -127,8 +154,10 @@ pub(super) fn shrink<F: Funds>(
     }
     let reduced = market.state.book.reduce(order.order_id, by);
     let reduced = reduced.expect("the order was found a moment ago");
-    let (asset, amount) = needed(market.spec, order.side, order.price, by);
+    let terms = (order.price, order.stop);
+    let (asset, amount) = held(market.spec, order.side, terms, by);
     market.funds.release(order.account, asset, amount);
+    market.state.indicative.is_stale = true;
     let subject = Subject::resting(order.order_id.market(), order);
     let sizes = (by, reduced.remaining);
     let event = events::reduced(context.sequence, &subject, DoneReason::Replaced, sizes);
@@ -143,16 +172,20 @@ fn replace_armed<F: Funds>(
     replace: &Replace,
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
-    let display = order.kind.resting().unwrap_or_default().display;
-    if !display.is_zero() && display >= replace.quantity {
-        return Err(RejectReason::InvalidDisplay);
-    }
+    let resting = order.kind.resting().unwrap_or_default();
+    check_stop(order.side, replace.price, resting)?;
     if context.is_over(order.expires_at()) {
         return Err(RejectReason::ExpiryInPast);
     }
-    let held = needed(market.spec, order.side, order.price, order.quantity).1;
-    let (asset, amount) = needed(market.spec, order.side, replace.price, replace.quantity);
-    let missing = amount.checked_sub(held).unwrap_or(Atoms::ZERO);
+    check_change(market.state, Change::Armed)?;
+    if resting.protected {
+        check_armed(market, context.account, order.order_id.market())?;
+    }
+    let old = (order.price, resting.stop);
+    let new = (replace.price, resting.stop);
+    let already = held(market.spec, order.side, old, order.quantity).1;
+    let (asset, amount) = held(market.spec, order.side, new, replace.quantity);
+    let missing = amount.checked_sub(already).unwrap_or(Atoms::ZERO);
     if !market.funds.covers(context.account, asset, missing) {
         return Err(RejectReason::InsufficientFunds);
     }
@@ -160,6 +193,7 @@ fn replace_armed<F: Funds>(
     let armed = ArmedOrder {
         price: replace.price,
         quantity: replace.quantity,
+        self_trade: replace.self_trade,
         ..*order
     };
     hold_armed(market, &armed);

@@ -3,16 +3,18 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::unwrap_used)] // Test support: a panic is a failed test.
 
+pub(crate) mod desk;
+
 use bytes::Bytes;
 use engine::State;
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
 use types::block::{Block, Entry, SequencedFrame};
 use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
-    TriggerCondition,
+    Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget, Place,
+    PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
+    SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Trigger, TriggerCondition,
 };
-use types::genesis::{self, Genesis};
+use types::genesis::{self, Genesis, MarketLimits, PriceBand};
 use types::limits::{COMMANDS_PER_BLOCK_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::BlockOutcome;
 use types::wire::orders::{FrameHeader, OrdersFrame};
@@ -53,11 +55,30 @@ impl Random {
 
 pub(crate) const ACCOUNTS: u32 = 4;
 
-/// Two markets with fees and rebates; four accounts with little money, so that funds run out.
+/// Two markets with fees and rebates; four accounts with little money, so that funds run out. The
+/// last is an operator.
 pub(crate) fn poor_genesis() -> Genesis {
+    poor_genesis_with(MarketLimits::NONE)
+}
+
+/// The same, and the first market has limits of its own.
+pub(crate) fn limited_genesis() -> Genesis {
+    poor_genesis_with(MarketLimits {
+        notional_min: Atoms::new(2_000),
+        open_orders_max: 12,
+        band: Some(PriceBand {
+            width_ppm: 80_000,
+            interval_ms: 0,
+        }),
+        ..MarketLimits::NONE
+    })
+}
+
+pub(crate) fn poor_genesis_with(limits: MarketLimits) -> Genesis {
     let development = genesis::development();
     let mut markets = development.markets().to_vec();
     markets[1].maker_fee = FeeRate::new(-50).unwrap();
+    markets[0].limits = limits;
     let accounts = (0..ACCOUNTS)
         .map(|account| genesis::GenesisAccount {
             balances: (0..3)
@@ -65,6 +86,7 @@ pub(crate) fn poor_genesis() -> Genesis {
                 .collect(),
             // Accounts 0 and 1 belong together.
             group: GroupId::new(account.max(1)),
+            operator: account == ACCOUNTS - 1,
             ..development.accounts()[account as usize].clone()
         })
         .collect();
@@ -131,7 +153,7 @@ pub(crate) fn random_command<'a>(
             bids: &levels[random.below(levels.len() as u64) as usize],
             asks: &levels[random.below(levels.len() as u64) as usize],
         }),
-        92..95 => Command::CancelAll(CancelScope {
+        92..94 => Command::CancelAll(CancelScope {
             market: random.chance(50).then_some(market),
             side: random.chance(50).then(|| random.pick(&Side::BOTH)),
             prices: random
@@ -142,11 +164,38 @@ pub(crate) fn random_command<'a>(
                 })
                 .flatten(),
         }),
+        94..96 => Command::SetProtection(random_protection(random, market)),
+        96..98 => Command::SetMarketStatus(SetMarketStatus {
+            market,
+            status: if random.chance(60) {
+                MarketStatus::Open
+            } else {
+                random.pick(&MarketStatus::ALL)
+            },
+        }),
         _ => Command::Transfer(Transfer {
             to: AccountId::new(random.below(u64::from(ACCOUNTS) + 1) as u32),
             asset: AssetId::new(random.below(4) as u16),
             amount: Atoms::new(u128::from(random.below(50_000))),
         }),
+    }
+}
+
+fn random_protection(random: &mut Random, market: MarketId) -> SetProtection {
+    let group = random.pick(&[0, 0, 1, 2]);
+    let mut limits = ProtectionLimits::NONE;
+    if random.chance(85) {
+        limits.window_ns = random.pick(&[0, 1, TIME_MAX / 10, TIME_MAX]);
+        let limit = random.below(3);
+        let size = 1 + random.below(4);
+        limits.fills = if limit == 0 { size } else { 0 };
+        limits.lots = BaseLots::new(if limit == 1 { 400 * size } else { 0 });
+        limits.notional = Atoms::new(if limit == 2 { 40_000 * size as u128 } else { 0 });
+    }
+    SetProtection {
+        market,
+        group,
+        limits,
     }
 }
 
@@ -194,6 +243,11 @@ fn random_price(random: &mut Random) -> u64 {
     }
 }
 
+/// Of triggers and stops, which have 32 bits.
+fn short_price(random: &mut Random) -> Ticks {
+    Ticks::new(random_price(random).min(u32::MAX.into()))
+}
+
 fn random_quantity(random: &mut Random) -> u64 {
     let extremes = [0, 1, QUANTITY_LOTS_MAX, QUANTITY_LOTS_MAX + 1, u64::MAX];
     match random.below(50) {
@@ -225,6 +279,12 @@ fn random_resting(random: &mut Random) -> Resting {
         } else {
             0
         }),
+        stop: random.chance(15).then(|| StopLeg {
+            trigger: short_price(random),
+            limit: short_price(random),
+            self_trade: random_self_trade(random),
+        }),
+        protected: random.chance(20),
     }
 }
 
@@ -246,7 +306,7 @@ fn random_kind(random: &mut Random) -> OrderKind {
 fn random_order(random: &mut Random, market: MarketId, label: ClientOrderId) -> Place {
     let trigger = random.chance(12).then(|| Trigger {
         condition: random.pick(&[TriggerCondition::Stop, TriggerCondition::TakeProfit]),
-        price: Ticks::new(random_price(random)),
+        price: short_price(random),
     });
     Place {
         market,

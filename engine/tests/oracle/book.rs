@@ -1,12 +1,11 @@
-//! One market's orders in sorted maps, and what a taker meets there, as a list of steps.
-//!
-//! [`Book::meet`] changes the book only, so that a fill-or-kill order can be tried on a clone.
+//! One market's orders in sorted maps. Knows of places and shown parts, and nothing of takers, funds
+//! or events.
 
 use std::collections::BTreeMap;
 
-use types::command::{Resting, SelfTrade};
-use types::outcome::DoneReason;
-use types::{AccountId, ClientOrderId, GroupId, OrderId, Side};
+use types::command::{Resting, StopLeg};
+use types::outcome::Party;
+use types::{AccountId, ClientOrderId, OrderId, Side};
 
 /// An order that rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +27,19 @@ impl Order {
     pub(crate) fn is_over(&self, now: u64) -> bool {
         is_over(self.resting, now)
     }
+
+    /// The price at which its funds are held.
+    pub(crate) fn hold_price(&self) -> u64 {
+        hold_price(self.side, self.price, self.resting.stop)
+    }
+
+    pub(crate) fn party(&self) -> Party {
+        Party {
+            account: self.account,
+            order_id: self.id,
+            client_order_id: self.label,
+        }
+    }
 }
 
 /// Whether an expiry has come.
@@ -36,35 +48,13 @@ pub(crate) fn is_over(resting: Resting, now: u64) -> bool {
     expires_at != 0 && expires_at <= now
 }
 
-/// An order on its way through the book.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taker {
-    pub(crate) account: AccountId,
-    pub(crate) side: Side,
-    pub(crate) price: u64,
-    pub(crate) remaining: u64,
-    pub(crate) self_trade: SelfTrade,
-}
-
-/// One thing that a taker met. Makers are as they were before.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    Fill {
-        maker: Order,
-        quantity: u64,
-        refreshed: bool,
-    },
-    MakerDone {
-        maker: Order,
-        reason: DoneReason,
-    },
-    MakerReduced {
-        maker: Order,
-        by: u64,
-    },
-    TakerDone {
-        reason: DoneReason,
-    },
+/// The worse of an order's own price and the limit of the stop beside it. An ask pays with base,
+/// whatever its price.
+pub(crate) fn hold_price(side: Side, price: u64, stop: Option<StopLeg>) -> u64 {
+    match (side, stop) {
+        (Side::Bid, Some(stop)) => price.max(stop.limit.get()),
+        _ => price,
+    }
 }
 
 /// Best first: the better price, then the earlier place.
@@ -76,129 +66,55 @@ pub(crate) struct Book {
     sides: [BTreeMap<Rank, Order>; 2],
     /// Places given so far.
     places: u64,
+    /// How often it has changed.
+    changes: u64,
 }
 
 impl Book {
     /// Puts an order at the end of its level.
     pub(crate) fn rest(&mut self, mut order: Order) {
+        self.changes += 1;
         self.places += 1;
         order.arrival = self.places;
-        order.shown = match order.resting.display.get() {
-            0 => order.remaining,
-            display => display.min(order.remaining),
-        };
+        order.shown = next_part(&order);
         let rank = (price_rank(order.side, order.price), self.places);
         self.sides[order.side as usize].insert(rank, order);
     }
 
     pub(crate) fn remove(&mut self, id: OrderId) -> Order {
+        self.changes += 1;
         let (side, rank) = self.find(id).unwrap();
         self.sides[side as usize].remove(&rank).unwrap()
     }
 
     /// Takes size off an order in its place, what it hides first.
     pub(crate) fn reduce(&mut self, id: OrderId, by: u64) {
+        self.changes += 1;
         let (side, rank) = self.find(id).unwrap();
         let order = self.sides[side as usize].get_mut(&rank).unwrap();
-        reduce(order, by);
+        order.remaining -= by;
+        order.shown = order.shown.min(order.remaining);
     }
 
-    /// Leads a taker through the orders that it accepts; each fill, and each maker that ends or
-    /// shrinks without one, costs one of `fills_left`.
-    pub(crate) fn meet(
-        &mut self,
-        taker: &mut Taker,
-        groups: &[GroupId],
-        now: u64,
-        fills_left: &mut u32,
-    ) -> Vec<Step> {
-        let group = |account: AccountId| groups[account.index()];
-        let mut steps = Vec::new();
-        while taker.remaining > 0 {
-            let Some((rank, maker)) = self.next_for(taker.side, taker.price) else {
-                break;
-            };
-            if *fills_left == 0 {
-                end_taker(taker, DoneReason::FillLimit, &mut steps);
-                break;
-            }
-            if maker.is_over(now) {
-                *fills_left -= 1;
-                self.remove(maker.id);
-                let reason = DoneReason::Expired;
-                steps.push(Step::MakerDone { maker, reason });
-            } else if taker.self_trade == SelfTrade::Allow
-                || group(maker.account) != group(taker.account)
-            {
-                *fills_left -= 1;
-                steps.push(self.fill(taker, rank, maker));
-            } else {
-                self.prevent(taker, maker, fills_left, &mut steps);
-            }
-        }
-        steps
-    }
-
-    fn fill(&mut self, taker: &mut Taker, rank: Rank, maker: Order) -> Step {
-        let quantity = taker.remaining.min(maker.shown);
-        taker.remaining -= quantity;
-        let side = &mut self.sides[maker.side as usize];
-        let order = side.get_mut(&rank).unwrap();
+    /// Fills the best order of a side; whether an iceberg showed its next part.
+    pub(crate) fn fill_best(&mut self, side: Side, quantity: u64) -> bool {
+        self.changes += 1;
+        let orders = &mut self.sides[side as usize];
+        let (rank, mut order) = orders.pop_first().unwrap();
         order.filled += quantity;
         order.remaining -= quantity;
         order.shown -= quantity;
-        let refreshed = order.shown == 0 && order.remaining > 0;
-        if order.shown == 0 {
-            let mut order = side.remove(&rank).unwrap();
-            if refreshed {
-                order.shown = order.resting.display.get().min(order.remaining);
-                self.places += 1;
-                side.insert((rank.0, self.places), order);
-            }
+        if order.shown > 0 {
+            orders.insert(rank, order);
+            return false;
         }
-        Step::Fill {
-            maker,
-            quantity,
-            refreshed,
+        if order.remaining == 0 {
+            return false;
         }
-    }
-
-    fn prevent(
-        &mut self,
-        taker: &mut Taker,
-        maker: Order,
-        fills_left: &mut u32,
-        steps: &mut Vec<Step>,
-    ) {
-        let reason = DoneReason::SelfTrade;
-        match taker.self_trade {
-            SelfTrade::Allow => unreachable!("then they trade"),
-            SelfTrade::CancelTaker => end_taker(taker, reason, steps),
-            SelfTrade::CancelMaker | SelfTrade::CancelBoth => {
-                *fills_left -= 1;
-                self.remove(maker.id);
-                steps.push(Step::MakerDone { maker, reason });
-                if taker.self_trade == SelfTrade::CancelBoth {
-                    end_taker(taker, reason, steps);
-                }
-            }
-            SelfTrade::Decrement => {
-                *fills_left -= 1;
-                let by = taker.remaining.min(maker.remaining);
-                if by == maker.remaining {
-                    self.remove(maker.id);
-                    steps.push(Step::MakerDone { maker, reason });
-                } else {
-                    self.reduce(maker.id, by);
-                    steps.push(Step::MakerReduced { maker, by });
-                }
-                if by == taker.remaining {
-                    end_taker(taker, reason, steps);
-                } else {
-                    taker.remaining -= by;
-                }
-            }
-        }
+        order.shown = next_part(&order);
+        self.places += 1;
+        orders.insert((rank.0, self.places), order);
+        true
     }
 
     fn find(&self, id: OrderId) -> Option<(Side, Rank)> {
@@ -210,9 +126,9 @@ impl Book {
     }
 
     /// What a taker meets first, if it accepts the price.
-    fn next_for(&self, side: Side, price: u64) -> Option<(Rank, Order)> {
-        let (rank, order) = self.sides[side.opposite() as usize].first_key_value()?;
-        accepts(side, price, order.price).then_some((*rank, *order))
+    pub(crate) fn next_for(&self, side: Side, price: u64) -> Option<Order> {
+        let best = self.best_order(side.opposite())?;
+        accepts(side, price, best.price).then_some(best)
     }
 
     /// Best first.
@@ -224,12 +140,24 @@ impl Book {
         Side::BOTH.into_iter().flat_map(|side| self.orders(side))
     }
 
+    pub(crate) fn order(&self, id: OrderId) -> Option<Order> {
+        self.all().find(|order| order.id == id).copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.sides.iter().map(BTreeMap::len).sum()
     }
 
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(crate) fn best_order(&self, side: Side) -> Option<Order> {
+        self.orders(side).next().copied()
+    }
+
     pub(crate) fn best(&self, side: Side) -> Option<u64> {
-        self.orders(side).next().map(|order| order.price)
+        self.best_order(side).map(|order| order.price)
     }
 
     pub(crate) fn would_take(&self, side: Side, price: u64) -> bool {
@@ -245,19 +173,17 @@ pub(crate) fn accepts(side: Side, limit: u64, offered: u64) -> bool {
     }
 }
 
+/// What an order shows that has just come to the end of its level.
+fn next_part(order: &Order) -> u64 {
+    match order.resting.display.get() {
+        0 => order.remaining,
+        display => display.min(order.remaining),
+    }
+}
+
 fn price_rank(side: Side, price: u64) -> u64 {
     match side {
         Side::Bid => u64::MAX - price,
         Side::Ask => price,
     }
-}
-
-fn reduce(order: &mut Order, by: u64) {
-    order.remaining -= by;
-    order.shown = order.shown.min(order.remaining);
-}
-
-fn end_taker(taker: &mut Taker, reason: DoneReason, steps: &mut Vec<Step>) {
-    taker.remaining = 0;
-    steps.push(Step::TakerDone { reason });
 }

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine::State;
 use engine::market::MarketState;
+use engine::protection::Scope;
 use types::block::{Block, Entry, SequencedFrame};
-use types::command::Transfer;
+use types::command::{ProtectionLimits, Transfer};
 use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, DoneReason, Event, Receipt};
 use types::{AccountId, AssetId, Atoms, Command, LogTime, Nonce, RejectReason, Side};
@@ -15,6 +16,8 @@ use types::{AccountId, AssetId, Atoms, Command, LogTime, Nonce, RejectReason, Si
 use crate::book::Order;
 use crate::common::{Signer, cut};
 use crate::exchange::{Armed, Exchange, Market};
+use crate::limits::Reference;
+use crate::protection::Protection;
 
 /// Frames in order, each with the time at which it arrives.
 pub(crate) type Frames = Vec<(SequencedFrame, LogTime)>;
@@ -225,17 +228,90 @@ impl Twins {
             let name = || format!("open orders of account {account}");
             same(name, expected, found)?;
         }
+        self.compare_protections()?;
         for ((id, _, found), market) in state.market_states().zip(&exchange.markets) {
             compare_market(market, found, exchange.now)
                 .map_err(|difference| format!("market {id}, {difference}"))?;
         }
         Ok(())
     }
+
+    fn compare_protections(&self) -> Result<(), String> {
+        let Self {
+            state, exchange, ..
+        } = self;
+        let found: BTreeMap<_, _> = state
+            .protections()
+            .iter()
+            .map(|(account, market, scope, count)| {
+                let group = match scope {
+                    Scope::Market(_) => 0,
+                    Scope::Group(group) => group,
+                };
+                let counts = [count.fills.into(), count.lots, count.notional.get()];
+                let since = (count.fills > 0).then_some(count.since.get());
+                let window = Window {
+                    limits: count.limits,
+                    since,
+                    counts,
+                    tripped: count.is_tripped,
+                };
+                let window = window.at(exchange.now);
+                ((account, market.index()), (group, window))
+            })
+            .collect();
+        let expected = exchange.protections.iter().map(|(at, group, protection)| {
+            let Protection {
+                fills,
+                lots,
+                notional,
+                ..
+            } = *protection;
+            let window = Window {
+                limits: protection.limits,
+                since: protection.since,
+                counts: [fills, lots, notional],
+                tripped: protection.tripped,
+            };
+            (at, (group, window.at(exchange.now)))
+        });
+        same(|| "protections".to_owned(), expected.collect(), found)
+    }
+}
+
+/// A protection's window, both exchanges alike.
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    limits: ProtectionLimits,
+    since: Option<u64>,
+    counts: [u128; 3],
+    tripped: bool,
+}
+
+impl Window {
+    /// What was counted in a window that has ended, or that has tripped, plays no role.
+    fn at(self, now: u64) -> Self {
+        let runs = |since: u64| now - since < self.limits.window_ns;
+        let ended = self.tripped || !self.since.is_some_and(runs);
+        Self {
+            since: self.since.filter(|_| !ended),
+            counts: if ended { [0; 3] } else { self.counts },
+            ..self
+        }
+    }
 }
 
 fn compare_market(market: &Market, found: &MarketState, now: u64) -> Result<(), String> {
     let last_trade = found.last_trade.map(|price| price.get());
     same(|| "last trade".to_owned(), market.last_trade, last_trade)?;
+    same(|| "status".to_owned(), market.status, found.status)?;
+    let reference = found.reference.map(|reference| Reference {
+        price: reference.price.get(),
+        taken_at: reference.since.get(),
+    });
+    if market.spec.limits.band.is_some() {
+        same(|| "reference".to_owned(), market.reference, reference)?;
+    }
     for side in Side::BOTH {
         let expected: Vec<Order> = market.book.orders(side).copied().map(timeless).collect();
         let orders: Vec<Order> = found.book.orders(side).map(resting).collect();
@@ -326,6 +402,8 @@ fn resting(order: matching::RestingOrder) -> Order {
         resting: types::command::Resting {
             expires_at: order.expires_at,
             display: order.display,
+            stop: order.stop,
+            protected: order.protected,
         },
         arrival: 0,
     }
@@ -354,6 +432,8 @@ fn sequence_of(event: &Event) -> u64 {
         Event::Reduced(reduced) => reduced.sequence,
         Event::Done(done) => done.sequence,
         Event::Transferred(transferred) => transferred.sequence,
+        Event::StatusChanged(changed) => changed.sequence,
+        Event::Indicative(indicative) => indicative.sequence,
     };
     sequence.get()
 }
@@ -386,9 +466,15 @@ fn answer_name(receipt: &Receipt) -> String {
 
 fn event_name(event: &Event) -> String {
     match event {
+        Event::Fill(fill) if fill.auction.is_some_and(|taker| taker.refreshed) => {
+            "met: refreshed".to_owned()
+        }
+        Event::Fill(fill) if fill.auction.is_some() => "met".to_owned(),
         Event::Fill(fill) if fill.maker_refreshed => "refreshed".to_owned(),
         Event::Fill(fill) if fill.maker_fee < 0 => "rebate".to_owned(),
         Event::Fill(_) => "fill".to_owned(),
+        Event::Rested(rested) if rested.resting.stop.is_some() => "rested: stop".to_owned(),
+        Event::Rested(rested) if rested.resting.protected => "rested: protected".to_owned(),
         Event::Rested(_) => "rested".to_owned(),
         Event::Armed(_) => "armed".to_owned(),
         Event::Triggered(_) => "triggered".to_owned(),
@@ -398,11 +484,16 @@ fn event_name(event: &Event) -> String {
         }
         Event::Done(done) => format!("done: {}", done.reason.name()),
         Event::Transferred(_) => "transferred".to_owned(),
+        Event::StatusChanged(_) => "status changed".to_owned(),
+        Event::Indicative(indicative) if indicative.price.is_none() => {
+            "indicative: none".to_owned()
+        }
+        Event::Indicative(_) => "indicative".to_owned(),
     }
 }
 
 /// What does nothing: an idle command keeps the sequence numbers of those behind it.
-const IDLE: Command<'static> = Command::Transfer(Transfer {
+pub(crate) const IDLE: Command<'static> = Command::Transfer(Transfer {
     to: AccountId::new(0),
     asset: AssetId::new(0),
     amount: Atoms::ZERO,

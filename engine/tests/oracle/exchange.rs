@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use types::command::{OrderKind, Resting, SelfTrade, Transfer, Trigger};
+use types::command::{MarketStatus, OrderKind, Resting, SelfTrade, Transfer, Trigger};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::{
     ATOMS_MAX, EXPIRIES_PER_TICK_MAX, FILLS_PER_COMMAND_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
@@ -14,8 +14,12 @@ use types::{
     OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 
-use crate::book::{Book, Order, is_over};
+use crate::auction::Published;
+use crate::book::{Book, hold_price, is_over};
+use crate::enter::Entrant;
 use crate::funds::{Funds, needed};
+use crate::limits::Reference;
+use crate::protection::Protections;
 
 /// Orders affected and lots, or why not.
 pub(crate) type Answer = Result<(u32, u64), RejectReason>;
@@ -35,8 +39,41 @@ pub(crate) struct Armed {
 }
 
 impl Armed {
+    pub(crate) const fn new(entrant: &Entrant, trigger: Trigger) -> Self {
+        Self {
+            id: entrant.id,
+            account: entrant.account,
+            label: entrant.label,
+            side: entrant.side,
+            kind: entrant.kind,
+            price: entrant.price,
+            quantity: entrant.remaining,
+            self_trade: entrant.self_trade,
+            trigger,
+        }
+    }
+
     pub(crate) fn resting(&self) -> Resting {
         self.kind.resting().unwrap_or_default()
+    }
+
+    /// The price at which its funds are held.
+    pub(crate) fn hold_price(&self) -> u64 {
+        hold_price(self.side, self.price, self.resting().stop)
+    }
+
+    pub(crate) const fn entrant(&self) -> Entrant {
+        Entrant {
+            id: self.id,
+            account: self.account,
+            label: self.label,
+            side: self.side,
+            kind: self.kind,
+            price: self.price,
+            filled: 0,
+            remaining: self.quantity,
+            self_trade: self.self_trade,
+        }
     }
 }
 
@@ -51,6 +88,9 @@ pub(crate) struct Market {
     pub(crate) book: Book,
     pub(crate) armed: BTreeMap<OrderId, Armed>,
     pub(crate) last_trade: Option<u64>,
+    pub(crate) status: MarketStatus,
+    pub(crate) reference: Option<Reference>,
+    pub(crate) published: Option<Published>,
     pub(crate) quote_sets: BTreeMap<AccountId, QuotedSet>,
     /// Until when.
     pub(crate) remembered: BTreeMap<(AccountId, ClientOrderId), u64>,
@@ -63,6 +103,8 @@ pub(crate) struct Work {
     pub(crate) account: AccountId,
     pub(crate) fills_left: u32,
     pub(crate) triggers_left: u32,
+    /// Whose protection has tripped in which market, in this order.
+    pub(crate) tripped: Vec<(AccountId, usize)>,
 }
 
 /// Everything.
@@ -71,6 +113,8 @@ pub(crate) struct Exchange {
     pub(crate) funds: Funds,
     pub(crate) markets: Vec<Market>,
     pub(crate) groups: Vec<GroupId>,
+    pub(crate) operators: Vec<bool>,
+    pub(crate) protections: Protections,
     pub(crate) open_orders: Vec<u32>,
     assets: usize,
     pub(crate) now: u64,
@@ -87,15 +131,20 @@ impl Exchange {
             book: Book::default(),
             armed: BTreeMap::new(),
             last_trade: None,
+            status: spec.limits.status,
+            reference: None,
+            published: None,
             quote_sets: BTreeMap::new(),
             remembered: BTreeMap::new(),
         };
-        let groups = genesis.accounts().iter().map(|account| account.group);
+        let accounts = || genesis.accounts().iter();
         Self {
             funds: Funds::new(genesis),
             markets: (0..).zip(genesis.markets()).map(market).collect(),
-            groups: groups.collect(),
-            open_orders: vec![0; genesis.accounts().len()],
+            groups: accounts().map(|account| account.group).collect(),
+            operators: accounts().map(|account| account.operator).collect(),
+            protections: Protections::default(),
+            open_orders: vec![0; accounts().len()],
             assets: genesis.assets().len(),
             now: 0,
             work: Work::new(SequenceNumber::ZERO, AccountId::new(0)),
@@ -119,7 +168,10 @@ impl Exchange {
             Command::Cancel(cancel) => self.cancel(cancel),
             Command::CancelAll(scope) => self.cancel_all(scope),
             Command::Transfer(transfer) => self.transfer(transfer),
+            Command::SetProtection(set) => self.set_protection(set),
+            Command::SetMarketStatus(set) => self.set_market_status(set),
         };
+        self.pull_tripped();
         match answer {
             Ok((affected, lots)) => Receipt::accepted(sequence, affected, BaseLots::new(lots)),
             Err(reason) => {
@@ -135,21 +187,27 @@ impl Exchange {
         self.now = self.now.max(time.get());
         let mut left = EXPIRIES_PER_TICK_MAX as usize;
         for market in 0..self.markets.len() {
-            let Market { book, armed, .. } = &self.markets[market];
-            let resting = book.all().map(|order| (false, order.resting, order.id));
-            let armed = armed.values();
-            let armed = armed.map(|order| (true, order.resting(), order.id));
-            let mut over: Vec<_> = resting
-                .chain(armed)
-                .filter(|(_, resting, _)| is_over(*resting, self.now))
-                .map(|(armed, resting, id)| (armed, resting.expires_at, id))
-                .collect();
-            over.sort_unstable();
-            over.truncate(left);
-            left -= over.len();
-            for (_, _, id) in over {
-                self.end_open(market, id, DoneReason::Expired);
-            }
+            self.expire(market, &mut left);
+            self.markets[market].take_reference(self.now);
+            self.publish(market);
+        }
+    }
+
+    fn expire(&mut self, market: usize, left: &mut usize) {
+        let Market { book, armed, .. } = &self.markets[market];
+        let resting = book.all().map(|order| (false, order.resting, order.id));
+        let armed = armed.values();
+        let armed = armed.map(|order| (true, order.resting(), order.id));
+        let mut over: Vec<_> = resting
+            .chain(armed)
+            .filter(|(_, resting, _)| is_over(*resting, self.now))
+            .map(|(armed, resting, id)| (armed, resting.expires_at, id))
+            .collect();
+        over.sort_unstable();
+        over.truncate(*left);
+        *left -= over.len();
+        for (_, _, id) in over {
+            self.end_open(market, id, DoneReason::Expired);
         }
     }
 
@@ -191,23 +249,18 @@ impl Exchange {
         let Market { book, armed, .. } = &mut self.markets[market];
         if let Some(order) = armed.remove(&id) {
             let (side, price, quantity) = (order.side, order.price, order.quantity);
-            self.close(market, order.account, side, price, quantity);
+            self.close(market, order.account, side, order.hold_price(), quantity);
             let owner = (order.id, order.account, order.label);
             self.push_done(market, owner, (side, price, quantity), (reason, true));
             quantity
         } else {
             let order = book.remove(id);
-            self.maker_done(market, &order, reason);
-            order.remaining
+            let (side, price, remaining) = (order.side, order.price, order.remaining);
+            self.close(market, order.account, side, order.hold_price(), remaining);
+            let owner = (order.id, order.account, order.label);
+            self.push_done(market, owner, (side, price, remaining), (reason, true));
+            remaining
         }
-    }
-
-    /// What follows when a resting order has left the book unfilled.
-    pub(crate) fn maker_done(&mut self, market: usize, order: &Order, reason: DoneReason) {
-        let (side, price, remaining) = (order.side, order.price, order.remaining);
-        self.close(market, order.account, side, price, remaining);
-        let owner = (order.id, order.account, order.label);
-        self.push_done(market, owner, (side, price, remaining), (reason, true));
     }
 
     /// Ends the hold of an open order.
@@ -216,11 +269,11 @@ impl Exchange {
         market: usize,
         account: AccountId,
         side: Side,
-        price: u64,
+        hold_price: u64,
         quantity: u64,
     ) {
         let spec = &self.markets[market].spec;
-        let held = needed(spec, side, price, quantity);
+        let held = needed(spec, side, hold_price, quantity);
         self.funds.release(account, held);
         self.open_orders[account.index()] -= 1;
     }
@@ -293,6 +346,7 @@ impl Work {
             account,
             fills_left: FILLS_PER_COMMAND_MAX,
             triggers_left: TRIGGERS_PER_COMMAND_MAX,
+            tripped: Vec::new(),
         }
     }
 }

@@ -4,7 +4,8 @@
 use engine::State;
 use types::block::{Block, Entry};
 use types::command::{
-    OrderKind, Place, QuoteLevel, QuoteSet, SelfTrade, Trigger, TriggerCondition,
+    OrderKind, Place, QuoteLevel, QuoteSet, Resting, SelfTrade, StopLeg, TimeInForce, Trigger,
+    TriggerCondition,
 };
 use types::genesis::{Genesis, development};
 use types::limits::{COMMANDS_PER_FRAME_MAX, OPEN_ORDERS_PER_ACCOUNT_MAX, ORDERS_PER_BOOK_MAX};
@@ -28,12 +29,13 @@ fn whoever_finds_the_book_full_does_not_rest() {
     let two_armed = [Command::Place(armed), Command::Place(armed)];
     assert_eq!(venue.send(40, &two_armed), [None, None]);
     venue.send(41, &[Command::Place(order(Side::Ask, 100, 9))]);
+    venue.send(43, &[Command::Place(with_stop())]);
     let bids = [Command::Place(order(Side::Bid, 50, 1)); COMMANDS_PER_FRAME_MAX];
     let accounts = ORDERS_PER_BOOK_MAX / OPEN_ORDERS_PER_ACCOUNT_MAX;
     for account in 0..accounts {
         let mut left = OPEN_ORDERS_PER_ACCOUNT_MAX as usize;
-        // One is free for the last order before the book is full, one is the ask.
-        left -= if account == 0 { 2 } else { 0 };
+        // One is free for the last order before the book is full, one is the ask, one has a stop.
+        left -= if account == 0 { 3 } else { 0 };
         while left > 0 {
             let count = left.min(bids.len());
             assert!(
@@ -46,7 +48,7 @@ fn whoever_finds_the_book_full_does_not_rest() {
         }
     }
 
-    // The order that fills the book up sets off two that find no room.
+    // The order that fills the book up sets off two that find no room, and one that makes its own.
     let ioc = Place {
         kind: OrderKind::IOC,
         ..order(Side::Bid, 100, 1)
@@ -74,6 +76,10 @@ fn whoever_finds_the_book_full_does_not_rest() {
             if done.reason == DoneReason::Unfilled && !done.held)
     });
     assert_eq!(ended.count(), 2);
+    let moved = venue.outcome.events.iter().filter(
+        |record| matches!(record.event(), Event::Rested(rested) if rested.price == Ticks::new(60)),
+    );
+    assert_eq!(moved.count(), 1);
     venue.state.assert_invariants();
 }
 
@@ -87,6 +93,22 @@ fn order(side: Side, price: u64, quantity: u64) -> Place {
         client_order_id: ClientOrderId::NONE,
         self_trade: SelfTrade::Allow,
         trigger: None,
+    }
+}
+
+/// A bid that a trade at 100 sets off, to enter at 60.
+fn with_stop() -> Place {
+    let resting = Resting {
+        stop: Some(StopLeg {
+            trigger: Ticks::new(100),
+            limit: Ticks::new(60),
+            self_trade: SelfTrade::Allow,
+        }),
+        ..Resting::PLAIN
+    };
+    Place {
+        kind: OrderKind::Limit(TimeInForce::Rest(resting)),
+        ..order(Side::Bid, 50, 1)
     }
 }
 

@@ -120,17 +120,19 @@ impl Funds {
 
 /// What an order of this size may have to pay at this price.
 pub(crate) fn needed(spec: &MarketSpec, side: Side, price: u64, quantity: u64) -> (AssetId, i128) {
-    let quantity = i128::from(quantity);
     match side {
-        Side::Bid => {
-            let factor = i128::from(spec.factors.quote_atoms_per_tick_lot());
-            (spec.quote, i128::from(price) * quantity * factor)
-        }
+        Side::Bid => (spec.quote, notional(spec, price, quantity)),
         Side::Ask => {
             let factor = i128::from(spec.factors.base_atoms_per_lot());
-            (spec.base, quantity * factor)
+            (spec.base, i128::from(quantity) * factor)
         }
     }
+}
+
+/// Price times size, in quote atoms.
+pub(crate) fn notional(spec: &MarketSpec, price: u64, quantity: u64) -> i128 {
+    let factor = i128::from(spec.factors.quote_atoms_per_tick_lot());
+    i128::from(price) * i128::from(quantity) * factor
 }
 
 impl Balance {

@@ -7,18 +7,22 @@
 //! | module | does |
 //! |---|---|
 //! | [`exchange`] | commands and ticks, one after the other |
-//! | [`book`] | one market's orders, and what a taker meets there |
+//! | [`book`] | one market's orders, by price and place |
 //! | [`funds`] | balances, holds and fees |
-//! | [`enter`] | placing, taking, resting, setting off |
-//! | [`replace`], [`quotes`], [`cancel`] | the other commands |
+//! | [`place`], [`replace`], [`quotes`], [`cancel`] | the commands of traders |
+//! | [`enter`], [`cascade`] | taking, resting, setting off |
+//! | [`protection`], [`limits`] | what bounds an account's quotes, and what bounds a market |
+//! | [`status`], [`auction`] | what may happen in a market, and how an auction ends |
 //! | [`compare`] | both exchanges over the same blocks, and the smallest stream that tells them apart |
-//! | [`mixes`] | random streams that stress one thing each |
-//! | [`streams`], [`scripts`], [`races`], [`full_book`] | the tests |
+//! | [`mix`], [`mixes`] | random streams, and a table of those that stress one thing each |
+//! | [`streams`], [`scripts`], [`stories`], [`races`], [`full_book`] | the tests |
 
 #![allow(clippy::unwrap_used)] // A panic is a failed test.
 
+mod auction;
 mod book;
 mod cancel;
+mod cascade;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
@@ -26,9 +30,15 @@ mod enter;
 mod exchange;
 mod full_book;
 mod funds;
+mod limits;
+mod mix;
 mod mixes;
+mod place;
+mod protection;
 mod quotes;
 mod races;
 mod replace;
 mod scripts;
+mod status;
+mod stories;
 mod streams;

@@ -1,70 +1,11 @@
-//! Random streams that stress one thing each.
+//! Random streams that stress one thing each: a table.
 
-use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
-    TriggerCondition,
-};
-use types::genesis::{Genesis, GenesisAccount};
-use types::limits::{ATOMS_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX, SLOTS_PER_FRAME_MAX};
-use types::wire::command::slots_needed;
-use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, LogTime, MarketId,
-    OrderId, SequenceNumber, Side, Ticks,
-};
+use types::Atoms;
+use types::command::{MarketStatus, SelfTrade, TriggerCondition};
+use types::genesis::{MarketLimits, PriceBand};
+use types::limits::PRICE_TICKS_MAX;
 
-use crate::common::{ACCOUNTS, Levels, Random, Signer, poor_genesis};
-use crate::compare::Frames;
-
-/// What a stream is made of. Counts of commands are weights, chances are percent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mix {
-    pub(crate) name: &'static str,
-    money: Money,
-    places: u64,
-    cancels: u64,
-    replaces: u64,
-    quote_sets: u64,
-    cancel_alls: u64,
-    transfers: u64,
-    /// Prices go from here ...
-    low: u64,
-    /// ... over so many ticks.
-    span: u64,
-    /// Sizes go from 1 to this.
-    size: u64,
-    kinds: &'static [Kind],
-    self_trades: &'static [SelfTrade],
-    icebergs: u64,
-    expiring: u64,
-    triggers: u64,
-    conditions: &'static [TriggerCondition],
-    remembering: u64,
-    /// Expiries and remembered cancels last up to this long.
-    horizon: u64,
-    hostile: u64,
-    labels: u64,
-}
-
-/// Who has how much, and what the venue takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Money {
-    Poor,
-    Rich,
-    /// Rich, and with fees that never divide evenly.
-    Taxed,
-}
-
-/// An order kind without its resting part.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Limit,
-    Ioc,
-    Fok,
-    Market,
-    PostOnly,
-    Slide,
-}
+use crate::mix::{Kind, Mix, Money};
 
 const ALL_KINDS: &[Kind] = &[
     Kind::Limit,
@@ -95,6 +36,10 @@ const BASIC: Mix = Mix {
     quote_sets: 3,
     cancel_alls: 1,
     transfers: 1,
+    protections: 0,
+    statuses: 0,
+    status_list: &[MarketStatus::Open],
+    limits: MarketLimits::NONE,
     low: 90,
     span: 21,
     size: 1_000,
@@ -102,9 +47,12 @@ const BASIC: Mix = Mix {
     self_trades: ALL_SELF_TRADES,
     icebergs: 10,
     expiring: 10,
+    ocos: 0,
+    protected: 0,
     triggers: 5,
     conditions: BOTH_CONDITIONS,
     remembering: 5,
+    pace: 1,
     horizon: 400,
     hostile: 1,
     labels: 40,
@@ -301,252 +249,208 @@ pub(crate) const MIXES: &[Mix] = &[
         hostile: 20,
         ..BASIC
     },
+    Mix {
+        name: "one cancels the other",
+        ocos: 70,
+        size: 60,
+        labels: 120,
+        cancels: 4,
+        ..BASIC
+    },
+    Mix {
+        name: "poor ones cancel the other",
+        money: Money::Poor,
+        ocos: 70,
+        triggers: 20,
+        replaces: 30,
+        size: 2_000,
+        ..BASIC
+    },
+    Mix {
+        name: "chains of stops",
+        ocos: 90,
+        icebergs: 30,
+        span: 12,
+        size: 9,
+        labels: 300,
+        cancels: 2,
+        ..BASIC
+    },
+    Mix {
+        name: "protection",
+        protections: 12,
+        protected: 70,
+        quote_sets: 15,
+        icebergs: 2,
+        span: 8,
+        size: 40,
+        horizon: 100,
+        ..BASIC
+    },
+    Mix {
+        name: "protected fill or kill",
+        kinds: &[Kind::Limit, Kind::PostOnly, Kind::Fok],
+        protections: 12,
+        protected: 80,
+        icebergs: 2,
+        triggers: 15,
+        span: 4,
+        size: 30,
+        horizon: 100,
+        ..BASIC
+    },
+    Mix {
+        name: "protected from themselves",
+        self_trades: &[SelfTrade::Allow, SelfTrade::Decrement],
+        kinds: &[Kind::Limit],
+        protections: 10,
+        protected: 90,
+        ocos: 20,
+        replaces: 30,
+        icebergs: 0,
+        span: 4,
+        labels: 20,
+        ..BASIC
+    },
+    AUCTIONS,
+    Mix {
+        name: "auctions of icebergs",
+        icebergs: 90,
+        ocos: 30,
+        triggers: 20,
+        span: 6,
+        size: 40,
+        ..AUCTIONS
+    },
+    Mix {
+        name: "protected auctions",
+        protections: 10,
+        protected: 80,
+        icebergs: 5,
+        quote_sets: 10,
+        span: 8,
+        size: 40,
+        ..AUCTIONS
+    },
+    Mix {
+        name: "hostile auctions",
+        hostile: 10,
+        money: Money::Poor,
+        ..AUCTIONS
+    },
+    BANDS,
+    Mix {
+        name: "moving bands",
+        low: 20_000,
+        span: 200,
+        triggers: 40,
+        ocos: 30,
+        size: 20,
+        limits: MarketLimits {
+            band: Some(PriceBand {
+                width_ppm: 1_500,
+                interval_ms: 0,
+            }),
+            ..MarketLimits::NONE
+        },
+        ..BANDS
+    },
+    Mix {
+        name: "limits",
+        quote_sets: 20,
+        limits: MarketLimits {
+            notional_min: Atoms::new(20_000),
+            open_orders_max: 12,
+            ..MarketLimits::NONE
+        },
+        ..BASIC
+    },
+    Mix {
+        name: "status",
+        statuses: 12,
+        status_list: &MarketStatus::ALL,
+        protections: 2,
+        protected: 10,
+        quote_sets: 20,
+        replaces: 30,
+        labels: 20,
+        triggers: 20,
+        ..AUCTIONS
+    },
+    EVERYTHING,
+    Mix {
+        name: "everything, poor and hostile",
+        money: Money::Poor,
+        hostile: 5,
+        ..EVERYTHING
+    },
 ];
 
-impl Mix {
-    pub(crate) fn genesis(&self) -> Genesis {
-        let poor = poor_genesis();
-        if self.money == Money::Poor {
-            return poor;
-        }
-        let mut markets = poor.markets().to_vec();
-        if self.money == Money::Taxed {
-            for (market, maker_fee) in markets.iter_mut().zip([33_333, -77_777]) {
-                market.maker_fee = FeeRate::new(maker_fee).unwrap();
-                market.taker_fee = FeeRate::new(77_777).unwrap();
-            }
-        }
-        let amount = Atoms::new(1 << 60);
-        let rich = |account: &GenesisAccount| GenesisAccount {
-            balances: (0..3).map(|asset| (AssetId::new(asset), amount)).collect(),
-            ..account.clone()
-        };
-        let accounts = poor.accounts().iter().map(rich).collect();
-        Genesis::new(poor.network(), poor.assets().to_vec(), markets, accounts).unwrap()
-    }
+const AUCTIONS: Mix = Mix {
+    name: "auctions",
+    statuses: 8,
+    status_list: &[
+        MarketStatus::Auction,
+        MarketStatus::Auction,
+        MarketStatus::Open,
+        MarketStatus::PostOnly,
+    ],
+    kinds: &[
+        Kind::Limit,
+        Kind::Limit,
+        Kind::Limit,
+        Kind::Fok,
+        Kind::Slide,
+    ],
+    expiring: 20,
+    pace: 3_000_000,
+    ..BASIC
+};
 
-    /// Frames of all accounts, under a clock that moves on now and then; some come twice.
-    pub(crate) fn frames(&self, seed: u64, commands: u64) -> Frames {
-        let mut random = Random::new(seed);
-        let levels = self.levels(&mut random);
-        let mut signer = Signer::new(&self.genesis());
-        let mut frames: Frames = Vec::new();
-        // The sequence number to come: ticks and frames that come twice take some, too.
-        let (mut sequence, mut now) = (1, 0);
-        while sequence < commands {
-            let moved = random.below(20);
-            now += moved;
-            sequence += u64::from(moved > 0);
-            let count = 1 + random.below(48);
-            let list: Vec<_> = (0..count)
-                .map(|at| self.command(&mut random, (sequence + at, now), &levels))
-                .scan(0, |slots, command| {
-                    *slots += slots_needed(&command);
-                    (*slots <= SLOTS_PER_FRAME_MAX).then_some(command)
-                })
-                .collect();
-            let account = random.below(u64::from(ACCOUNTS)) as u32;
-            let frame = (signer.frame(account, &list), LogTime::new(now));
-            let times = 1 + u64::from(random.chance(2));
-            sequence += times * list.len() as u64;
-            frames.extend((0..times).map(|_| frame.clone()));
-        }
-        frames
-    }
+const BANDS: Mix = Mix {
+    name: "bands",
+    low: 80,
+    span: 41,
+    kinds: ALL_KINDS,
+    triggers: 20,
+    quote_sets: 10,
+    pace: 10_000_000,
+    limits: MarketLimits {
+        band: Some(PriceBand {
+            width_ppm: 70_000,
+            interval_ms: 100,
+        }),
+        ..MarketLimits::NONE
+    },
+    ..BASIC
+};
 
-    fn command<'a>(
-        &self,
-        random: &mut Random,
-        (sequence, now): (u64, u64),
-        levels: &'a Levels,
-    ) -> Command<'a> {
-        let market = self.market(random);
-        let mut weight = random.below(
-            self.places
-                + self.cancels
-                + self.replaces
-                + self.quote_sets
-                + self.cancel_alls
-                + self.transfers,
-        );
-        let mut falls_on = |weights: u64| {
-            let hit = weight < weights;
-            weight = weight.wrapping_sub(weights);
-            hit
-        };
-        if falls_on(self.places) {
-            Command::Place(self.order(random, market, now))
-        } else if falls_on(self.cancels) {
-            self.cancel(random, market, (sequence, now))
-        } else if falls_on(self.replaces) {
-            Command::Replace(self.replacement(random, market, sequence))
-        } else if falls_on(self.quote_sets) {
-            Command::QuoteSet(QuoteSet {
-                market,
-                number: sequence.saturating_sub(if random.chance(10) { 200 } else { 0 }),
-                bids: &levels[2 * random.below(levels.len() as u64 / 2) as usize],
-                asks: &levels[2 * random.below(levels.len() as u64 / 2) as usize + 1],
-            })
-        } else if falls_on(self.cancel_alls) {
-            let (low, high) = (self.price(random), self.price(random));
-            let range = PriceRange::new(low, high);
-            Command::CancelAll(CancelScope {
-                market: random.chance(80).then_some(market),
-                side: random.chance(50).then(|| random.pick(&Side::BOTH)),
-                prices: range.filter(|_| random.chance(60)),
-            })
-        } else {
-            Command::Transfer(Transfer {
-                to: AccountId::new(random.below(u64::from(ACCOUNTS) + 1) as u32),
-                asset: AssetId::new(random.below(4) as u16),
-                amount: Atoms::new(if random.chance(self.hostile) {
-                    random.pick(&[ATOMS_MAX, ATOMS_MAX + 1, u128::MAX])
-                } else {
-                    u128::from(random.below(2_000))
-                }),
-            })
-        }
-    }
-
-    fn order(&self, random: &mut Random, market: MarketId, now: u64) -> Place {
-        let price = self.price(random);
-        let quantity = self.quantity(random);
-        let resting = Resting {
-            expires_at: LogTime::new(if random.chance(self.expiring) {
-                (now + random.below(self.horizon)).saturating_sub(20)
-            } else {
-                0
-            }),
-            display: BaseLots::new(if random.chance(self.icebergs) {
-                1 + random.below(1 + quantity.get().min(self.size) / 3)
-            } else {
-                0
-            }),
-        };
-        let trigger = random.chance(self.triggers).then(|| Trigger {
-            condition: random.pick(self.conditions),
-            price: self.price(random),
-        });
-        Place {
-            market,
-            side: random.pick(&Side::BOTH),
-            kind: random.pick(self.kinds).with(resting),
-            price,
-            quantity,
-            client_order_id: self.label(random),
-            self_trade: random.pick(self.self_trades),
-            trigger,
-        }
-    }
-
-    fn cancel(
-        &self,
-        random: &mut Random,
-        market: MarketId,
-        (sequence, now): (u64, u64),
-    ) -> Command<'static> {
-        Command::Cancel(match self.target(random, market, sequence) {
-            OrderTarget::Order(order_id) => Cancel::Order(order_id),
-            OrderTarget::Client {
-                client_order_id, ..
-            } => Cancel::Client {
-                market,
-                client_order_id,
-                remember_until: LogTime::new(if random.chance(self.remembering) {
-                    (now + random.below(self.horizon)).saturating_sub(10)
-                } else {
-                    0
-                }),
-            },
-        })
-    }
-
-    fn replacement(&self, random: &mut Random, market: MarketId, sequence: u64) -> Replace {
-        Replace {
-            target: self.target(random, market, sequence),
-            price: self.price(random),
-            quantity: self.quantity(random),
-            may_take: random.chance(60),
-            self_trade: random.pick(self.self_trades),
-        }
-    }
-
-    fn target(&self, random: &mut Random, market: MarketId, sequence: u64) -> OrderTarget {
-        if random.chance(70) {
-            return OrderTarget::Client {
-                market,
-                client_order_id: self.label(random),
-            };
-        }
-        let sequence = SequenceNumber::new(sequence.saturating_sub(1 + random.below(150)).max(1));
-        let index = random.pick(&[0, 0, 0, 1, 2, 32, 33, 34]);
-        OrderTarget::Order(OrderId::new_at(sequence, market, index))
-    }
-
-    fn market(&self, random: &mut Random) -> MarketId {
-        let hostile = random.chance(self.hostile);
-        MarketId::new(random.below(if hostile { 5 } else { 2 }) as u16)
-    }
-
-    fn label(&self, random: &mut Random) -> ClientOrderId {
-        ClientOrderId::new(random.below(self.labels))
-    }
-
-    fn price(&self, random: &mut Random) -> Ticks {
-        let extremes = [0, 1, PRICE_TICKS_MAX, PRICE_TICKS_MAX + 1, u64::MAX];
-        Ticks::new(if random.chance(self.hostile) {
-            random.pick(&extremes)
-        } else {
-            self.low + random.below(self.span)
-        })
-    }
-
-    fn quantity(&self, random: &mut Random) -> BaseLots {
-        let extremes = [0, 1, QUANTITY_LOTS_MAX, QUANTITY_LOTS_MAX + 1, u64::MAX];
-        BaseLots::new(if random.chance(self.hostile) {
-            random.pick(&extremes)
-        } else {
-            1 + random.below(self.size)
-        })
-    }
-
-    /// Lists of levels, bids and asks in turns, around a middle that differs from list to list, so
-    /// that some cross; a few are in no order.
-    fn levels(&self, random: &mut Random) -> Levels {
-        let list = |list: u64| {
-            let middle = self.low + self.span / 4 + random.below(self.span / 2 + 1);
-            let count = random.pick(&[0, 1, 2, 3, 4, 4, 6, 8, 32]);
-            let prices = (0..count).map(|_| {
-                let away = random.below(self.span / 2 + 1);
-                match list % 2 {
-                    0 => middle.saturating_sub(away),
-                    _ => middle + 1 + away,
-                }
-            });
-            let mut prices: Vec<u64> = prices.collect();
-            if list > 5 {
-                prices.sort_unstable();
-                prices.dedup();
-            }
-            if list.is_multiple_of(2) {
-                prices.reverse();
-            }
-            let level = |price| QuoteLevel::new(Ticks::new(price), self.quantity(random));
-            prices.into_iter().map(level).collect()
-        };
-        (0..96).map(list).collect()
-    }
-}
-
-impl Kind {
-    const fn with(self, resting: Resting) -> OrderKind {
-        match self {
-            Self::Limit => OrderKind::Limit(TimeInForce::Rest(resting)),
-            Self::Ioc => OrderKind::IOC,
-            Self::Fok => OrderKind::FOK,
-            Self::Market => OrderKind::Market(Immediate::OrCancel),
-            Self::PostOnly => OrderKind::PostOnly(Crossing::Reject, resting),
-            Self::Slide => OrderKind::PostOnly(Crossing::Slide, resting),
-        }
-    }
-}
+const EVERYTHING: Mix = Mix {
+    name: "everything",
+    protections: 4,
+    statuses: 6,
+    status_list: &[
+        MarketStatus::Open,
+        MarketStatus::Open,
+        MarketStatus::Open,
+        MarketStatus::PostOnly,
+        MarketStatus::Auction,
+        MarketStatus::CancelOnly,
+        MarketStatus::Halted,
+    ],
+    quote_sets: 10,
+    ocos: 20,
+    protected: 20,
+    triggers: 10,
+    limits: MarketLimits {
+        notional_min: Atoms::new(3_000),
+        open_orders_max: 60,
+        band: Some(PriceBand {
+            width_ppm: 60_000,
+            interval_ms: 200,
+        }),
+        status: MarketStatus::Auction,
+    },
+    pace: 3_000_000,
+    ..BASIC
+};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use types::command::{OrderKind, QuoteLevel, QuoteSet, Resting, SelfTrade};
-use types::limits::{OPEN_ORDERS_PER_ACCOUNT_MAX, ORDERS_PER_BOOK_MAX};
+use types::command::{Crossing, OrderKind, QuoteLevel, QuoteSet, Resting, SelfTrade};
+use types::limits::ORDERS_PER_BOOK_MAX;
 use types::outcome::DoneReason;
 use types::{AssetId, ClientOrderId, OrderId, RejectReason, Side};
 
@@ -37,8 +37,9 @@ impl Exchange {
         if last.is_some_and(|(number, _)| set.number <= *number) {
             return Err(RejectReason::StaleQuoteSet);
         }
-        check_levels(set)?;
+        self.check_levels(market, set)?;
         let wanted = wanted(set);
+        self.check_may_quote(market, &wanted)?;
         let quotes = self.open_quotes(market);
         let fates = fates(&quotes, &wanted);
         let is_there = |level: &Wanted| {
@@ -84,6 +85,48 @@ impl Exchange {
             .collect()
     }
 
+    /// Order first, then values: of several reasons the lowest.
+    fn check_levels(&self, market: usize, set: &QuoteSet<'_>) -> Result<(), RejectReason> {
+        let prices = |levels: &[QuoteLevel]| -> Vec<u64> {
+            levels.iter().map(|level| level.price().get()).collect()
+        };
+        let (bids, asks) = (prices(set.bids), prices(set.asks));
+        let sorted = bids.is_sorted_by(|a, b| a > b) && asks.is_sorted_by(|a, b| a < b);
+        let apart = match (bids.first(), asks.first()) {
+            (Some(bid), Some(ask)) => bid < ask,
+            _ => true,
+        };
+        if !sorted || !apart {
+            return Err(RejectReason::UnsortedQuotes);
+        }
+        let levels = || set.bids.iter().chain(set.asks);
+        let values = levels().flat_map(|level| {
+            [check_price(level.price()), check_quantity(level.quantity())].map(Result::err)
+        });
+        if let Some(reason) = values.flatten().min() {
+            return Err(reason);
+        }
+        let market = &self.markets[market];
+        let mut levels = levels();
+        levels.try_for_each(|level| {
+            market.check_notional(level.price().get(), level.quantity().get())
+        })
+    }
+
+    /// What the state of the market and of the account allows a set with levels.
+    fn check_may_quote(&self, market: usize, wanted: &[Wanted]) -> Result<(), RejectReason> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.check_quote_status(market)?;
+        if self.is_tripped(market, self.work.account) {
+            return Err(RejectReason::ProtectionTripped);
+        }
+        let market = &self.markets[market];
+        let mut levels = wanted.iter();
+        levels.try_for_each(|level| market.check_band(level.side, level.price))
+    }
+
     fn check_set(
         &self,
         market: usize,
@@ -93,10 +136,7 @@ impl Exchange {
         let Market { spec, book, .. } = &self.markets[market];
         let leaves = |(_, fate): &&(Order, Fate)| matches!(fate, Fate::Leaves(_));
         let leaving = fates.iter().filter(leaves).count();
-        let open = self.open_orders[self.work.account.index()] as usize;
-        if open - leaving + entering.len() > OPEN_ORDERS_PER_ACCOUNT_MAX as usize {
-            return Err(RejectReason::TooManyOpenOrders);
-        }
+        self.check_open_orders(market, entering.len(), leaving)?;
         if book.len() - leaving + entering.len() > ORDERS_PER_BOOK_MAX as usize {
             return Err(RejectReason::BookFull);
         }
@@ -143,6 +183,10 @@ impl Exchange {
                 Fate::Stays => {}
             }
         }
+        let resting = Resting {
+            protected: true,
+            ..Resting::PLAIN
+        };
         for level in entering {
             let id = self.markets[market].id;
             let entrant = Entrant {
@@ -150,13 +194,13 @@ impl Exchange {
                 account: self.work.account,
                 label: ClientOrderId::NONE,
                 side: level.side,
-                kind: OrderKind::POST_ONLY,
+                kind: OrderKind::PostOnly(Crossing::Reject, resting),
                 price: level.price,
                 filled: 0,
                 remaining: level.quantity,
                 self_trade: SelfTrade::Allow,
             };
-            self.rest(market, &entrant, (0, level.quantity), Resting::PLAIN);
+            self.rest(market, &entrant, (0, level.quantity), resting);
         }
     }
 }
@@ -167,30 +211,6 @@ impl Wanted {
             Side::Bid => self.index,
             Side::Ask => 32 + self.index,
         }
-    }
-}
-
-/// Order first, then values: of several reasons the lowest.
-fn check_levels(set: &QuoteSet<'_>) -> Result<(), RejectReason> {
-    let prices = |levels: &[QuoteLevel]| -> Vec<u64> {
-        levels.iter().map(|level| level.price().get()).collect()
-    };
-    let (bids, asks) = (prices(set.bids), prices(set.asks));
-    let sorted = bids.is_sorted_by(|a, b| a > b) && asks.is_sorted_by(|a, b| a < b);
-    let apart = match (bids.first(), asks.first()) {
-        (Some(bid), Some(ask)) => bid < ask,
-        _ => true,
-    };
-    if !sorted || !apart {
-        return Err(RejectReason::UnsortedQuotes);
-    }
-    let levels = || set.bids.iter().chain(set.asks);
-    let reasons = levels().flat_map(|level| {
-        [check_price(level.price()), check_quantity(level.quantity())].map(Result::err)
-    });
-    match reasons.flatten().min() {
-        Some(reason) => Err(reason),
-        None => Ok(()),
     }
 }
 

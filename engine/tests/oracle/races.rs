@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use engine::State;
 use types::block::{Block, Entry, SequencedFrame};
 use types::command::{
-    Cancel, OrderKind, Place, Resting, SelfTrade, TimeInForce, Trigger, TriggerCondition,
+    Cancel, OrderKind, Place, Resting, SelfTrade, StopLeg, TimeInForce, Trigger, TriggerCondition,
 };
 use types::outcome::{BlockOutcome, Event, Fill, Receipt};
 use types::{
@@ -107,15 +107,22 @@ impl Races {
         self.pairs += PAIRS_PER_ROUND;
     }
 
-    /// Some rest, some hide most of themselves, some wait for a trigger.
+    /// Some rest, some hide most of themselves, some have a stop beside them, some wait for a trigger.
     fn maker(&mut self, label: u64) -> Place {
         let quantity = 1 + self.random.below(9);
+        let price = 100 + self.random.below(5);
+        let stop = self.random.chance(20).then(|| StopLeg {
+            trigger: Ticks::new(price - 1),
+            limit: Ticks::new(98 + self.random.below(4)),
+            self_trade: SelfTrade::Allow,
+        });
         let resting = Resting {
             display: BaseLots::new(if self.random.chance(30) {
                 quantity / 3
             } else {
                 0
             }),
+            stop,
             ..Resting::PLAIN
         };
         let trigger = self.random.chance(20).then(|| Trigger {
@@ -126,7 +133,7 @@ impl Races {
             market: MarketId::new(self.random.below(2) as u16),
             side: Side::Ask,
             kind: OrderKind::Limit(TimeInForce::Rest(resting)),
-            price: Ticks::new(100 + self.random.below(5)),
+            price: Ticks::new(price),
             quantity: BaseLots::new(quantity),
             client_order_id: ClientOrderId::new(label),
             self_trade: SelfTrade::Allow,

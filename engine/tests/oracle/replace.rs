@@ -1,13 +1,15 @@
 //! A new price and a new size for an open order.
 
-use types::RejectReason;
-use types::command::{OrderKind, OrderTarget, Replace, TimeInForce};
+use types::command::{MarketStatus, OrderKind, OrderTarget, Replace, Resting, TimeInForce};
 use types::outcome::DoneReason;
+use types::{RejectReason, Side};
 
-use crate::book::{Order, is_over};
+use crate::book::{Order, hold_price, is_over};
+use crate::cascade::is_beyond;
 use crate::enter::Entrant;
-use crate::exchange::{Answer, Armed, Exchange, check_price, check_quantity};
+use crate::exchange::{Answer, Armed, Exchange, Market, check_price, check_quantity};
 use crate::funds::needed;
+use crate::status::Change;
 
 impl Exchange {
     pub(crate) fn replace(&mut self, replace: &Replace) -> Answer {
@@ -24,34 +26,38 @@ impl Exchange {
         if let Some(armed) = self.markets[market].armed.get(&id).copied() {
             return self.replace_armed(market, &armed, replace);
         }
-        let mut orders = self.markets[market].book.all();
-        let order = *orders.find(|order| order.id == id).unwrap();
-        drop(orders);
+        let order = self.markets[market].book.order(id).unwrap();
         self.replace_resting(market, &order, replace)
     }
 
     fn replace_armed(&mut self, market: usize, armed: &Armed, replace: &Replace) -> Answer {
-        if armed.resting().display >= replace.quantity {
-            return Err(RejectReason::InvalidDisplay);
-        }
-        if is_over(armed.resting(), self.now) {
+        let (price, quantity) = (replace.price.get(), replace.quantity.get());
+        let resting = armed.resting();
+        self.markets[market].check_notional(price, quantity)?;
+        check_stop(armed.side, price, resting)?;
+        if is_over(resting, self.now) {
             return Err(RejectReason::ExpiryInPast);
         }
-        let held = (armed.price, armed.quantity);
-        let wanted = (replace.price.get(), replace.quantity.get());
-        self.check_difference(market, armed.side, held, wanted)?;
-        self.end_open(market, armed.id, DoneReason::Replaced);
+        self.check_replace_status(market, replace, Change::Armed)?;
+        self.check_untripped(market, resting)?;
         let order = Armed {
-            price: wanted.0,
-            quantity: wanted.1,
+            price,
+            quantity,
+            self_trade: replace.self_trade,
             ..*armed
         };
+        let held = (armed.hold_price(), armed.quantity);
+        let wanted = (order.hold_price(), quantity);
+        self.check_difference(market, armed.side, held, wanted)?;
+        self.end_open(market, armed.id, DoneReason::Replaced);
         self.arm(market, &order);
         Ok((0, 0))
     }
 
     fn replace_resting(&mut self, market: usize, order: &Order, replace: &Replace) -> Answer {
         let (price, quantity) = (replace.price.get(), replace.quantity.get());
+        self.markets[market].check_notional(price, quantity)?;
+        check_stop(order.side, price, order.resting)?;
         if order.is_over(self.now) {
             return Err(RejectReason::ExpiryInPast);
         }
@@ -59,9 +65,20 @@ impl Exchange {
             return Err(RejectReason::AlreadyFilled);
         }
         let remaining = quantity - order.filled;
-        let held = (order.price, order.remaining);
-        self.check_difference(market, order.side, held, (price, remaining))?;
-        if price == order.price && remaining <= order.remaining {
+        let change = if price == order.price && remaining <= order.remaining {
+            Change::InPlace
+        } else {
+            Change::Again
+        };
+        self.check_replace_status(market, replace, change)?;
+        self.check_untripped(market, order.resting)?;
+        if change == Change::Again {
+            self.markets[market].check_band(order.side, price)?;
+        }
+        let held = (order.hold_price(), order.remaining);
+        let wanted = hold_price(order.side, price, order.resting.stop);
+        self.check_difference(market, order.side, held, (wanted, remaining))?;
+        if change == Change::InPlace {
             let by = order.remaining - remaining;
             if by > 0 {
                 self.markets[market].book.reduce(order.id, by);
@@ -69,10 +86,21 @@ impl Exchange {
             }
             return Ok((0, 0));
         }
-        let book = &self.markets[market].book;
-        if !replace.may_take && book.would_take(order.side, price) {
+        let Market { book, status, .. } = &self.markets[market];
+        let would_take = *status != MarketStatus::Auction && book.would_take(order.side, price);
+        if !replace.may_take && would_take {
             return Err(RejectReason::WouldCross);
         }
+        Ok(self.enter_again(market, order, replace, remaining))
+    }
+
+    fn enter_again(
+        &mut self,
+        market: usize,
+        order: &Order,
+        replace: &Replace,
+        remaining: u64,
+    ) -> (u32, u64) {
         self.end_open(market, order.id, DoneReason::Replaced);
         let entrant = Entrant {
             id: order.id,
@@ -80,21 +108,29 @@ impl Exchange {
             label: order.label,
             side: order.side,
             kind: OrderKind::Limit(TimeInForce::Rest(order.resting)),
-            price,
+            price: replace.price.get(),
             filled: order.filled,
             remaining,
             self_trade: replace.self_trade,
         };
         let done = self.enter(market, &entrant);
         self.cascade(market, done.prices);
-        Ok((done.fills, done.lots))
+        (done.fills, done.lots)
     }
 
-    /// Whether free funds cover what the order needs beyond what it holds.
+    fn check_untripped(&self, market: usize, resting: Resting) -> Result<(), RejectReason> {
+        if resting.protected && self.is_tripped(market, self.work.account) {
+            return Err(RejectReason::ProtectionTripped);
+        }
+        Ok(())
+    }
+
+    /// Whether free funds cover what the order needs beyond what it holds; prices are those of the
+    /// holds.
     fn check_difference(
         &self,
         market: usize,
-        side: types::Side,
+        side: Side,
         held: (u64, u64),
         wanted: (u64, u64),
     ) -> Result<(), RejectReason> {
@@ -106,5 +142,13 @@ impl Exchange {
         } else {
             Err(RejectReason::InsufficientFunds)
         }
+    }
+}
+
+/// The stop beside an order must be legal beside its new price, too.
+fn check_stop(side: Side, price: u64, resting: Resting) -> Result<(), RejectReason> {
+    match resting.stop {
+        Some(stop) if !is_beyond(&stop, side, price) => Err(RejectReason::InvalidTrigger),
+        _ => Ok(()),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use types::command::{
-    Cancel, CancelScope, OrderKind, OrderTarget, Place, QuoteLevel, QuoteSet, Replace, Resting,
-    SelfTrade, TimeInForce, Trigger, TriggerCondition,
+    Cancel, CancelScope, MarketStatus, OrderKind, OrderTarget, Place, ProtectionLimits, QuoteLevel,
+    QuoteSet, Replace, Resting, SelfTrade, SetMarketStatus, SetProtection, StopLeg, TimeInForce,
+    Trigger, TriggerCondition,
 };
 use types::genesis::Genesis;
 use types::limits::{
@@ -17,6 +18,7 @@ use types::{
 
 use crate::common::Signer;
 use crate::compare::{Frames, check};
+use crate::mix::OPERATOR;
 use crate::mixes::MIXES;
 
 const MARKET: MarketId = MarketId::new(0);
@@ -56,6 +58,13 @@ impl Script {
         self.send(account, &vec![Command::Place(order); count as usize]);
     }
 
+    /// The operator sets the status of the market.
+    fn set(&mut self, status: MarketStatus) {
+        let market = MARKET;
+        let command = Command::SetMarketStatus(SetMarketStatus { market, status });
+        self.send(OPERATOR as u32, &[command]);
+    }
+
     /// Executes everything, and expects that these kinds of answers and events come.
     fn check(&self, name: &str, expected: &[&str]) {
         let mut reached = BTreeSet::new();
@@ -91,6 +100,7 @@ fn resting_till(order: Place, expires_at: u64, display: u64) -> Place {
     let resting = Resting {
         expires_at: LogTime::new(expires_at),
         display: BaseLots::new(display),
+        ..Resting::PLAIN
     };
     let kind = OrderKind::Limit(TimeInForce::Rest(resting));
     Place { kind, ..order }
@@ -514,4 +524,213 @@ fn remembered_cancels_stop_at_their_limit() {
     }
     let expected = ["TOO_MANY_REMEMBERED", "CANCELLED_BEFORE", "EXPIRY_IN_PAST"];
     script.check("remembered", &expected);
+}
+
+#[test]
+fn an_uncrossing_stops_at_its_limit_and_goes_on_when_it_is_sent_again() {
+    let limit = FILLS_PER_COMMAND_MAX;
+    for (name, meetings) in [("the last fits", limit), ("one is too many", limit + 1)] {
+        for opened in [MarketStatus::Open, MarketStatus::PostOnly] {
+            for closed in [
+                None,
+                Some(MarketStatus::CancelOnly),
+                Some(MarketStatus::Halted),
+            ] {
+                let mut script = Script::new();
+                script.set(MarketStatus::Auction);
+                script.fill_up(MAKER, meetings, order(Side::Bid, 110, 1));
+                let ask = order(Side::Ask, 90, u64::from(meetings) + 5);
+                script.send(PARTNER, &[Command::Place(ask)]);
+                script.send(PARTNER, &[Command::Place(order(Side::Ask, 111, 5))]);
+                script.now = 2;
+                for status in closed.into_iter().chain([opened, opened, opened]) {
+                    script.set(status);
+                    script.now += 100_000_000;
+                    script.send(TAKER, &[Command::Place(order(Side::Bid, 111, 3))]);
+                }
+                let name = format!("{name}, {closed:?}, then {opened:?}");
+                script.check(&name, &["met", "indicative", "status changed"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_protection_that_trips_in_a_long_auction_pulls_before_it_goes_on() {
+    for (fills, group) in [(5, 0), (9_999, 1), (10_001, 1), (20_000, 0)] {
+        let mut script = Script::new();
+        script.set(MarketStatus::Auction);
+        let limits = ProtectionLimits {
+            window_ns: 1,
+            fills,
+            ..ProtectionLimits::NONE
+        };
+        for market in [MARKET, MarketId::new(1)] {
+            let set = SetProtection {
+                market,
+                group,
+                limits,
+            };
+            script.send(MAKER, &[Command::SetProtection(set)]);
+        }
+        let there = Place {
+            market: MarketId::new(1),
+            ..order(Side::Ask, 100, 1)
+        };
+        script.fill_up(MAKER, 3, protected(there));
+        script.fill_up(MAKER, 10_100, protected(order(Side::Ask, 100, 1)));
+        script.fill_up(TAKER, 10_050, order(Side::Bid, 101, 1));
+        script.fill_up(PARTNER, 60, order(Side::Ask, 101, 1));
+        for _ in 0..3 {
+            script.set(MarketStatus::Open);
+        }
+        script.check(&format!("{fills} fills"), &["met"]);
+    }
+}
+
+#[test]
+fn what_expires_counts_as_a_meeting() {
+    let limit = FILLS_PER_COMMAND_MAX;
+    for over in [limit - 1, limit, limit + 1, 2 * limit + 1] {
+        let mut script = Script::new();
+        script.set(MarketStatus::Auction);
+        // The tick takes as many as it may; what it leaves is the uncrossing's.
+        let gone = resting_till(order(Side::Bid, 105, 1), 50, 0);
+        script.fill_up(MAKER, over, gone);
+        script.fill_up(PARTNER, EXPIRIES_PER_TICK_MAX, gone);
+        let ask = resting_till(order(Side::Ask, 95, 4), 60, 0);
+        script.send(TAKER, &[Command::Place(ask); 3]);
+        script.send(MAKER, &[Command::Place(order(Side::Bid, 100, 9))]);
+        script.now = 55;
+        for _ in 0..4 {
+            script.set(MarketStatus::Open);
+        }
+        script.send(TAKER, &[Command::Place(order(Side::Ask, 90, 9))]);
+        script.check(&format!("{over} over"), &["met", "done: expired"]);
+    }
+}
+
+#[test]
+fn what_an_opening_sets_off_has_the_fills_that_are_left() {
+    for left in [0, 1, 5] {
+        let mut script = Script::new();
+        for wanted in [3, 4, 5] {
+            script.send(TAKER, &[stop(order(Side::Bid, 120, wanted), 100)]);
+        }
+        script.set(MarketStatus::Auction);
+        let meetings = FILLS_PER_COMMAND_MAX - left;
+        script.fill_up(MAKER, meetings, order(Side::Bid, 100, 1));
+        script.fill_up(PARTNER, meetings, order(Side::Ask, 100, 1));
+        script.fill_up(MAKER, 20, order(Side::Ask, 101, 1));
+        script.set(MarketStatus::Open);
+        script.check(&format!("{left} left"), &["met", "triggered"]);
+    }
+}
+
+#[test]
+fn the_largest_auction_passes_64_bits() {
+    let mut script = Script::new();
+    script.set(MarketStatus::Auction);
+    let most = types::limits::QUANTITY_LOTS_MAX;
+    // The asks are held in base: a lot is a hundred atoms, and there are 2^60.
+    let asks = [Command::Place(order(Side::Ask, 1, most / 64)); 40];
+    script.send(MAKER, &asks);
+    let bids = [Command::Place(order(Side::Bid, 3, most)); 40];
+    script.send(PARTNER, &bids);
+    script.now = 2;
+    script.set(MarketStatus::Open);
+    script.check("largest", &["met"]);
+}
+
+#[test]
+fn stops_and_armed_orders_share_the_hundred() {
+    for kind in [OrderKind::GTC, OrderKind::IOC] {
+        let mut script = Script::new();
+        for at in 0..130 {
+            let beside = with_stop(order(Side::Bid, 50 + at % 3, 2), 100, 99 + at % 5);
+            let armed = Place {
+                kind,
+                ..order(Side::Bid, 101, 1)
+            };
+            script.send(MAKER, &[Command::Place(beside), stop(armed, 100)]);
+        }
+        script.fill_up(PARTNER, 40, order(Side::Ask, 100, 3));
+        for _ in 0..6 {
+            script.send(TAKER, &[Command::Place(order(Side::Bid, 100, 1))]);
+        }
+        script.check(&format!("{kind:?}"), &["triggered"]);
+    }
+}
+
+#[test]
+fn a_chain_of_stops_beside_orders_climbs() {
+    let mut script = Script::new();
+    for at in 0..250 {
+        let beside = with_stop(order(Side::Bid, 10 + at % 40, 1), 100 + at, 600);
+        script.send(MAKER, &[Command::Place(beside)]);
+        script.send(PARTNER, &[Command::Place(order(Side::Ask, 100 + at, 1))]);
+    }
+    for _ in 0..4 {
+        script.send(TAKER, &[Command::Place(order(Side::Bid, 500, 1))]);
+    }
+    script.check("climbing", &["triggered"]);
+}
+
+#[test]
+fn a_protection_pulls_a_whole_ladder() {
+    for (group, limit) in [(0, 1), (3, 50), (3, 9_999), (0, 10_001)] {
+        let mut script = Script::new();
+        let elsewhere = MarketId::new(1);
+        let limits = ProtectionLimits {
+            window_ns: 1,
+            fills: limit,
+            ..ProtectionLimits::NONE
+        };
+        for market in [MARKET, elsewhere] {
+            let set = SetProtection {
+                market,
+                group,
+                limits,
+            };
+            script.send(MAKER, &[Command::SetProtection(set)]);
+        }
+        let protected = protected(order(Side::Ask, 100, 1));
+        let there = Place {
+            market: elsewhere,
+            ..protected
+        };
+        script.fill_up(MAKER, 10_100, protected);
+        script.fill_up(MAKER, 20, there);
+        script.fill_up(PARTNER, 3, order(Side::Ask, 100, 1));
+        for quantity in [limit + 3, limit + 4] {
+            let kill = Place {
+                kind: OrderKind::FOK,
+                ..order(Side::Bid, 100, quantity)
+            };
+            script.send(TAKER, &[Command::Place(kill)]);
+        }
+        script.send(TAKER, &[Command::Place(order(Side::Bid, 100, 20_000))]);
+        script.check(&format!("group {group}, {limit} fills"), &["fill"]);
+    }
+}
+
+fn with_stop(order: Place, trigger: u64, limit: u64) -> Place {
+    rests(order, |resting| {
+        resting.stop = Some(StopLeg {
+            trigger: Ticks::new(trigger),
+            limit: Ticks::new(limit),
+            self_trade: SelfTrade::Allow,
+        });
+    })
+}
+
+fn protected(order: Place) -> Place {
+    rests(order, |resting| resting.protected = true)
+}
+
+fn rests(order: Place, change: impl FnOnce(&mut Resting)) -> Place {
+    let mut resting = Resting::PLAIN;
+    change(&mut resting);
+    let kind = OrderKind::Limit(TimeInForce::Rest(resting));
+    Place { kind, ..order }
 }

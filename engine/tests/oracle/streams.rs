@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use engine::State;
+use types::block::Entry;
 use types::genesis::Genesis;
+use types::limits::INDICATIVE_INTERVAL_NS;
+use types::outcome::BlockOutcome;
 use types::{FeeRate, RejectReason};
 
-use crate::common::{poor_genesis, random_frames};
+use crate::common::{cut, poor_genesis, random_frames};
 use crate::compare::{Exchanges, check};
 use crate::mixes::MIXES;
 
@@ -40,15 +44,17 @@ fn whatever_a_stream_stresses() {
 
 /// A stream that never reaches the rare answers proves nothing about them.
 fn assert_reached(reached: &BTreeSet<String>) {
-    // These take scripts of their own.
-    let elsewhere = [RejectReason::TooManyOpenOrders, RejectReason::BookFull];
     let reasons = RejectReason::ALL.iter();
-    let reasons = reasons.filter(|reason| reason.code() >= 64 && !elsewhere.contains(reason));
+    // A full book takes a test of its own.
+    let reasons =
+        reasons.filter(|reason| reason.code() >= 64 && **reason != RejectReason::BookFull);
     let events = [
         "fill",
         "refreshed",
         "rebate",
         "rested",
+        "rested: stop",
+        "rested: protected",
         "armed",
         "triggered",
         "reduced: replaced",
@@ -58,6 +64,13 @@ fn assert_reached(reached: &BTreeSet<String>) {
         "done: expired",
         "done: self_trade",
         "done: replaced",
+        "done: protection",
+        "done: fill_limit",
+        "met",
+        "met: refreshed",
+        "status changed",
+        "indicative",
+        "indicative: none",
         "taker done: self_trade",
         "transferred",
     ];
@@ -77,6 +90,31 @@ fn assert_reached(reached: &BTreeSet<String>) {
 pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
     let text = std::env::var(variable);
     text.map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+/// Whoever makes the ticks asks the state when one is due.
+#[test]
+fn a_tick_tells_something_exactly_when_one_is_due() {
+    for mix in MIXES {
+        let genesis = mix.genesis();
+        let mut state = State::from_genesis(&genesis, 1);
+        let mut outcome = BlockOutcome::default();
+        let blocks = cut(&state, &mix.frames(1_000, COMMANDS), 100, 1);
+        for block in &blocks {
+            let due = state.next_due();
+            engine::sequential::execute(&mut state, block, &mut outcome);
+            if let [Entry::Tick(time)] = block.entries[..] {
+                let is_due = due.is_some_and(|due| due <= time);
+                let tells = !outcome.events.is_empty();
+                let name = || format!("mix {:?}, at {time}", mix.name);
+                assert!(tells || !is_due, "{}: due for nothing", name());
+                // Logged time begins decades after zero: its first interval never is.
+                let is_early = time.get() < INDICATIVE_INTERVAL_NS;
+                assert!(is_due || !tells || is_early, "{}: not due", name());
+            }
+        }
+        state.assert_invariants();
+    }
 }
 
 /// An exchange with another fee is found out, at its first fill, with the few orders that show it.

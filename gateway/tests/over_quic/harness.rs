@@ -17,14 +17,16 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 use types::auth::{FrameKey, SigningKey};
 use types::block::{ReleasedBlock, SequencedFrame};
-use types::command::{Immediate, OrderKind, Place, SelfTrade};
+use types::command::{Immediate, MarketStatus, OrderKind, Place, SelfTrade, SetMarketStatus};
 use types::genesis::{Genesis, development};
 use types::outcome::{
     Digest, Done, DoneReason, EventRecord, Fill, FrameReceipt, FrameVerdict, Party, Receipt,
-    Reduced, Triggered,
+    Reduced, RestingTaker, StatusChanged, Triggered,
 };
 use types::wire::Kind;
-use types::wire::query::{BalanceRecord, Question, Reference, encode_reply};
+use types::wire::query::{
+    BalanceRecord, MarketState, MarketStateRecord, Question, Reference, encode_reply,
+};
 use types::*;
 
 /// A gateway on its own thread and a fake engine on another.
@@ -273,6 +275,20 @@ pub(crate) fn sweep(self_trade: SelfTrade) -> Command<'static> {
     })
 }
 
+/// Ends an auction, in which an order of [`MAKER`] meets a later one of the account before it.
+pub(crate) const OPEN: Command<'static> = Command::SetMarketStatus(SetMarketStatus {
+    market: MarketId::new(0),
+    status: MarketStatus::Open,
+});
+
+/// What the fake read model says of the only market.
+pub(crate) const MARKET: MarketState = MarketState {
+    market: MarketId::new(0),
+    status: MarketStatus::PostOnly,
+    last: Some(Ticks::new(5)),
+    indicative: None,
+};
+
 /// Signature worker, sequencer, engine, release gate and read model in one thread.
 struct FakeEngine {
     worker: SignatureWorker,
@@ -356,17 +372,26 @@ impl FakeEngine {
     }
 
     fn answer(&mut self, question: &QueryRequest) {
-        assert_eq!(question.question, Question::Balances);
-        let free = Atoms::new(u128::from(question.account.get()));
-        let records = [BalanceRecord::new(AssetId::new(0), free, Atoms::ZERO)];
+        let (request, sequence) = (question.request, self.last_sequence);
         let mut message = Vec::new();
-        encode_reply(
-            Kind::Balances,
-            question.request,
-            self.last_sequence,
-            &records,
-            &mut message,
-        );
+        match question.question {
+            Question::Balances => {
+                let free = Atoms::new(u128::from(question.account.get()));
+                let records = [BalanceRecord::new(AssetId::new(0), free, Atoms::ZERO)];
+                encode_reply(Kind::Balances, request, sequence, &records, &mut message);
+            }
+            Question::Markets => {
+                let records = [MarketStateRecord::from(&MARKET)];
+                encode_reply(
+                    Kind::MarketStates,
+                    request,
+                    sequence,
+                    &records,
+                    &mut message,
+                );
+            }
+            other => panic!("{other:?} is not for the read model"),
+        }
         let session = question.session;
         let pushed = self.replies.push(QueryReply { session, message });
         pushed.expect("a session has few questions open");
@@ -397,6 +422,10 @@ fn apply(
         Command::CancelAll(_) => {
             let cancelled = done(DoneReason::Cancelled, resting(account, 9), sequence);
             outcome.events.push(EventRecord::from(&cancelled));
+            Receipt::accepted(sequence, 1, BaseLots::ZERO)
+        }
+        Command::SetMarketStatus(set) => {
+            outcome.events.extend(uncrossed(set, account, sequence));
             Receipt::accepted(sequence, 1, BaseLots::ZERO)
         }
         _ => Receipt::rejected(sequence, RejectReason::OrderNotFound),
@@ -443,6 +472,38 @@ fn swept(place: &Place, account: AccountId, sequence: SequenceNumber) -> [EventR
     ]
 }
 
+/// What the end of an auction does: see [`OPEN`].
+fn uncrossed(
+    set: &SetMarketStatus,
+    operator: AccountId,
+    sequence: SequenceNumber,
+) -> [EventRecord; 2] {
+    let taker = AccountId::new(operator.get() - 1);
+    let fill = Fill {
+        sequence,
+        market: set.market,
+        taker_side: Side::Bid,
+        price: Ticks::new(5),
+        quantity: FILLED,
+        maker: resting(MAKER, 1),
+        taker: resting(taker, 2),
+        maker_remaining: BaseLots::ZERO,
+        maker_refreshed: false,
+        auction: Some(RestingTaker {
+            remaining: BaseLots::new(3),
+            refreshed: false,
+        }),
+        maker_fee: 1,
+        taker_fee: Atoms::new(2),
+    };
+    let changed = StatusChanged {
+        sequence,
+        market: set.market,
+        status: set.status,
+    };
+    [(&fill).into(), (&changed).into()]
+}
+
 /// An order that was there before all commands.
 fn resting(account: AccountId, index: u64) -> Party {
     Party {
@@ -471,6 +532,7 @@ fn fill(place: &Place, account: AccountId, sequence: SequenceNumber, quantity: B
         taker: taker(place, account, sequence),
         maker_remaining: BaseLots::new(3),
         maker_refreshed: false,
+        auction: None,
         maker_fee: -1,
         taker_fee: Atoms::new(2),
     }

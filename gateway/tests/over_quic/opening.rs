@@ -14,7 +14,7 @@ use crate::harness::Node;
 #[tokio::test]
 async fn a_registered_key_gets_a_session_and_its_terms() {
     let node = Node::start();
-    for (key, number) in [("dev-0", 0), ("dev-63", 63)] {
+    for (key, number) in [("dev-0", 0), ("dev-63", 63), ("dev-operator", 64)] {
         let session = node.connect(key).await;
         let terms = session.sender.terms();
         assert_eq!(terms.network, NetworkId::DEVELOPMENT);

@@ -7,7 +7,7 @@ use types::wire::ack::Role;
 use types::wire::query::{Question, Reference};
 use types::*;
 
-use crate::harness::{MAKER, Node, Session, place, sweep, take};
+use crate::harness::{MAKER, MARKET, Node, OPEN, Session, place, sweep, take};
 
 #[tokio::test]
 async fn every_command_of_a_frame_has_its_outcome() {
@@ -122,6 +122,32 @@ async fn owners_hear_of_ends_that_no_ack_tells_in_the_order_of_events() {
 }
 
 #[tokio::test]
+async fn both_sides_of_an_auction_hear_what_still_rests() {
+    let node = Node::start();
+    let mut maker = node.connect("dev-1").await;
+    let mut taker = node.connect("dev-63").await;
+    let mut operator = node.connect("dev-operator").await;
+    operator.send(&[OPEN]).await;
+    let cases = [
+        (&mut maker, Role::Maker, Side::Ask, 0),
+        (&mut taker, Role::Taker, Side::Bid, 3),
+    ];
+    for (session, role, side, remaining) in cases {
+        let Ok(Message::Fills(fills)) = session.next().await else {
+            panic!("an auction fills orders of accounts that sent nothing");
+        };
+        let [fill] = fills.reports() else {
+            panic!("one fill, not {:?}", fills.reports())
+        };
+        assert!(fill.in_auction());
+        assert_eq!((fill.role(), fill.side()), (role, side));
+        assert_eq!(fill.remaining(), BaseLots::new(remaining));
+        assert_eq!(fill.sequence(), SequenceNumber::new(1));
+    }
+    operator.ack().await;
+}
+
+#[tokio::test]
 async fn a_repeated_frame_gets_its_first_answer() {
     let node = Node::start();
     let mut session = node.connect("dev-0").await;
@@ -156,6 +182,7 @@ async fn questions_are_answered_beside_the_engine() {
     let unknown = session.sender.queue_query(Question::Nonce(Nonce::new(99)));
     let reference = session.sender.queue_query(Question::Reference);
     let balances = session.sender.queue_query(Question::Balances);
+    let markets = session.sender.queue_query(Question::Markets);
     session.sender.flush().await.unwrap();
     let again = session.ack().await;
     assert_eq!(again.nonce(), nonce);
@@ -184,6 +211,12 @@ async fn questions_are_answered_beside_the_engine() {
         }
         other => panic!("expected balances, not {other:?}"),
     }
+    let expected = Message::MarketStates {
+        request: markets,
+        sequence,
+        markets: vec![MARKET],
+    };
+    assert_eq!(session.next().await, Ok(expected));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the tests of the ledger share: seeded randomness and small networks.
 
-use types::genesis::{AssetSpec, Genesis, GenesisAccount, MarketSpec, Step};
+use types::genesis::{AssetSpec, Genesis, GenesisAccount, MarketLimits, MarketSpec, Step};
 use types::{AccountId, AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 
 /// SplitMix64: small, and the same everywhere.
@@ -91,6 +91,7 @@ pub(crate) fn market(
         (asset(quote), &spec),
         (step(tick), step(lot)),
         (rate(fees.0), rate(fees.1)),
+        MarketLimits::NONE,
     )
     .unwrap()
 }
@@ -108,6 +109,7 @@ pub(crate) fn genesis(assets: u16, balances: &[&[u128]]) -> Genesis {
     let accounts = (1..).zip(balances).map(|(owner, row)| GenesisAccount {
         owner: [owner; 20],
         group: GroupId::new(u32::from(owner)),
+        operator: false,
         keys: Vec::new(),
         balances: (0..)
             .map(asset)

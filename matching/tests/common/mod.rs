@@ -1,7 +1,11 @@
 //! What the tests share: a seeded generator, and the books side by side.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
-use matching::{Book, Level, Meeting, NaiveBook, RestingOrder, Taken, Taker};
+use std::collections::BTreeMap;
+
+use matching::{
+    Book, Crossing, Guard, Indication, Level, Meeting, NaiveBook, RestingOrder, Taken, Taker,
+};
 use types::command::SelfTrade;
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, LogTime, OrderId, Side, Ticks};
 
@@ -67,6 +71,8 @@ pub(crate) const fn plain(id: u64, side: Side, price: u64, quantity: u64) -> Res
         display: BaseLots::ZERO,
         shown: BaseLots::new(quantity),
         expires_at: LogTime::ZERO,
+        stop: None,
+        protected: false,
     }
 }
 
@@ -89,6 +95,29 @@ pub(crate) fn nobody_asks(account: AccountId) -> GroupId {
     panic!("the group of account {account} does not matter")
 }
 
+/// Lets each account in it fill so many lots as a protected maker, and then trips.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fuses(pub(crate) BTreeMap<AccountId, u64>);
+
+impl Guard for Fuses {
+    fn is_on(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn trips(&mut self, owner: AccountId, price: Ticks, quantity: BaseLots) -> bool {
+        assert!(!price.is_zero() && !quantity.is_zero());
+        let Some(left) = self.0.get_mut(&owner) else {
+            return false;
+        };
+        *left = left.saturating_sub(quantity.get());
+        let trips = *left == 0;
+        if trips {
+            self.0.remove(&owner);
+        }
+        trips
+    }
+}
+
 /// Two books with different hash seeds and the oracle. Every call goes to all three, and they must
 /// agree on every answer.
 pub(crate) struct Trio {
@@ -97,6 +126,8 @@ pub(crate) struct Trio {
     naive: NaiveBook,
     /// How many groups there are: accounts belong to them in turn.
     groups: u32,
+    /// Who is protected.
+    pub(crate) fuses: Fuses,
 }
 
 impl Trio {
@@ -106,6 +137,7 @@ impl Trio {
             other_seed: Book::with_capacity(!seed, 50),
             naive: NaiveBook::new(),
             groups,
+            fuses: Fuses::default(),
         }
     }
 
@@ -131,13 +163,18 @@ impl Trio {
         let [first, second, third] = &mut meetings;
         let groups = self.groups;
         let group = |account| group_of(groups, account);
+        let mut fuses = [(); 3].map(|()| self.fuses.clone());
+        let [one, two, three] = &mut fuses;
         let taken = [
-            (self.book).take(taker, group, |meeting| first.push(*meeting)),
-            (self.other_seed).take(taker, group, |meeting| second.push(*meeting)),
-            (self.naive).take(taker, group, |meeting| third.push(*meeting)),
+            (self.book).take(taker, group, one, |meeting| first.push(*meeting)),
+            (self.other_seed).take(taker, group, two, |meeting| second.push(*meeting)),
+            (self.naive).take(taker, group, three, |meeting| third.push(*meeting)),
         ];
+        self.fuses = agreed(fuses);
         let (taken, meetings) = (agreed(taken), agreed(meetings));
-        assert_eq!(taken.fills as usize, meetings.len());
+        let pulled = |meeting: &&Meeting| matches!(meeting, Meeting::Pulled(_));
+        let pulled = meetings.iter().filter(pulled).count();
+        assert_eq!(taken.fills as usize, meetings.len() - pulled);
         assert!(taken.fills <= taker.fills_max);
         assert!(taken.filled + taken.remaining <= taker.quantity);
         (taken, meetings)
@@ -145,10 +182,11 @@ impl Trio {
 
     pub(crate) fn fillable(&self, taker: &Taker) -> bool {
         let group = |account| group_of(self.groups, account);
+        let fuses = || self.fuses.clone();
         agreed([
-            self.book.fillable(taker, group),
-            self.other_seed.fillable(taker, group),
-            self.naive.fillable(taker, group),
+            self.book.fillable(taker, group, &mut fuses()),
+            self.other_seed.fillable(taker, group, &mut fuses()),
+            self.naive.fillable(taker, group, &mut fuses()),
         ])
     }
 
@@ -197,6 +235,59 @@ impl Trio {
         let orders = agreed(orders);
         assert_eq!(agreed(counts) as usize, orders.len());
         orders
+    }
+
+    pub(crate) fn pull(&mut self, account: AccountId) -> Vec<RestingOrder> {
+        let mut orders = [const { Vec::new() }; 3];
+        let [first, second, third] = &mut orders;
+        let counts = [
+            (self.book).pull(account, |order| first.push(*order)),
+            (self.other_seed).pull(account, |order| second.push(*order)),
+            (self.naive).pull(account, |order| third.push(*order)),
+        ];
+        let orders = agreed(orders);
+        assert_eq!(agreed(counts) as usize, orders.len());
+        orders
+    }
+
+    pub(crate) fn collect(&mut self) {
+        self.book.collect();
+        self.other_seed.collect();
+        self.naive.collect();
+    }
+
+    pub(crate) fn is_collecting(&self) -> bool {
+        agreed([
+            self.book.is_collecting(),
+            self.other_seed.is_collecting(),
+            self.naive.is_collecting(),
+        ])
+    }
+
+    pub(crate) fn indication(&self, last: Option<Ticks>) -> Option<Indication> {
+        agreed([
+            self.book.is_crossed(),
+            self.other_seed.is_crossed(),
+            self.naive.is_crossed(),
+        ]);
+        agreed([
+            self.book.indication(last),
+            self.other_seed.indication(last),
+            self.naive.indication(last),
+        ])
+    }
+
+    pub(crate) fn uncross(&mut self, crossings_max: u32) -> Vec<Crossing> {
+        let mut crossings = [const { Vec::new() }; 3];
+        let [first, second, third] = &mut crossings;
+        let counts = [
+            (self.book).uncross(crossings_max, |crossing| first.push(*crossing)),
+            (self.other_seed).uncross(crossings_max, |crossing| second.push(*crossing)),
+            (self.naive).uncross(crossings_max, |crossing| third.push(*crossing)),
+        ];
+        let crossings = agreed(crossings);
+        assert_eq!(agreed(counts) as usize, crossings.len());
+        crossings
     }
 
     pub(crate) fn crosses(&self, side: Side, price: Ticks) -> bool {

@@ -1,7 +1,7 @@
 //! Runs the steps of a table: one line of words, one line of answer.
 
 use crate::common::{Trio, plain, taker};
-use matching::{Meeting, RestingOrder, Stopped, Taker};
+use matching::{Crossing, Indication, Maker, Meeting, RestingOrder, Stopped, Taker};
 use types::command::SelfTrade;
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
@@ -39,6 +39,25 @@ fn run(books: &mut Trio, words: &Words<'_>) -> String {
         }
         "expire" => ids(&books.expire(words.now(), words.fills_max())),
         "cancel_all" => ids(&books.cancel_all(words.account(), words.sides(), words.prices())),
+        "pull" => ids(&books.pull(words.account())),
+        "guard" => {
+            let lots = words.after("lots").expect("the step says how many lots");
+            books.fuses.0.insert(words.account(), lots);
+            String::new()
+        }
+        "collect" => {
+            books.collect();
+            String::new()
+        }
+        "indication" => {
+            let last = words.after("last").map(Ticks::new);
+            optional(books.indication(last).map(indicated))
+        }
+        "uncross" => {
+            let crossings = books.uncross(words.fills_max());
+            let more = if books.is_collecting() { "; more" } else { "" };
+            list(crossings.iter().map(crossed)) + more
+        }
         "labelled" => optional(books.labelled(words.account(), words.label())),
         "open" => books.open_orders(words.account()).to_string(),
         "top" => {
@@ -92,10 +111,33 @@ fn met(meeting: &Meeting) -> String {
             let (id, price, left) = (order.order_id, order.price, order.remaining);
             format!("{id} cancelled {left}@{price}")
         }
+        Meeting::Pulled(order) => {
+            let (id, price, left) = (order.order_id, order.price, order.remaining);
+            format!("{id} pulled {left}@{price}")
+        }
         Meeting::SelfTradeReduced { maker, by } => {
             format!("{} reduced {by} left {}", maker.order_id, maker.remaining)
         }
     }
+}
+
+fn indicated(indication: Indication) -> String {
+    let Indication {
+        price,
+        volume,
+        surplus,
+    } = indication;
+    format!("{volume}@{price} over {surplus}")
+}
+
+fn crossed(crossing: &Crossing) -> String {
+    let side = |maker: Maker, refreshed: bool| {
+        let refreshed = if refreshed { " refreshed" } else { "" };
+        format!("{} left {}{refreshed}", maker.order_id, maker.remaining)
+    };
+    let [bid, ask] = crossing.refreshed;
+    let (bid, ask) = (side(crossing.bid, bid), side(crossing.ask, ask));
+    format!("{bid} x {ask}: {}", crossing.quantity)
 }
 
 fn short(order: RestingOrder) -> String {
@@ -167,6 +209,7 @@ impl<'a> Words<'a> {
             quantity: BaseLots::new(remaining.get() + filled),
             display: BaseLots::new(self.after("show").unwrap_or(0)),
             expires_at: LogTime::new(self.after("until").unwrap_or(0)),
+            protected: self.0.contains(&"protected"),
             ..plain(number(self.0[2]), self.side(), price.get(), remaining.get())
         }
     }

@@ -50,16 +50,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 /// The key that `--key` names: a development name, or a file made by `keel keygen`.
 pub(super) fn load(name: &str) -> Result<SigningKey, Failure> {
-    let accounts = (0..genesis::DEVELOPMENT_ACCOUNTS).map(types::AccountId::new);
-    if accounts
-        .map(genesis::development_name)
-        .any(|known| known == name)
-    {
+    if genesis::development_names().any(|known| known == name) {
         return Ok(SigningKey::development(name));
     }
     let text = std::fs::read_to_string(name).map_err(|error| {
         Failure::Usage(format!(
-            "--key {name}: {error}\nhint: give dev-0 .. dev-63, or a file made by `keel keygen`"
+            "--key {name}: {error}\nhint: give dev-0 .. dev-63, dev-operator, or a file made by \
+             `keel keygen`"
         ))
     })?;
     types::decimal::bytes_from_hex(text.trim())

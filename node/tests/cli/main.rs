@@ -6,6 +6,7 @@
 //! | `trading` | the lines of `keel client` and their replies |
 //! | `inspecting` | restart, `dump`, `replay` and `verify` |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
+//! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
@@ -14,6 +15,7 @@
 mod common;
 mod inspecting;
 mod keys;
+mod markets;
 mod refusing;
 mod shell;
 mod trading;

@@ -18,7 +18,7 @@ pub(crate) struct Shell {
     process: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
-    fills: VecDeque<Value>,
+    events: VecDeque<Value>,
 }
 
 impl Shell {
@@ -48,11 +48,11 @@ impl Shell {
             input: process.stdin.take(),
             process,
             lines,
-            fills: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
-    /// Says one line and returns its reply. Fills that come before it are kept.
+    /// Says one line and returns its reply. Events that come before it are kept.
     pub(crate) fn say(&mut self, line: &str) -> Value {
         let input = self.input.as_mut().unwrap();
         writeln!(input, "{line}").unwrap();
@@ -61,7 +61,7 @@ impl Shell {
             if reply.get("event").is_none() {
                 return reply;
             }
-            self.fills.push_back(reply);
+            self.events.push_back(reply);
         }
     }
 
@@ -80,10 +80,10 @@ impl Shell {
         reply
     }
 
-    /// The next fill of a resting order.
-    pub(crate) fn later_fill(&mut self) -> Value {
-        match self.fills.pop_front() {
-            Some(fill) => fill,
+    /// The next event that no reply has told.
+    pub(crate) fn later_event(&mut self) -> Value {
+        match self.events.pop_front() {
+            Some(event) => event,
             None => self.hear(),
         }
     }

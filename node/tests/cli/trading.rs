@@ -76,13 +76,13 @@ fn orders_meet_the_book_as_their_kind_says() {
     let sold = json!({"event": "fill", "order_id": ask, "client_order_id": 5, "role": "maker",
         "side": "ask", "price": "200", "quantity": "0.3", "remaining": "0.7", "fee": "0.006",
         "fee_asset": "USD", "market": "BTC-USD", "sequence": bought["sequence"]});
-    assert_eq!(maker.later_fill(), sold);
+    assert_eq!(maker.later_event(), sold);
 
     let immediate = with(place("bid", "200", "0.5"), "tif", "ioc");
     taker.check(&immediate, &json!({"status": "accepted", "filled": "0.5"}));
-    assert_eq!(maker.later_fill()["remaining"], "0.2");
+    assert_eq!(maker.later_event()["remaining"], "0.2");
     taker.check(&bid, &json!({"status": "accepted", "filled": "0.2"}));
-    assert_eq!(maker.later_fill()["remaining"], "0");
+    assert_eq!(maker.later_event()["remaining"], "0");
     let left = json!({"side": "bid", "price": "200", "remaining": "1.8"});
     taker.check(&op("orders"), &json!({ "orders": [left] }));
     let none_left = with(place("bid", "300", "1"), "tif", "ioc");
@@ -104,7 +104,7 @@ fn funds_move_between_accounts() {
             transfer(json!("dev-3"), "BTC", "1"),
             rejected("SELF_TRANSFER"),
         ),
-        (transfer(json!(64), "BTC", "1"), rejected("UNKNOWN_ACCOUNT")),
+        (transfer(json!(65), "BTC", "1"), rejected("UNKNOWN_ACCOUNT")),
         (
             transfer(json!("nobody"), "BTC", "1"),
             rejected("UNKNOWN_ACCOUNT"),

@@ -3,15 +3,18 @@
 use zerocopy::little_endian::{I128, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{Armed, Done, DoneReason, Event, Fill, Party, Reduced, Rested, Transferred, Triggered};
-use crate::command::{Resting, Trigger, TriggerCondition};
+use super::{
+    Armed, Done, DoneReason, Event, Fill, Indicative, Party, Reduced, Rested, RestingTaker,
+    StatusChanged, Transferred, Triggered,
+};
+use crate::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, SequenceNumber,
     Side, Ticks,
 };
 
 /// The canonical 128 bytes of one [`Event`], little-endian. Fields that a kind does not have are
-/// zero.
+/// zero. What an order brings to its rest stands in the taker's fields of its record.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -48,6 +51,17 @@ const KIND_TRANSFERRED: u8 = 4;
 const KIND_ARMED: u8 = 5;
 const KIND_TRIGGERED: u8 = 6;
 const KIND_REDUCED: u8 = 7;
+const KIND_STATUS_CHANGED: u8 = 8;
+const KIND_INDICATIVE: u8 = 9;
+
+/// Flags of a fill.
+const MAKER_REFRESHED: u8 = 1;
+const IN_AUCTION: u8 = 1 << 1;
+const TAKER_REFRESHED: u8 = 1 << 2;
+/// Flags of how an order rests. They stand where a fill has its taker's account.
+const PROTECTED: u32 = 1;
+const HAS_STOP: u32 = 1 << 1;
+const STOP_SELF_TRADE_SHIFT: u32 = 8;
 
 impl EventRecord {
     const EMPTY: Self = Self {
@@ -84,6 +98,8 @@ impl EventRecord {
             KIND_REDUCED => Event::Reduced(self.reduced()),
             KIND_DONE => Event::Done(self.done()),
             KIND_TRANSFERRED => Event::Transferred(self.transferred()),
+            KIND_STATUS_CHANGED => Event::StatusChanged(self.status_changed()),
+            KIND_INDICATIVE => Event::Indicative(self.indicative()),
             kind => unreachable!("event record of kind {kind}: records are made from events"),
         }
     }
@@ -102,7 +118,11 @@ impl EventRecord {
                 client_order_id: ClientOrderId::new(self.taker_client_order_id.get()),
             },
             maker_remaining: BaseLots::new(self.remaining.get()),
-            maker_refreshed: self.flag != 0,
+            maker_refreshed: self.flag & MAKER_REFRESHED != 0,
+            auction: (self.flag & IN_AUCTION != 0).then(|| RestingTaker {
+                remaining: BaseLots::new(self.trigger_price.get()),
+                refreshed: self.flag & TAKER_REFRESHED != 0,
+            }),
             maker_fee: self.maker_fee.get(),
             taker_fee: Atoms::new(self.amount.get()),
         }
@@ -187,6 +207,25 @@ impl EventRecord {
         }
     }
 
+    fn status_changed(&self) -> StatusChanged {
+        StatusChanged {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            status: MarketStatus::from_code(self.flag).expect("records are made from events"),
+        }
+    }
+
+    fn indicative(&self) -> Indicative {
+        let price = self.price.get();
+        Indicative {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            market: MarketId::new(self.market.get()),
+            price: (price > 0).then_some(Ticks::new(price)),
+            volume: self.amount.get(),
+            surplus: self.maker_fee.get(),
+        }
+    }
+
     fn side(&self) -> Side {
         if self.side == Side::Bid as u8 {
             Side::Bid
@@ -208,18 +247,35 @@ impl EventRecord {
     }
 
     fn resting(&self) -> Resting {
+        let flags = self.taker_account.get();
+        let stop = || StopLeg {
+            trigger: Ticks::new(self.taker_order_id.get()),
+            limit: Ticks::new(self.taker_client_order_id.get()),
+            self_trade: SelfTrade::from_code((flags >> STOP_SELF_TRADE_SHIFT) as u8)
+                .expect("records are made from events"),
+        };
         Resting {
             expires_at: LogTime::new(self.expires_at.get()),
             display: BaseLots::new(self.remaining.get()),
+            stop: (flags & HAS_STOP != 0).then(stop),
+            protected: flags & PROTECTED != 0,
         }
     }
 
     fn with_resting(self, resting: &Resting) -> Self {
-        Self {
+        let mut record = Self {
             remaining: U64::new(resting.display.get()),
             expires_at: U64::new(resting.expires_at.get()),
+            taker_account: U32::new(if resting.protected { PROTECTED } else { 0 }),
             ..self
+        };
+        if let Some(stop) = resting.stop {
+            let self_trade = (stop.self_trade as u32) << STOP_SELF_TRADE_SHIFT;
+            record.taker_account |= HAS_STOP | self_trade;
+            record.taker_order_id = U64::new(stop.trigger.get());
+            record.taker_client_order_id = U64::new(stop.limit.get());
         }
+        record
     }
 
     fn with_owner(self, owner: &Party) -> Self {
@@ -233,11 +289,23 @@ impl EventRecord {
 }
 
 impl From<&Fill> for EventRecord {
+    #[inline]
     fn from(fill: &Fill) -> Self {
+        let mut flag = if fill.maker_refreshed {
+            MAKER_REFRESHED
+        } else {
+            0
+        };
+        let mut taker_remaining = BaseLots::ZERO;
+        if let Some(taker) = fill.auction {
+            flag |= IN_AUCTION | if taker.refreshed { TAKER_REFRESHED } else { 0 };
+            taker_remaining = taker.remaining;
+        }
         Self {
             kind: KIND_FILL,
             side: fill.taker_side as u8,
-            flag: u8::from(fill.maker_refreshed),
+            flag,
+            trigger_price: U64::new(taker_remaining.get()),
             market: U16::new(fill.market.get()),
             sequence: U64::new(fill.sequence.get()),
             price: U64::new(fill.price.get()),
@@ -351,6 +419,32 @@ impl From<&Transferred> for EventRecord {
     }
 }
 
+impl From<&StatusChanged> for EventRecord {
+    fn from(changed: &StatusChanged) -> Self {
+        Self {
+            kind: KIND_STATUS_CHANGED,
+            flag: changed.status as u8,
+            market: U16::new(changed.market.get()),
+            sequence: U64::new(changed.sequence.get()),
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl From<&Indicative> for EventRecord {
+    fn from(indicative: &Indicative) -> Self {
+        Self {
+            kind: KIND_INDICATIVE,
+            market: U16::new(indicative.market.get()),
+            sequence: U64::new(indicative.sequence.get()),
+            price: U64::new(indicative.price.map_or(0, Ticks::get)),
+            maker_fee: I128::new(indicative.surplus),
+            amount: U128::new(indicative.volume),
+            ..Self::EMPTY
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,10 +473,37 @@ mod tests {
                 taker: party(2),
                 maker_remaining: BaseLots::new(13),
                 maker_refreshed: side == Side::Ask,
+                auction: None,
                 maker_fee: -14,
                 taker_fee: Atoms::new(u128::MAX),
             };
             assert_eq!(EventRecord::from(&fill).event(), Event::Fill(fill));
+            let auction = Some(RestingTaker {
+                remaining: BaseLots::new(15),
+                refreshed: side == Side::Bid,
+            });
+            let fill = Fill { auction, ..fill };
+            assert_eq!(EventRecord::from(&fill).event(), Event::Fill(fill));
+        }
+        for status in MarketStatus::ALL {
+            let changed = StatusChanged {
+                sequence: SEQUENCE,
+                market: MARKET,
+                status,
+            };
+            let record = EventRecord::from(&changed);
+            assert_eq!(record.event(), Event::StatusChanged(changed));
+        }
+        for price in [None, Some(Ticks::new(3))] {
+            let indicative = Indicative {
+                sequence: SEQUENCE,
+                market: MARKET,
+                price,
+                volume: u128::MAX,
+                surplus: -1,
+            };
+            let record = EventRecord::from(&indicative);
+            assert_eq!(record.event(), Event::Indicative(indicative));
         }
         let transferred = Transferred {
             sequence: SEQUENCE,
@@ -397,11 +518,22 @@ mod tests {
 
     #[test]
     fn orders_that_open_survive_their_record() {
-        let resting = Resting {
-            expires_at: LogTime::new(28),
-            display: BaseLots::new(19),
+        let stop = StopLeg {
+            trigger: Ticks::new(29),
+            limit: Ticks::new(30),
+            self_trade: SelfTrade::Decrement,
         };
-        for side in Side::BOTH {
+        for (side, stop, protected) in [
+            (Side::Bid, None, true),
+            (Side::Ask, Some(stop), false),
+            (Side::Bid, Some(stop), true),
+        ] {
+            let resting = Resting {
+                expires_at: LogTime::new(28),
+                display: BaseLots::new(19),
+                stop,
+                protected,
+            };
             let rested = Rested {
                 sequence: SEQUENCE,
                 market: MARKET,

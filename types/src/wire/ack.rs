@@ -187,10 +187,11 @@ impl Role {
 }
 
 /// One execution of one of the account's orders, 72 bytes. By offset: 0 role u8 (0 maker, 1
-/// taker), 1 side u8 (of this order), 2 market u16, 4 reserved u32, 8 sequence u64 (of the taker's
-/// command), 16 order id u64, 24 client order id u64, 32 price u64, 40 quantity u64,
-/// 48 remaining u64 (of a maker's order; 0 for a taker), 56 fee i128 (atoms of the asset received;
-/// negative: a rebate in the asset that the taker received).
+/// taker), 1 side u8 (of this order), 2 market u16, 4 flags u8 (bit 0: in an auction), 5 reserved
+/// (3), 8 sequence u64 (of the taker's command, or the one that ended the auction), 16 order id u64,
+/// 24 client order id u64, 32 price u64, 40 quantity u64, 48 remaining u64 (of a maker's order and,
+/// in an auction, of a taker's; else 0), 56 fee i128 (atoms of the asset received; negative: a
+/// rebate in the asset that the taker received).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -199,7 +200,8 @@ pub struct FillReport {
     role: u8,
     side: u8,
     market: U16,
-    reserved: U32,
+    flags: u8,
+    reserved: [u8; 3],
     sequence: U64,
     order_id: U64,
     client_order_id: U64,
@@ -210,6 +212,9 @@ pub struct FillReport {
 }
 
 const _: () = assert!(size_of::<FillReport>() == 72);
+
+/// What of a taker's order rests is known in an auction only: elsewhere it may yet come to rest.
+const FLAG_AUCTION: u8 = 1;
 
 impl FillReport {
     /// How many fit one message.
@@ -228,14 +233,20 @@ impl FillReport {
             Role::Taker => {
                 let fee = i128::try_from(fill.taker_fee.get());
                 let fee = fee.expect("amounts stay below 2^95");
-                (&fill.taker, fill.taker_side, 0, fee)
+                let remaining = fill.auction.map_or(0, |taker| taker.remaining.get());
+                (&fill.taker, fill.taker_side, remaining, fee)
             }
         };
         Self {
             role: role as u8,
             side: side as u8,
             market: U16::new(fill.market.get()),
-            reserved: U32::ZERO,
+            flags: if fill.auction.is_some() {
+                FLAG_AUCTION
+            } else {
+                0
+            },
+            reserved: [0; 3],
             sequence: U64::new(fill.sequence.get()),
             order_id: U64::new(party.order_id.get()),
             client_order_id: U64::new(party.client_order_id.get()),
@@ -256,8 +267,7 @@ impl FillReport {
     /// Reads one whole message. There is none without reports.
     pub fn parse_all(bytes: &[u8]) -> Result<&[Self], RejectReason> {
         let (_, reports): (Prefix, &[Self]) = read_list(bytes, Kind::Fills)?;
-        let legal = |report: &Self| report.role <= 1 && report.side <= 1 && report.reserved == 0;
-        if !reports.is_empty() && reports.iter().all(legal) {
+        if !reports.is_empty() && reports.iter().all(Self::is_well_formed) {
             Ok(reports)
         } else {
             Err(RejectReason::Malformed)
@@ -287,7 +297,12 @@ impl FillReport {
         MarketId::new(self.market.get())
     }
 
-    /// The taker's command.
+    /// Whether both orders rested, and met when an auction ended.
+    pub const fn in_auction(&self) -> bool {
+        self.flags & FLAG_AUCTION != 0
+    }
+
+    /// The taker's command, or the one that ended the auction.
     pub const fn sequence(&self) -> SequenceNumber {
         SequenceNumber::new(self.sequence.get())
     }
@@ -302,7 +317,7 @@ impl FillReport {
         ClientOrderId::new(self.client_order_id.get())
     }
 
-    /// The maker's price.
+    /// The maker's price, or the auction's.
     pub const fn price(&self) -> Ticks {
         Ticks::new(self.price.get())
     }
@@ -312,7 +327,7 @@ impl FillReport {
         BaseLots::new(self.quantity.get())
     }
 
-    /// What of a maker's order still rests.
+    /// What of the order still rests, if it is a maker's or this happened in an auction; else zero.
     pub const fn remaining(&self) -> BaseLots {
         BaseLots::new(self.remaining.get())
     }
@@ -320,5 +335,14 @@ impl FillReport {
     /// Fee in atoms of the asset received; negative: a rebate.
     pub const fn fee(&self) -> i128 {
         self.fee.get()
+    }
+
+    fn is_well_formed(&self) -> bool {
+        let knows_remaining = self.role() == Role::Maker || self.in_auction();
+        self.role <= 1
+            && self.side <= 1
+            && self.flags <= FLAG_AUCTION
+            && self.reserved == [0; 3]
+            && (knows_remaining || self.remaining == 0)
     }
 }

@@ -18,11 +18,17 @@
 //! | 6 place, extended | 2 | as place | as place | as place | market | | price in ticks | quantity in lots | client order id |
 //! | 7 replace | 1 | 0, or 1 may take | 0 by id, 1 by label | self-trade | market, if by label | | order id or client order id | price in ticks | quantity in lots |
 //! | 8 quote set | 1 + levels / 2, rounded up | bids, 0 to 32 | asks, 0 to 32 | | market | | number | | |
+//! | 9 set protection | 2 | | group | | market | | window in ns | fills | lots |
+//! | 10 set market status | 1 | | status | | market | | | | |
 //!
-//! The second slot of an extended place: 0 expires at u64, 8 display u64, 16 trigger price u64,
-//! 24 trigger condition u8 (0 none, 1 stop, 2 take profit), 25 self-trade u8, 26 reserved (6).
-//! Self-trade is the number of a [`SelfTrade`](crate::command::SelfTrade). Further slots of a quote
-//! set: its bids, then its asks, 16 bytes each (see [`QuoteLevel`]).
+//! The second slot of an extended place: 0 expires at u64, 8 display u64, 16 trigger price u32,
+//! 20 trigger price of the stop beside it u32, 24 limit of that stop u32, 28 trigger condition u8
+//! (0 none, 1 stop, 2 take profit), 29 self-trade u8, 30 self-trade of the stop beside it u8,
+//! 31 flags u8 (bit 0: there is a stop beside it, bit 1: protected). Self-trade is the number of a
+//! [`SelfTrade`](crate::command::SelfTrade), status that of a
+//! [`MarketStatus`](crate::command::MarketStatus). Further slots of a quote set: its bids, then its
+//! asks, 16 bytes each (see [`QuoteLevel`]). The second slot of a protection: 0 notional u128,
+//! 16 reserved (16).
 
 mod slot;
 
@@ -31,7 +37,7 @@ use zerocopy::{IntoBytes, transmute_ref};
 use crate::command::QuoteLevel;
 use crate::{BaseLots, Command, Ticks};
 pub(super) use slot::Slot;
-use slot::{PLACE_EXTENDED, PlaceTail, QUOTE_SET, is_extended};
+use slot::{PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, SET_PROTECTION, is_extended};
 
 /// Size of a slot.
 pub const SLOT_LENGTH: usize = 32;
@@ -44,11 +50,13 @@ pub const fn slots_needed(command: &Command<'_>) -> usize {
     match command {
         Command::Place(place) if is_extended(place) => 2,
         Command::QuoteSet(set) => 1 + (set.bids.len() + set.asks.len()).div_ceil(LEVELS_PER_SLOT),
+        Command::SetProtection(_) => 2,
         Command::Place(_)
         | Command::Replace(_)
         | Command::Cancel(_)
         | Command::CancelAll(_)
-        | Command::Transfer(_) => 1,
+        | Command::Transfer(_)
+        | Command::SetMarketStatus(_) => 1,
     }
 }
 
@@ -66,6 +74,9 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {
             if (set.bids.len() + set.asks.len()) % LEVELS_PER_SLOT == 1 {
                 out.extend_from_slice(NO_LEVEL.as_bytes());
             }
+        }
+        Command::SetProtection(protection) => {
+            out.extend_from_slice(ProtectionTail::from(protection).as_bytes());
         }
         _ => {}
     }
@@ -122,6 +133,11 @@ fn split_command(slots: &[Slot]) -> Option<(Command<'_>, &[Slot])> {
             let (set, behind) = first.quote_set(behind)?;
             Some((Command::QuoteSet(set), behind))
         }
+        SET_PROTECTION => {
+            let (tail, behind) = behind.split_first()?;
+            let protection = first.protection(transmute_ref!(tail));
+            Some((Command::SetProtection(protection), behind))
+        }
         _ => Some((first.command()?, behind)),
     }
 }
@@ -141,6 +157,9 @@ fn is_canonical(command: &Command<'_>, slots: &[Slot]) -> bool {
             let levels = size_of_val(set.bids) + size_of_val(set.asks);
             let slots = slots[1..slots_needed(command)].as_bytes();
             slots[levels..].iter().all(|byte| *byte == 0)
+        }
+        Command::SetProtection(protection) => {
+            ProtectionTail::from(protection).as_bytes() == slots[1].as_bytes()
         }
         _ => true,
     }

@@ -1,6 +1,6 @@
 //! `Ended` reports what happened to the account's open orders without a trade, and not because a
-//! command of the account said so: they expired, met an order of their own group, or were set off by
-//! a trade and then did not fill. What a cancel, a replace or a quote set does to the orders that it
+//! command of the account said so: they expired, met an order of their own group, were set off by a
+//! trade and then did not fill, or were pulled by the account's protection. What a cancel, a replace or a quote set does to the orders that it
 //! is about is in the ack.
 
 use zerocopy::little_endian::{U16, U32, U64};
@@ -15,7 +15,7 @@ use crate::{AccountId, BaseLots, ClientOrderId, MarketId, OrderId, SequenceNumbe
 /// One change of one of the account's open orders, 56 bytes. By offset: 0 order id u64, 8 client
 /// order id u64, 16 sequence u64 (of the command or tick that did it), 24 price u64, 32 lots u64
 /// (taken off the order without a trade; 0 if triggered), 40 remaining u64 (what of it goes on; 0:
-/// the order has ended), 48 market u16, 50 side u8, 51 reason u8 (see [`DoneReason`]; 0: an armed
+/// the order has ended), 48 market u16, 50 side u8, 51 reason u8 (see [`DoneReason`]; 0: the
 /// order was triggered and enters the book as a taker), 52 reserved u32.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
@@ -44,7 +44,10 @@ const TRIGGERED: u8 = 0;
 fn is_news(done: &Done) -> bool {
     match done.reason {
         DoneReason::Cancelled | DoneReason::Replaced => false,
-        DoneReason::SelfTrade | DoneReason::FillLimit | DoneReason::Expired => true,
+        DoneReason::SelfTrade
+        | DoneReason::FillLimit
+        | DoneReason::Expired
+        | DoneReason::Protection => true,
         DoneReason::Unfilled => done.owner.order_id.sequence() < done.sequence,
     }
 }
@@ -275,6 +278,8 @@ mod tests {
         check(&done(3, DoneReason::FillLimit), Some(("fill_limit", 7, 0)));
         check(&done(3, DoneReason::Cancelled), None);
         check(&done(3, DoneReason::Replaced), None);
+        let protection = done(3, DoneReason::Protection);
+        check(&protection, Some(("protection", 7, 0)));
         check(&done(9, DoneReason::SelfTrade), Some(("self_trade", 7, 0)));
         check(&done(9, DoneReason::FillLimit), Some(("fill_limit", 7, 0)));
         check(&done(9, DoneReason::Unfilled), None);

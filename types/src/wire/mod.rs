@@ -58,6 +58,8 @@ pub enum Kind {
     UnknownNonce = 11,
     /// Server reports what happened to the account's open orders without a trade.
     Ended = 12,
+    /// Server answers with what the markets are like.
+    MarketStates = 13,
     /// In the journal only: logged time moves.
     Tick = 64,
 }
@@ -78,6 +80,7 @@ impl Kind {
             10 => Some(Self::Reference),
             11 => Some(Self::UnknownNonce),
             12 => Some(Self::Ended),
+            13 => Some(Self::MarketStates),
             64 => Some(Self::Tick),
             _ => None,
         }

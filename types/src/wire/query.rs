@@ -1,16 +1,19 @@
 //! `Query` and its replies: questions about released state, answered beside the engine.
 
+mod market_state;
+
 use zerocopy::little_endian::{I32, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Kind, Prefix, read_fixed, read_list, side, trigger, write_list};
-use crate::command::{Resting, Trigger};
-use crate::genesis::{AssetSpec, DECIMALS_MAX, Genesis, MarketSpec, Step};
+use crate::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger};
+use crate::genesis::{AssetSpec, DECIMALS_MAX, Genesis, MarketLimits, MarketSpec, PriceBand, Step};
 use crate::limits::MESSAGE_LENGTH_MAX;
 use crate::{
     AssetId, Atoms, BaseLots, ClientOrderId, FeeRate, LogTime, MarketId, Nonce, OrderId,
     RejectReason, SequenceNumber, Side, Symbol, Ticks,
 };
+pub use market_state::{IndicativePrice, MarketState, MarketStateRecord};
 
 /// What a client may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +27,12 @@ pub enum Question {
     /// The answer to the frame of this nonce. Reply: an `Ack` marked as repeated, or `UnknownNonce`
     /// (a reply head without records).
     Nonce(Nonce),
+    /// What all markets are like at present. Reply: `MarketStates`.
+    Markets,
 }
 
 /// By offset: 0 prefix, 8 request id u64 (returned in the reply), 16 question u8 (1 balances, 2
-/// open orders, 3 reference, 4 nonce), 17 reserved (7), 24 nonce u64.
+/// open orders, 3 reference, 4 nonce, 5 markets), 17 reserved (7), 24 nonce u64.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Query {
@@ -46,6 +51,7 @@ impl Query {
             Question::OpenOrders => (2, 0),
             Question::Reference => (3, 0),
             Question::Nonce(nonce) => (4, nonce.get()),
+            Question::Markets => (5, 0),
         };
         Self {
             prefix: Prefix::new(size_of::<Self>(), Kind::Query, 0),
@@ -64,6 +70,7 @@ impl Query {
             (2, 0) => Question::OpenOrders,
             (3, 0) => Question::Reference,
             (4, nonce) => Question::Nonce(Nonce::new(nonce)),
+            (5, 0) => Question::Markets,
             _ => return Err(RejectReason::Malformed),
         };
         if query.reserved != [0; 7] {
@@ -142,10 +149,12 @@ impl BalanceRecord {
     }
 }
 
-/// An open order, 64 bytes. By offset: 0 order id u64, 8 client order id u64, 16 price u64,
+/// An open order, 72 bytes. By offset: 0 order id u64, 8 client order id u64, 16 price u64,
 /// 24 remaining u64, 32 display u64 (how much is shown at a time; 0: all of it), 40 expires at u64
-/// (0: good till cancelled), 48 trigger price u64, 56 market u16, 58 side u8, 59 trigger condition
-/// u8 (0: on the book; 1: armed, a stop; 2: armed, take profit), 60 reserved u32.
+/// (0: good till cancelled), 48 trigger price u32, 52 trigger price of the stop beside it u32,
+/// 56 limit of that stop u32, 60 market u16, 62 side u8, 63 trigger condition u8 (0: on the book;
+/// 1: armed, a stop; 2: armed, take profit), 64 flags u8 (bit 0: there is a stop beside it, bit 1:
+/// protected), 65 self-trade of that stop u8, 66 reserved (6).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -157,12 +166,19 @@ pub struct OpenOrderRecord {
     remaining: U64,
     display: U64,
     expires_at: U64,
-    trigger_price: U64,
+    trigger_price: U32,
+    stop_trigger: U32,
+    stop_limit: U32,
     market: U16,
     side: u8,
     trigger_condition: u8,
-    reserved: U32,
+    flags: u8,
+    stop_self_trade: u8,
+    reserved: [u8; 6],
 }
+
+const HAS_STOP: u8 = 1;
+const PROTECTED: u8 = 1 << 1;
 
 /// An open order: one that rests, or one that is armed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +207,18 @@ impl From<&OpenOrder> for OpenOrderRecord {
             Some(trigger) => (trigger.condition as u8, trigger.price),
             None => (0, Ticks::ZERO),
         };
+        let price = |ticks: Ticks| {
+            U32::new(u32::try_from(ticks.get()).expect("open orders have legal prices"))
+        };
+        let stop = order.resting.stop;
+        let mut flags = if order.resting.protected {
+            PROTECTED
+        } else {
+            0
+        };
+        if stop.is_some() {
+            flags |= HAS_STOP;
+        }
         Self {
             order_id: U64::new(order.order_id.get()),
             client_order_id: U64::new(order.client_order_id.get()),
@@ -198,11 +226,15 @@ impl From<&OpenOrder> for OpenOrderRecord {
             remaining: U64::new(order.remaining.get()),
             display: U64::new(order.resting.display.get()),
             expires_at: U64::new(order.resting.expires_at.get()),
-            trigger_price: U64::new(trigger_price.get()),
+            trigger_price: price(trigger_price),
+            stop_trigger: price(stop.map_or(Ticks::ZERO, |stop| stop.trigger)),
+            stop_limit: price(stop.map_or(Ticks::ZERO, |stop| stop.limit)),
             market: U16::new(order.market.get()),
             side: order.side as u8,
             trigger_condition: condition,
-            reserved: U32::ZERO,
+            flags,
+            stop_self_trade: stop.map_or(0, |stop| stop.self_trade as u8),
+            reserved: [0; 6],
         }
     }
 }
@@ -210,6 +242,12 @@ impl From<&OpenOrder> for OpenOrderRecord {
 impl OpenOrderRecord {
     /// The typed view; `None` if no order encodes to this record.
     pub fn order(&self) -> Option<OpenOrder> {
+        let price = |ticks: U32| Ticks::new(ticks.get().into());
+        let stop = StopLeg {
+            trigger: price(self.stop_trigger),
+            limit: price(self.stop_limit),
+            self_trade: SelfTrade::from_code(self.stop_self_trade)?,
+        };
         let order = OpenOrder {
             order_id: OrderId::new(self.order_id.get()),
             client_order_id: ClientOrderId::new(self.client_order_id.get()),
@@ -220,17 +258,21 @@ impl OpenOrderRecord {
             resting: Resting {
                 expires_at: LogTime::new(self.expires_at.get()),
                 display: BaseLots::new(self.display.get()),
+                stop: (self.flags & HAS_STOP != 0).then_some(stop),
+                protected: self.flags & PROTECTED != 0,
             },
-            trigger: trigger(self.trigger_condition, Ticks::new(self.trigger_price.get()))?,
+            trigger: trigger(self.trigger_condition, price(self.trigger_price))?,
         };
         (Self::from(&order) == *self).then_some(order)
     }
 }
 
-/// An asset or a market, 64 bytes: one list holds the assets first, then the markets. By offset:
+/// An asset or a market, 96 bytes: one list holds the assets first, then the markets. By offset:
 /// 0 symbol (16), 16 kind u8 (0 asset, 1 market), 17 decimals u8 (asset), 18 tick decimals u8,
 /// 19 lot decimals u8, 20 base u16, 22 quote u16, 24 tick units u64, 32 lot units u64,
-/// 40 maker fee i32 (parts per million), 44 taker fee i32, 48 reserved (16).
+/// 40 maker fee i32 (parts per million), 44 taker fee i32, 48 least notional u128 (quote atoms),
+/// 64 open orders of one account, at most, u32, 68 width of the price band u32 (parts per million;
+/// 0: none), 72 interval of the band u64 (ms), 80 first status u8, 81 reserved (15).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -247,7 +289,12 @@ pub struct ReferenceRecord {
     lot_units: U64,
     maker_fee: I32,
     taker_fee: I32,
-    reserved: [u8; 16],
+    notional_min: U128,
+    open_orders_max: U32,
+    band_width_ppm: U32,
+    band_interval_ms: U64,
+    status: u8,
+    reserved: [u8; 15],
 }
 
 const KIND_ASSET: u8 = 0;
@@ -256,8 +303,8 @@ const KIND_MARKET: u8 = 1;
 const _: () = assert!(size_of::<Query>() == 32);
 const _: () = assert!(size_of::<ReplyHead>() == 32);
 const _: () = assert!(size_of::<BalanceRecord>() == 40);
-const _: () = assert!(size_of::<OpenOrderRecord>() == 64);
-const _: () = assert!(size_of::<ReferenceRecord>() == 64);
+const _: () = assert!(size_of::<OpenOrderRecord>() == 72);
+const _: () = assert!(size_of::<ReferenceRecord>() == 96);
 
 impl From<&AssetSpec> for ReferenceRecord {
     fn from(asset: &AssetSpec) -> Self {
@@ -273,13 +320,23 @@ impl From<&AssetSpec> for ReferenceRecord {
             lot_units: U64::ZERO,
             maker_fee: I32::ZERO,
             taker_fee: I32::ZERO,
-            reserved: [0; 16],
+            notional_min: U128::ZERO,
+            open_orders_max: U32::ZERO,
+            band_width_ppm: U32::ZERO,
+            band_interval_ms: U64::ZERO,
+            status: 0,
+            reserved: [0; 15],
         }
     }
 }
 
 impl From<&MarketSpec> for ReferenceRecord {
     fn from(market: &MarketSpec) -> Self {
+        let limits = &market.limits;
+        let (band_width_ppm, band_interval_ms) = match limits.band {
+            Some(band) => (band.width_ppm, band.interval_ms),
+            None => (0, 0),
+        };
         Self {
             symbol: market.symbol.padded(),
             kind: KIND_MARKET,
@@ -292,7 +349,12 @@ impl From<&MarketSpec> for ReferenceRecord {
             lot_units: U64::new(market.lot.units),
             maker_fee: I32::new(market.maker_fee.get()),
             taker_fee: I32::new(market.taker_fee.get()),
-            reserved: [0; 16],
+            notional_min: U128::new(limits.notional_min.get()),
+            open_orders_max: U32::new(limits.open_orders_max),
+            band_width_ppm: U32::new(band_width_ppm),
+            band_interval_ms: U64::new(band_interval_ms),
+            status: limits.status as u8,
+            reserved: [0; 15],
         }
     }
 }
@@ -371,9 +433,23 @@ impl Reference {
                 step(record.lot_units, record.lot_decimals),
             ),
             (rate(record.maker_fee)?, rate(record.taker_fee)?),
+            limits(record)?,
         )
         .map_err(|_| RejectReason::Malformed)
     }
+}
+
+fn limits(record: &ReferenceRecord) -> Result<MarketLimits, RejectReason> {
+    let band = PriceBand {
+        width_ppm: record.band_width_ppm.get(),
+        interval_ms: record.band_interval_ms.get(),
+    };
+    Ok(MarketLimits {
+        notional_min: Atoms::new(record.notional_min.get()),
+        open_orders_max: record.open_orders_max.get(),
+        band: (band.width_ppm > 0).then_some(band),
+        status: MarketStatus::from_code(record.status).ok_or(RejectReason::Malformed)?,
+    })
 }
 
 /// A record of a list reply.
@@ -397,7 +473,7 @@ impl ReplyRecord for OpenOrderRecord {
 
 impl ReplyRecord for ReferenceRecord {
     fn is_well_formed(&self) -> bool {
-        self.kind <= KIND_MARKET && self.reserved == [0; 16]
+        self.kind <= KIND_MARKET && self.reserved == [0; 15]
     }
 }
 

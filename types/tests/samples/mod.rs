@@ -4,28 +4,26 @@
 
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub(crate) mod commands;
+
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
 use types::block::{Entry, SequencedFrame};
-use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
-    TriggerCondition,
-};
-use types::genesis::{self, Genesis};
-use types::limits::{QUOTE_LEVELS_MAX, SLOTS_PER_FRAME_MAX};
-use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, Triggered};
+use types::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
+use types::genesis::{self, MarketLimits, PriceBand};
+use types::limits::SLOTS_PER_FRAME_MAX;
+use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, RestingTaker, Triggered};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
 use types::wire::command::slots_needed;
 use types::wire::ended::EndedReport;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::wire::payload::{decode_entries, encode_entry};
 use types::wire::query::{
-    BalanceRecord, OpenOrder, OpenOrderRecord, Query, Question, Reference, ReferenceRecord,
-    encode_reply, parse_reply,
+    BalanceRecord, IndicativePrice, MarketState, MarketStateRecord, OpenOrder, OpenOrderRecord,
+    Query, Question, Reference, ReferenceRecord, encode_reply, parse_reply,
 };
 use types::wire::session::{Hello, Refused, SessionTerms, Welcome};
 use types::wire::{Kind, split_message};
@@ -34,6 +32,8 @@ use types::{
     MarketId, NetworkId, Nonce, OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 use zerocopy::IntoBytes;
+
+pub(crate) use commands::commands;
 
 /// The TLS exporter value of all sample sessions.
 pub(crate) const EXPORTER: [u8; 32] = [0; 32];
@@ -47,157 +47,6 @@ pub(crate) fn signing_key() -> SigningKey {
 pub(crate) fn frame_key() -> FrameKey {
     static KEY: OnceLock<FrameKey> = OnceLock::new();
     *KEY.get_or_init(|| FrameKey::new(NetworkId::DEVELOPMENT, genesis::development().hash()))
-}
-
-/// A plain order; the ends of the value ranges.
-pub(crate) const PLACE: Place = Place {
-    market: MarketId::new(1),
-    side: Side::Bid,
-    kind: OrderKind::GTC,
-    price: Ticks::new(u64::MAX),
-    quantity: BaseLots::new(2),
-    client_order_id: ClientOrderId::new(3),
-    self_trade: SelfTrade::Allow,
-    trigger: None,
-};
-
-/// Two quotes, and as many as may be.
-const LEVELS: [QuoteLevel; 2] = [
-    QuoteLevel::new(Ticks::new(10_050), BaseLots::new(u64::MAX)),
-    QuoteLevel::new(Ticks::new(u64::MAX), BaseLots::new(0)),
-];
-const MANY_LEVELS: [QuoteLevel; QUOTE_LEVELS_MAX] = [LEVELS[0]; QUOTE_LEVELS_MAX];
-
-/// Every operation, every kind of order, every extension, and the ends of the value ranges.
-pub(crate) fn commands() -> Vec<Command<'static>> {
-    let mut commands = places();
-    commands.extend(changes());
-    commands.extend(cancels());
-    commands.push(Command::Transfer(Transfer {
-        to: AccountId::new(u32::MAX),
-        asset: AssetId::new(2),
-        amount: Atoms::new(u128::MAX - 1),
-    }));
-    commands
-}
-
-fn places() -> Vec<Command<'static>> {
-    let resting = |expires_at, display| Resting {
-        expires_at: LogTime::new(expires_at),
-        display: BaseLots::new(display),
-    };
-    let kinds = [
-        OrderKind::GTC,
-        OrderKind::IOC,
-        OrderKind::FOK,
-        OrderKind::POST_ONLY,
-        OrderKind::PostOnly(Crossing::Slide, Resting::PLAIN),
-        OrderKind::Market(Immediate::OrCancel),
-        OrderKind::Market(Immediate::OrKill),
-        OrderKind::Limit(TimeInForce::Rest(resting(u64::MAX, 0))),
-        OrderKind::PostOnly(Crossing::Reject, resting(0, 1)),
-        OrderKind::PostOnly(Crossing::Slide, resting(1, u64::MAX)),
-    ];
-    let trigger = |condition, price| {
-        let price = Ticks::new(price);
-        Some(Trigger { condition, price })
-    };
-    let extended = |side, self_trade, trigger| Place {
-        side,
-        self_trade,
-        trigger,
-        ..PLACE
-    };
-    let extended = [
-        extended(Side::Ask, SelfTrade::CancelTaker, None),
-        extended(Side::Bid, SelfTrade::CancelMaker, None),
-        extended(Side::Ask, SelfTrade::CancelBoth, None),
-        extended(
-            Side::Bid,
-            SelfTrade::Decrement,
-            trigger(TriggerCondition::Stop, u64::MAX),
-        ),
-        extended(
-            Side::Ask,
-            SelfTrade::Allow,
-            trigger(TriggerCondition::TakeProfit, 0),
-        ),
-        Place {
-            kind: OrderKind::Market(Immediate::OrKill),
-            ..extended(
-                Side::Ask,
-                SelfTrade::CancelBoth,
-                trigger(TriggerCondition::Stop, 1),
-            )
-        },
-    ];
-    let kinds = kinds.into_iter().map(|kind| Place { kind, ..PLACE });
-    kinds.chain(extended).map(Command::Place).collect()
-}
-
-fn changes() -> Vec<Command<'static>> {
-    let replace = |target, may_take, self_trade| {
-        Command::Replace(Replace {
-            target,
-            price: Ticks::new(1 << 31),
-            quantity: BaseLots::new(u64::MAX),
-            may_take,
-            self_trade,
-        })
-    };
-    let quote_set = |bids, asks| {
-        Command::QuoteSet(QuoteSet {
-            market: MarketId::new(1_023),
-            number: u64::MAX,
-            bids,
-            asks,
-        })
-    };
-    let by_label = OrderTarget::Client {
-        market: MarketId::new(7),
-        client_order_id: ClientOrderId::new(0),
-    };
-    vec![
-        replace(
-            OrderTarget::Order(OrderId::new(u64::MAX)),
-            false,
-            SelfTrade::Allow,
-        ),
-        replace(by_label, true, SelfTrade::Decrement),
-        quote_set(&[], &[]),
-        quote_set(&LEVELS[..1], &[]),
-        quote_set(&LEVELS[..1], &LEVELS),
-        quote_set(&[], &LEVELS),
-        quote_set(&MANY_LEVELS, &MANY_LEVELS[..31]),
-    ]
-}
-
-fn cancels() -> Vec<Command<'static>> {
-    let by_label = |label, remember_until| {
-        Command::Cancel(Cancel::Client {
-            market: MarketId::new(1_023),
-            client_order_id: ClientOrderId::new(label),
-            remember_until: LogTime::new(remember_until),
-        })
-    };
-    let scope = |market, side, prices: Option<(u64, u64)>| {
-        let prices =
-            prices.and_then(|(low, high)| PriceRange::new(Ticks::new(low), Ticks::new(high)));
-        Command::CancelAll(CancelScope {
-            market,
-            side,
-            prices,
-        })
-    };
-    vec![
-        Command::Cancel(Cancel::Order(OrderId::new(1 << 16))),
-        by_label(u64::MAX, 0),
-        by_label(1, u64::MAX),
-        Command::CancelAll(CancelScope::EVERYTHING),
-        scope(None, Some(Side::Ask), None),
-        scope(Some(MarketId::new(0)), Some(Side::Bid), Some((0, 1))),
-        scope(Some(MarketId::new(0)), None, Some((u64::MAX, 0))),
-    ]
 }
 
 /// A signed frame of `count` commands that starts in the list of [`commands`] at `first`.
@@ -306,7 +155,7 @@ fn encode_ack(ack: &Ack<'_>) -> Bytes {
     Bytes::from(out)
 }
 
-/// Both reports of one trade.
+/// Both reports of a trade, and both of the same in an auction.
 pub(crate) fn fills() -> Bytes {
     let party = |account, order_id| Party {
         account: AccountId::new(account),
@@ -323,17 +172,30 @@ pub(crate) fn fills() -> Bytes {
         taker: party(1, 41 << 16),
         maker_remaining: BaseLots::new(1),
         maker_refreshed: false,
+        auction: None,
         maker_fee: -14,
         taker_fee: Atoms::new(15),
     };
-    let reports = [Role::Maker, Role::Taker].map(|role| FillReport::new(&fill, role));
+    let auction = Fill {
+        auction: Some(RestingTaker {
+            remaining: BaseLots::new(2),
+            refreshed: true,
+        }),
+        ..fill
+    };
+    let reports = [
+        FillReport::new(&fill, Role::Maker),
+        FillReport::new(&fill, Role::Taker),
+        FillReport::new(&auction, Role::Maker),
+        FillReport::new(&auction, Role::Taker),
+    ];
     let mut out = Vec::new();
     FillReport::encode(&reports, &mut out);
     Bytes::from(out)
 }
 
-/// An order that expired, one that shrank on meeting an order of its own group, and one that was
-/// triggered.
+/// An order that expired, one that shrank on meeting an order of its own group, one that was
+/// triggered, and one that its owner's protection pulled.
 pub(crate) fn ended() -> Bytes {
     let sequence = SequenceNumber::new(41);
     let market = MarketId::new(0);
@@ -372,10 +234,16 @@ pub(crate) fn ended() -> Bytes {
         quantity,
         owner: owner(3),
     };
+    let pulled = Done {
+        reason: DoneReason::Protection,
+        owner: owner(4),
+        ..done
+    };
     let reports = [
         EndedReport::from(&done),
         EndedReport::from(&reduced),
         EndedReport::from(&triggered),
+        EndedReport::from(&pulled),
     ];
     let mut out = Vec::new();
     EndedReport::encode(&reports, &mut out);
@@ -414,7 +282,7 @@ pub(crate) fn balances() -> Bytes {
     )
 }
 
-/// An open order on each side: one that rests, and one that is armed.
+/// Open orders: one that rests, one that is armed, and one that rests beside its stop.
 pub(crate) fn open_orders() -> Bytes {
     let resting = OpenOrder {
         order_id: OrderId::new_at(SequenceNumber::new(41), MarketId::new(1), 0),
@@ -426,6 +294,7 @@ pub(crate) fn open_orders() -> Bytes {
         resting: Resting {
             expires_at: LogTime::new(1_700_000_000_000_000_000),
             display: BaseLots::new(1_000),
+            ..Resting::PLAIN
         },
         trigger: None,
     };
@@ -440,14 +309,60 @@ pub(crate) fn open_orders() -> Bytes {
         }),
         ..resting
     };
-    let records = [resting, armed].map(|order| OpenOrderRecord::from(&order));
+    let beside_a_stop = OpenOrder {
+        order_id: OrderId::new_at(SequenceNumber::new(43), MarketId::new(1), 0),
+        client_order_id: ClientOrderId::new(5),
+        resting: Resting {
+            stop: Some(StopLeg {
+                trigger: Ticks::new(6_700_000),
+                limit: Ticks::new(6_800_000),
+                self_trade: SelfTrade::CancelTaker,
+            }),
+            protected: true,
+            ..Resting::PLAIN
+        },
+        ..resting
+    };
+    let orders = [resting, armed, beside_a_stop];
+    let records = orders.map(|order| OpenOrderRecord::from(&order));
     reply(Kind::OpenOrders, &records)
 }
 
-/// The development assets and markets.
+/// The development assets and markets, the second of which has limits of its own.
 pub(crate) fn reference() -> Bytes {
-    let genesis: Genesis = genesis::development();
-    reply(Kind::Reference, &Reference::of(&genesis).records())
+    let mut reference = Reference::of(&genesis::development());
+    reference.markets[1].limits = MarketLimits {
+        notional_min: Atoms::new(500_000_000),
+        open_orders_max: 1_000,
+        band: Some(PriceBand {
+            width_ppm: 50_000,
+            interval_ms: 60_000,
+        }),
+        status: MarketStatus::Auction,
+    };
+    reply(Kind::Reference, &reference.records())
+}
+
+/// A market in auction, and an open one that has never traded.
+pub(crate) fn market_states() -> Bytes {
+    let auction = MarketState {
+        market: MarketId::new(0),
+        status: MarketStatus::Auction,
+        last: Some(Ticks::new(6_500_000)),
+        indicative: Some(IndicativePrice {
+            price: Ticks::new(6_510_000),
+            volume: 250_000,
+            surplus: -1_000,
+        }),
+    };
+    let open = MarketState {
+        market: MarketId::new(1),
+        status: MarketStatus::Open,
+        last: None,
+        indicative: None,
+    };
+    let records = [auction, open].map(|state| MarketStateRecord::from(&state));
+    reply(Kind::MarketStates, &records)
 }
 
 /// A journal payload: tick, frame, frame, tick.
@@ -491,9 +406,11 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
         ("query open orders", query(Question::OpenOrders)),
         ("query reference", query(Question::Reference)),
         ("query nonce", query(Question::Nonce(Nonce::new(7)))),
+        ("query markets", query(Question::Markets)),
         ("balances", balances()),
         ("open orders", open_orders()),
         ("reference", reference()),
+        ("market states", market_states()),
         (
             "unknown nonce",
             reply::<BalanceRecord>(Kind::UnknownNonce, &[]),
@@ -550,6 +467,9 @@ pub(crate) fn reencodings(bytes: &Bytes) -> Vec<Vec<u8>> {
         }),
         reencode_reply(bytes, Kind::OpenOrders, |record: &OpenOrderRecord| {
             record.order().map(|order| OpenOrderRecord::from(&order))
+        }),
+        reencode_reply(bytes, Kind::MarketStates, |record: &MarketStateRecord| {
+            record.state().map(|state| MarketStateRecord::from(&state))
         }),
         reencode_reply(bytes, Kind::UnknownNonce, |_: &BalanceRecord| None),
         reencode_reference(bytes),

@@ -87,6 +87,7 @@ enum Report {
 enum Asked {
     Command(OwnedCommand, Nonce),
     Question(u64),
+    Market(u64, MarketId),
     Outcome(u64, Nonce, Option<MarketId>),
 }
 
@@ -129,6 +130,9 @@ impl Conversation {
                 Asked::Command(command, nonce)
             }
             Request::Question(question) => Asked::Question(self.sender.queue_query(question)),
+            Request::Market(market) => {
+                Asked::Market(self.sender.queue_query(Question::Markets), market)
+            }
             Request::Outcome(nonce, market) => {
                 let query = self.sender.queue_query(Question::Nonce(nonce));
                 Asked::Outcome(query, nonce, market)
@@ -188,6 +192,18 @@ impl Conversation {
                 },
                 Asked::Question(query),
             ) if request == query => Some(reply::markets(reference)),
+            (
+                Message::MarketStates {
+                    request,
+                    sequence,
+                    markets,
+                },
+                Asked::Market(query, market),
+            ) if request == query => {
+                let told = reply::market_state(reference, *sequence, *market, markets);
+                let untold = || reply::lost("the node did not tell of this market", None);
+                Some(told.unwrap_or_else(untold))
+            }
             _ => None,
         }
     }
@@ -237,7 +253,7 @@ impl Asked {
     const fn nonce(&self) -> Option<Nonce> {
         match self {
             Self::Command(_, nonce) | Self::Outcome(_, nonce, _) => Some(*nonce),
-            Self::Question(_) => None,
+            Self::Question(_) | Self::Market(..) => None,
         }
     }
 
@@ -245,7 +261,7 @@ impl Asked {
     const fn refused_nonce(&self) -> Nonce {
         match self {
             Self::Command(_, nonce) => *nonce,
-            Self::Question(_) | Self::Outcome(..) => Nonce::ZERO,
+            Self::Question(_) | Self::Market(..) | Self::Outcome(..) => Nonce::ZERO,
         }
     }
 }

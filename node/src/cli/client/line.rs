@@ -14,9 +14,12 @@ pub(super) enum Line {
     Cancel(CancelLine),
     CancelAll(CancelAllLine),
     Transfer(TransferLine),
+    SetProtection(SetProtectionLine),
+    SetMarketStatus(SetMarketStatusLine),
     Balances {},
     Orders {},
     Markets {},
+    Market { market: String },
     Query { nonce: u64, market: Option<String> },
 }
 
@@ -34,6 +37,9 @@ pub(super) struct PlaceLine {
     pub(super) expires_in_ms: Option<u64>,
     pub(super) display: Option<String>,
     pub(super) trigger: Option<TriggerText>,
+    pub(super) stop: Option<StopText>,
+    #[serde(default)]
+    pub(super) protected: bool,
     #[serde(default)]
     pub(super) stp: SelfTradeText,
     #[serde(default)]
@@ -101,6 +107,27 @@ pub(super) struct TransferLine {
     pub(super) nonce: Option<u64>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetProtectionLine {
+    pub(super) market: String,
+    #[serde(default)]
+    pub(super) group: u8,
+    pub(super) window_ms: Option<u64>,
+    pub(super) max_fills: Option<u64>,
+    pub(super) max_quantity: Option<String>,
+    pub(super) max_notional: Option<String>,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetMarketStatusLine {
+    pub(super) market: String,
+    pub(super) status: StatusText,
+    pub(super) nonce: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SideText {
@@ -141,6 +168,25 @@ pub(super) struct TriggerText {
 pub(super) enum ConditionText {
     Stop,
     TakeProfit,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StopText {
+    pub(super) trigger: String,
+    pub(super) limit: String,
+    #[serde(default)]
+    pub(super) stp: SelfTradeText,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StatusText {
+    Open,
+    PostOnly,
+    Auction,
+    CancelOnly,
+    Halted,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

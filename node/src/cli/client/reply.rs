@@ -1,12 +1,12 @@
 //! Replies and events as JSON: ids to names, ticks and lots to decimal texts.
 
 use serde_json::{Value, json};
-use types::command::{Command, OrderTarget, QuoteSet, TriggerCondition};
+use types::command::{Command, MarketStatus, OrderTarget, QuoteSet, SelfTrade, TriggerCondition};
 use types::genesis::{MarketSpec, Step};
-use types::limits::QUOTE_LEVELS_MAX;
+use types::limits::{OPEN_ORDERS_PER_ACCOUNT_MAX, QUOTE_LEVELS_MAX};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role};
 use types::wire::ended::EndedReport;
-use types::wire::query::{BalanceRecord, OpenOrder, Reference};
+use types::wire::query::{BalanceRecord, IndicativePrice, MarketState, OpenOrder, Reference};
 use types::{
     AccountId, ClientOrderId, MarketId, Nonce, OrderId, RejectReason, SequenceNumber, Side,
 };
@@ -64,7 +64,11 @@ pub(super) fn executed(
         Command::Cancel(_) | Command::CancelAll(_) => {
             reply["cancelled"] = json!(outcome.affected());
         }
-        Command::Transfer(_) => {}
+        Command::SetMarketStatus(set) => {
+            reply["trades"] = json!(outcome.affected());
+            reply["traded"] = filled(reference, set.market, outcome);
+        }
+        Command::Transfer(_) | Command::SetProtection(_) => {}
     }
     reply
 }
@@ -183,7 +187,11 @@ pub(super) fn fill(reference: &Reference, fill: &FillReport) -> Option<Value> {
         "fee_asset": asset.symbol.as_str(),
     });
     label(&mut object, fill.client_order_id());
-    if fill.role() == Role::Maker {
+    if fill.in_auction() {
+        object["auction"] = json!(true);
+    }
+    // Of a taker elsewhere it is not known yet what will rest.
+    if fill.role() == Role::Maker || fill.in_auction() {
         object["remaining"] = json!(spec.format_quantity(fill.remaining()));
     }
     Some(object)
@@ -288,31 +296,103 @@ fn order(reference: &Reference, order: &OpenOrder) -> Option<Value> {
             "price": spec.format_price(trigger.price),
         });
     }
+    if let Some(stop) = &resting.stop {
+        object["stop"] = json!({
+            "trigger": spec.format_price(stop.trigger),
+            "limit": spec.format_price(stop.limit),
+        });
+        if stop.self_trade != SelfTrade::Allow {
+            object["stop"]["stp"] = json!(stop.self_trade.name());
+        }
+    }
+    if resting.protected {
+        object["protected"] = json!(true);
+    }
     Some(object)
 }
 
 /// All markets.
 pub(super) fn markets(reference: &Reference) -> Value {
+    let market = |spec| self::market(reference, spec);
     let markets: Vec<Value> = reference.markets.iter().map(market).collect();
     json!({"status": "accepted", "markets": markets})
 }
 
-fn market(spec: &MarketSpec) -> Value {
+fn market(reference: &Reference, spec: &MarketSpec) -> Value {
     let step = |step: Step| types::decimal::format(u128::from(step.units), step.decimals);
-    json!({
+    let mut object = json!({
         "market": spec.symbol.as_str(),
         "tick": step(spec.tick),
         "lot": step(spec.lot),
         "maker_fee_ppm": spec.maker_fee.get(),
         "taker_fee_ppm": spec.taker_fee.get(),
-    })
+    });
+    let limits = &spec.limits;
+    if !limits.notional_min.is_zero() {
+        let quote = &reference.assets[spec.quote.index()];
+        object["min_notional"] = json!(quote.format(limits.notional_min));
+    }
+    if limits.open_orders_max != OPEN_ORDERS_PER_ACCOUNT_MAX {
+        object["max_open_orders"] = json!(limits.open_orders_max);
+    }
+    if let Some(band) = &limits.band {
+        object["price_band_ppm"] = json!(band.width_ppm);
+        object["price_band_interval_ms"] = json!(band.interval_ms);
+    }
+    if limits.status != MarketStatus::Open {
+        object["first_status"] = json!(limits.status.name());
+    }
+    object
+}
+
+/// What a market is like at present; `None` if the node does not tell of it.
+pub(super) fn market_state(
+    reference: &Reference,
+    sequence: SequenceNumber,
+    market: MarketId,
+    states: &[MarketState],
+) -> Option<Value> {
+    let spec = reference.markets.get(market.index())?;
+    let state = states.iter().find(|state| state.market == market)?;
+    let mut object = json!({
+        "status": "accepted",
+        "sequence": sequence.get(),
+        "market": spec.symbol.as_str(),
+        "market_status": state.status.name(),
+    });
+    if let Some(last) = state.last {
+        object["last"] = json!(spec.format_price(last));
+    }
+    if let Some(indicative) = &state.indicative {
+        object["indicative"] = self::indicative(spec, indicative);
+    }
+    Some(object)
+}
+
+fn indicative(spec: &MarketSpec, indicative: &IndicativePrice) -> Value {
+    let mut object = json!({
+        "price": spec.format_price(indicative.price),
+        "quantity": spec.format_volume(indicative.volume),
+    });
+    if indicative.surplus != 0 {
+        let side = if indicative.surplus > 0 {
+            Side::Bid
+        } else {
+            Side::Ask
+        };
+        object["surplus"] = json!({
+            "side": side.name(),
+            "quantity": spec.format_volume(indicative.surplus.unsigned_abs()),
+        });
+    }
+    object
 }
 
 #[cfg(test)]
 mod tests {
-    use types::command::{OrderKind, Place, Resting, SelfTrade, Trigger};
-    use types::genesis::development;
-    use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Triggered};
+    use types::command::{OrderKind, Place, Resting, SetMarketStatus, StopLeg, Trigger};
+    use types::genesis::{MarketLimits, PriceBand, development};
+    use types::outcome::{Done, DoneReason, Fill, Party, Receipt, RestingTaker, Triggered};
     use types::wire::ack::StageTimes;
     use types::{Atoms, BaseLots, LogTime, Ticks};
 
@@ -343,7 +423,11 @@ mod tests {
     }
 
     fn report(taker: OrderId, role: Role) -> FillReport {
-        let fill = Fill {
+        FillReport::new(&traded(taker, None), role)
+    }
+
+    fn traded(taker: OrderId, auction: Option<RestingTaker>) -> Fill {
+        Fill {
             sequence: SEQUENCE,
             market: MARKET,
             taker_side: Side::Bid,
@@ -353,10 +437,10 @@ mod tests {
             taker: party(taker),
             maker_remaining: BaseLots::new(500_000),
             maker_refreshed: false,
+            auction,
             maker_fee: -50_000_000,
             taker_fee: Atoms::new(1),
-        };
-        FillReport::new(&fill, role)
+        }
     }
 
     fn place() -> Command<'static> {
@@ -471,6 +555,14 @@ mod tests {
                 json!({"cancelled": 5, "fills": null}),
             ),
             (
+                Command::SetMarketStatus(SetMarketStatus {
+                    market: MARKET,
+                    status: MarketStatus::Open,
+                }),
+                accepted(2, 250_000),
+                json!({"trades": 2, "traded": "0.25", "fills": null}),
+            ),
+            (
                 place(),
                 rejected(RejectReason::WouldCross),
                 json!({"status": "rejected", "reason": "WOULD_CROSS", "order_id": null}),
@@ -523,6 +615,22 @@ mod tests {
             "quantity": "0.25", "remaining": "0.5", "fee": "-0.5", "fee_asset": "BTC",
         });
         check(&fill, &expected);
+        check(&fill, &json!({"auction": null}));
+        let fill = fill_event(reference, &report(own(), Role::Taker)).unwrap();
+        check(
+            &fill,
+            &json!({"role": "taker", "remaining": null, "auction": null}),
+        );
+        let auction = RestingTaker {
+            remaining: BaseLots::new(1_000_000),
+            refreshed: false,
+        };
+        let auction = traded(own(), Some(auction));
+        for (role, remaining) in [(Role::Maker, "0.5"), (Role::Taker, "1")] {
+            let fill = fill_event(reference, &FillReport::new(&auction, role)).unwrap();
+            let expected = json!({"role": role.name(), "remaining": remaining, "auction": true});
+            check(&fill, &expected);
+        }
         let done = |reason| {
             EndedReport::from(&Done {
                 sequence: SEQUENCE,
@@ -547,6 +655,7 @@ mod tests {
             (done(DoneReason::Expired), "expired", "0.25", "0"),
             (done(DoneReason::SelfTrade), "self_trade", "0.25", "0"),
             (done(DoneReason::Unfilled), "unfilled", "0.25", "0"),
+            (done(DoneReason::Protection), "protection", "0.25", "0"),
             (triggered, "triggered", "0", "0.5"),
         ] {
             let expected = json!({
@@ -574,6 +683,12 @@ mod tests {
             resting: Resting {
                 expires_at: LogTime::new(5),
                 display: BaseLots::new(100_000),
+                stop: Some(StopLeg {
+                    trigger: Ticks::new(20_000),
+                    limit: Ticks::new(20_050),
+                    self_trade: SelfTrade::CancelMaker,
+                }),
+                protected: true,
             },
             trigger: Some(Trigger {
                 condition: TriggerCondition::TakeProfit,
@@ -587,10 +702,89 @@ mod tests {
             &reply,
             &json!({"status": "accepted", "account": 1, "sequence": 9}),
         );
-        let nothing = json!({"display": null, "expires_at": null, "trigger": null});
+        let nothing = json!({
+            "display": null, "expires_at": null, "trigger": null, "stop": null, "protected": null,
+        });
         check(&reply["orders"][0], &nothing);
         let trigger = json!({"condition": "take_profit", "price": "1"});
-        let everything = json!({"display": "0.1", "expires_at": 5, "trigger": trigger});
+        let stop = json!({"trigger": "200", "limit": "200.5", "stp": "cancel_maker"});
+        let everything = json!({
+            "display": "0.1", "expires_at": 5, "trigger": trigger, "stop": stop, "protected": true,
+        });
         check(&reply["orders"][1], &everything);
+    }
+
+    #[test]
+    fn a_market_shows_only_the_limits_that_it_has() {
+        let mut reference = reference();
+        reference.markets[1].limits = MarketLimits {
+            notional_min: Atoms::new(500_000_000),
+            open_orders_max: 100,
+            band: Some(PriceBand {
+                width_ppm: 50_000,
+                interval_ms: 0,
+            }),
+            status: MarketStatus::PostOnly,
+        };
+        let reply = markets(&reference);
+        let nothing = json!({
+            "market": "BTC-USD", "min_notional": null, "max_open_orders": null,
+            "price_band_ppm": null, "price_band_interval_ms": null, "first_status": null,
+        });
+        check(&reply["markets"][0], &nothing);
+        let everything = json!({
+            "market": "ETH-USD", "min_notional": "5", "max_open_orders": 100,
+            "price_band_ppm": 50_000, "price_band_interval_ms": 0, "first_status": "post_only",
+        });
+        check(&reply["markets"][1], &everything);
+    }
+
+    #[test]
+    fn a_market_tells_its_auction_while_there_is_one() {
+        let reference = &reference();
+        let quiet = MarketState {
+            market: MARKET,
+            status: MarketStatus::Halted,
+            last: None,
+            indicative: None,
+        };
+        let auction = |surplus| MarketState {
+            status: MarketStatus::Auction,
+            last: Some(Ticks::new(10_050)),
+            indicative: Some(IndicativePrice {
+                price: Ticks::new(10_100),
+                volume: 250_000,
+                surplus,
+            }),
+            ..quiet
+        };
+        for (state, expected) in [
+            (
+                quiet,
+                json!({"market_status": "halted", "last": null, "indicative": null}),
+            ),
+            (
+                auction(0),
+                json!({"market_status": "auction", "last": "100.5",
+                    "indicative": {"price": "101", "quantity": "0.25"}}),
+            ),
+            (
+                auction(500_000),
+                json!({"indicative": {"price": "101", "quantity": "0.25",
+                    "surplus": {"side": "bid", "quantity": "0.5"}}}),
+            ),
+            (
+                auction(-1),
+                json!({"indicative": {"price": "101", "quantity": "0.25",
+                    "surplus": {"side": "ask", "quantity": "0.000001"}}}),
+            ),
+        ] {
+            let reply = market_state(reference, SEQUENCE, MARKET, &[state]).unwrap();
+            check(&reply, &expected);
+            let head = json!({"status": "accepted", "sequence": 9, "market": "BTC-USD"});
+            check(&reply, &head);
+        }
+        let elsewhere = market_state(reference, SEQUENCE, MarketId::new(1), &[quiet]);
+        assert_eq!(elsewhere, None);
     }
 }

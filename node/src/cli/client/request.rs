@@ -3,13 +3,15 @@
 //! Only what cannot be said to a node is refused here, with a text that says what to write instead.
 //! Everything that can be said is the node's to reject.
 
+mod order;
+mod setting;
+
 use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer, Trigger,
-    TriggerCondition,
+    Cancel, CancelScope, OrderTarget, PriceRange, QuoteLevel, QuoteSet, Replace, SelfTrade,
+    Transfer,
 };
 use types::decimal::DecimalError;
-use types::genesis::MarketSpec;
+use types::genesis::{self, MarketSpec};
 use types::limits::QUOTE_LEVELS_MAX;
 use types::wire::query::{Question, Reference};
 use types::{
@@ -18,8 +20,8 @@ use types::{
 };
 
 use super::line::{
-    AccountText, CancelAllLine, CancelLine, ConditionText, KindText, Line, PlaceLine, QuoteSetLine,
-    ReplaceLine, SelfTradeText, SideText, TimeInForceText, TransferLine, TriggerText,
+    AccountText, CancelAllLine, CancelLine, Line, QuoteSetLine, ReplaceLine, SelfTradeText,
+    SideText, TransferLine,
 };
 
 /// What one line asks of the node.
@@ -29,6 +31,8 @@ pub(super) enum Request {
     Command(OwnedCommand, Option<Nonce>),
     /// To tell something.
     Question(Question),
+    /// To tell what a market is like.
+    Market(MarketId),
     /// To tell what became of a nonce, whose order was placed in this market.
     Outcome(Nonce, Option<MarketId>),
 }
@@ -110,6 +114,13 @@ impl<'a> Reader<'a> {
             Line::Cancel(line) => (Command::Cancel(self.cancel(&line)?), line.nonce),
             Line::CancelAll(line) => (Command::CancelAll(self.cancel_scope(&line)?), line.nonce),
             Line::Transfer(line) => (Command::Transfer(self.transfer(&line)?), line.nonce),
+            Line::SetProtection(line) => {
+                (Command::SetProtection(self.protection(&line)?), line.nonce)
+            }
+            Line::SetMarketStatus(line) => (
+                Command::SetMarketStatus(self.market_status(&line)?),
+                line.nonce,
+            ),
             Line::QuoteSet(line) => {
                 let nonce = line.nonce.map(Nonce::new);
                 return Ok(Request::Command(self.quote_set(&line)?, nonce));
@@ -117,6 +128,7 @@ impl<'a> Reader<'a> {
             Line::Balances {} => return Ok(Request::Question(Question::Balances)),
             Line::Orders {} => return Ok(Request::Question(Question::OpenOrders)),
             Line::Markets {} => return Ok(Request::Question(Question::Reference)),
+            Line::Market { market } => return Ok(Request::Market(self.market(&market)?.0)),
             Line::Query { nonce, market } => {
                 let market = market.map(|name| self.market(&name)).transpose()?;
                 let market = market.map(|(id, _)| id);
@@ -125,71 +137,6 @@ impl<'a> Reader<'a> {
         };
         let command = OwnedCommand::Other(command);
         Ok(Request::Command(command, nonce.map(Nonce::new)))
-    }
-
-    fn place(&self, line: &PlaceLine) -> Result<Place, Refusal> {
-        let (market, spec) = self.market(&line.market)?;
-        let trigger = line.trigger.as_ref();
-        Ok(Place {
-            market,
-            side: line.side.into(),
-            kind: self.order_kind(spec, line)?,
-            price: price("price", spec, &line.price)?,
-            quantity: quantity("quantity", spec, &line.quantity)?,
-            client_order_id: ClientOrderId::new(line.client_order_id),
-            self_trade: line.stp.into(),
-            trigger: trigger.map(|text| self::trigger(spec, text)).transpose()?,
-        })
-    }
-
-    fn order_kind(&self, spec: &MarketSpec, line: &PlaceLine) -> Result<OrderKind, Refusal> {
-        use TimeInForceText as Tif;
-        let resting = Resting {
-            expires_at: self.expiry(line)?,
-            display: display(spec, line)?,
-        };
-        let immediate = match line.tif {
-            Some(Tif::Ioc) => Some(Immediate::OrCancel),
-            Some(Tif::Fok) => Some(Immediate::OrKill),
-            None | Some(Tif::Gtc | Tif::Gtt) => None,
-        };
-        let kind = match (line.kind, line.tif, immediate) {
-            (KindText::Limit, _, None) => OrderKind::Limit(TimeInForce::Rest(resting)),
-            (KindText::Limit, _, Some(how)) => OrderKind::Limit(TimeInForce::Immediate(how)),
-            (KindText::Market, None, _) => OrderKind::Market(Immediate::OrCancel),
-            (KindText::Market, _, Some(how)) => OrderKind::Market(how),
-            (KindText::Market, Some(_), None) => {
-                return Err(Refusal::malformed(
-                    "a market order never rests: its tif is ioc or fok",
-                ));
-            }
-            (KindText::PostOnly, _, None) => OrderKind::PostOnly(Crossing::Reject, resting),
-            (KindText::PostOnlySlide, _, None) => OrderKind::PostOnly(Crossing::Slide, resting),
-            (KindText::PostOnly | KindText::PostOnlySlide, _, Some(_)) => {
-                return Err(Refusal::malformed(
-                    "a post-only order rests: its tif is gtc or gtt",
-                ));
-            }
-        };
-        if kind.resting().is_none() && line.display.is_some() {
-            return Err(Refusal::malformed(
-                "display: only an order that rests shows a part of itself",
-            ));
-        }
-        Ok(kind)
-    }
-
-    fn expiry(&self, line: &PlaceLine) -> Result<LogTime, Refusal> {
-        let names = ["expires_at", "expires_in_ms"];
-        let moment = self.moment(names, line.expires_at, line.expires_in_ms)?;
-        match (line.tif, moment) {
-            (Some(TimeInForceText::Gtt), Some(moment)) => Ok(moment),
-            (Some(TimeInForceText::Gtt), None) => Err(Refusal::malformed(
-                "tif gtt needs expires_at or expires_in_ms",
-            )),
-            (_, Some(_)) => Err(Refusal::malformed("only an order of tif gtt expires")),
-            (_, None) => Ok(LogTime::ZERO),
-        }
     }
 
     /// A logged time, which is there as it is, or as milliseconds from now, or not at all.
@@ -315,9 +262,9 @@ impl<'a> Reader<'a> {
     fn transfer(&self, line: &TransferLine) -> Result<Transfer, Refusal> {
         let to = match &line.to {
             AccountText::Number(number) => *number,
-            AccountText::Name(name) => name
-                .strip_prefix("dev-")
-                .and_then(|number| number.parse().ok())
+            AccountText::Name(name) => genesis::development_names()
+                .zip(0..)
+                .find_map(|(known, number)| (known == *name).then_some(number))
                 .ok_or_else(|| {
                     let detail = format!("there is no account {name}");
                     Refusal::new(RejectReason::UnknownAccount, detail)
@@ -364,27 +311,6 @@ fn quantity(name: &str, spec: &MarketSpec, text: &str) -> Result<BaseLots, Refus
         .map_err(|error| Refusal::decimal(name, error, RejectReason::QuantityTooLarge))
 }
 
-/// Zero: all of it is shown. So zero itself cannot be asked for.
-fn display(spec: &MarketSpec, line: &PlaceLine) -> Result<BaseLots, Refusal> {
-    let Some(text) = &line.display else {
-        return Ok(BaseLots::ZERO);
-    };
-    match quantity("display", spec, text)? {
-        BaseLots::ZERO => Err(Refusal::malformed("display: something must be shown")),
-        display => Ok(display),
-    }
-}
-
-fn trigger(spec: &MarketSpec, text: &TriggerText) -> Result<Trigger, Refusal> {
-    Ok(Trigger {
-        condition: match text.condition {
-            ConditionText::Stop => TriggerCondition::Stop,
-            ConditionText::TakeProfit => TriggerCondition::TakeProfit,
-        },
-        price: price("trigger price", spec, &text.price)?,
-    })
-}
-
 fn levels(
     name: &str,
     spec: &MarketSpec,
@@ -427,12 +353,14 @@ impl From<SelfTradeText> for SelfTrade {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use types::genesis::development;
 
     use super::*;
 
-    const NOW: LogTime = LogTime::new(1_000_000_000);
-    const BTC_USD: MarketId = MarketId::new(0);
+    pub(super) const NOW: LogTime = LogTime::new(1_000_000_000);
+    pub(super) const BTC_USD: MarketId = MarketId::new(0);
     const LABEL: OrderTarget = OrderTarget::Client {
         market: BTC_USD,
         client_order_id: ClientOrderId::new(7),
@@ -447,7 +375,7 @@ mod tests {
         request.map_err(|refusal| refusal.detail)
     }
 
-    fn check(line: &str, expected: Command<'_>) {
+    pub(super) fn check(line: &str, expected: Command<'_>) {
         match read(line) {
             Ok(Request::Command(command, None)) => {
                 assert_eq!(command.command(), expected, "{line}");
@@ -456,212 +384,9 @@ mod tests {
         }
     }
 
-    fn check_refused(line: &str, expected: &str) {
+    pub(super) fn check_refused(line: &str, expected: &str) {
         let error = read(line).expect_err(line);
         assert!(error.contains(expected), "{line}: {error}");
-    }
-
-    /// A bid at 100.5 for 0.25 BTC.
-    fn place(kind: OrderKind) -> Place {
-        Place {
-            market: BTC_USD,
-            side: Side::Bid,
-            kind,
-            price: Ticks::new(10_050),
-            quantity: BaseLots::new(250_000),
-            client_order_id: ClientOrderId::NONE,
-            self_trade: SelfTrade::Allow,
-            trigger: None,
-        }
-    }
-
-    /// The line of [`place`] with these fields more.
-    fn place_line(fields: &str) -> String {
-        format!(
-            r#"{{"op":"place","market":"BTC-USD","side":"bid","price":"100.5","quantity":"0.25"{fields}}}"#
-        )
-    }
-
-    fn check_place(fields: &str, expected: Place) {
-        check(&place_line(fields), Command::Place(expected));
-    }
-
-    fn check_kind(fields: &str, expected: OrderKind) {
-        check_place(fields, place(expected));
-    }
-
-    /// Good till then, and shown in full.
-    const fn until(expires_at: u64) -> Resting {
-        Resting {
-            expires_at: LogTime::new(expires_at),
-            ..Resting::PLAIN
-        }
-    }
-
-    #[test]
-    fn an_order_has_a_kind_and_a_time_in_force() {
-        let limit = |resting| OrderKind::Limit(TimeInForce::Rest(resting));
-        let market = OrderKind::Market;
-        let (reject, slide) = (Crossing::Reject, Crossing::Slide);
-        let plain = Resting::PLAIN;
-        check_kind("", OrderKind::GTC);
-        check_kind(r#","kind":"limit""#, OrderKind::GTC);
-        check_kind(r#","tif":"gtc""#, OrderKind::GTC);
-        check_kind(r#","tif":"gtt","expires_at":5"#, limit(until(5)));
-        let half_a_second = until(1_500_000_000);
-        check_kind(r#","tif":"gtt","expires_in_ms":500"#, limit(half_a_second));
-        check_kind(r#","tif":"ioc""#, OrderKind::IOC);
-        check_kind(r#","tif":"fok""#, OrderKind::FOK);
-        let or_cancel = market(Immediate::OrCancel);
-        check_kind(r#","kind":"market""#, or_cancel);
-        check_kind(r#","kind":"market","tif":"ioc""#, or_cancel);
-        let or_kill = market(Immediate::OrKill);
-        check_kind(r#","kind":"market","tif":"fok""#, or_kill);
-        check_kind(r#","kind":"post_only""#, OrderKind::POST_ONLY);
-        let sliding = OrderKind::PostOnly(slide, plain);
-        check_kind(r#","kind":"post_only_slide","tif":"gtc""#, sliding);
-        check_kind(
-            r#","kind":"post_only","tif":"gtt","expires_at":5"#,
-            OrderKind::PostOnly(reject, until(5)),
-        );
-        let iceberg = Resting {
-            display: BaseLots::new(100_000),
-            ..until(5)
-        };
-        check_kind(
-            r#","tif":"gtt","expires_at":5,"display":"0.1""#,
-            limit(iceberg),
-        );
-    }
-
-    #[test]
-    fn an_order_that_cannot_be_said_is_refused() {
-        for (fields, expected) in [
-            (r#","kind":"market","tif":"gtc""#, "ioc or fok"),
-            (
-                r#","kind":"market","tif":"gtt","expires_at":5"#,
-                "ioc or fok",
-            ),
-            (r#","kind":"post_only","tif":"ioc""#, "gtc or gtt"),
-            (r#","kind":"post_only_slide","tif":"fok""#, "gtc or gtt"),
-            (r#","tif":"gtt""#, "needs expires_at or expires_in_ms"),
-            (r#","expires_at":5"#, "only an order of tif gtt"),
-            (
-                r#","tif":"gtc","expires_in_ms":5"#,
-                "only an order of tif gtt",
-            ),
-            (r#","tif":"ioc","expires_at":5"#, "only an order of tif gtt"),
-            (
-                r#","tif":"gtt","expires_at":5,"expires_in_ms":5"#,
-                "not both",
-            ),
-            (
-                r#","tif":"gtt","expires_at":0"#,
-                "expires_at: no logged time",
-            ),
-            (
-                r#","tif":"gtt","expires_in_ms":18446744073709551615"#,
-                "expires_in_ms: too far",
-            ),
-            (
-                r#","tif":"gtt","expires_in_ms":18446744073709"#,
-                "expires_in_ms: too far",
-            ),
-            (r#","tif":"gtt","expires_at":-1"#, "invalid value"),
-            (r#","tif":"ioc","display":"0.1""#, "display: only"),
-            (r#","kind":"market","display":"0.1""#, "display: only"),
-            (r#","display":"0""#, "display: something"),
-            (r#","display":"0.0000001""#, "display: finer"),
-            (r#","kind":"iceberg""#, "unknown variant"),
-            (r#","tif":"day""#, "unknown variant"),
-            (r#","stp":"yes""#, "unknown variant"),
-            (
-                r#","trigger":{"condition":"stop"}"#,
-                "missing field `price`",
-            ),
-            (r#","trigger":{"price":"1"}"#, "missing field `condition`"),
-            (
-                r#","trigger":{"condition":"limit","price":"1"}"#,
-                "unknown variant",
-            ),
-            (
-                r#","trigger":{"condition":"stop","price":"0.001"}"#,
-                "trigger price: finer",
-            ),
-            (
-                r#","trigger":{"condition":"stop","price":"1","at":1}"#,
-                "unknown field `at`",
-            ),
-            (r#","price":"1""#, "duplicate field"),
-        ] {
-            check_refused(&place_line(fields), expected);
-        }
-    }
-
-    #[test]
-    fn a_field_that_cannot_be_read_is_refused() {
-        let line = place_line("");
-        for (from, to, expected) in [
-            ("BTC-USD", "BTC-EUR", "there is no market BTC-EUR"),
-            ("bid", "left", "unknown variant"),
-            ("100.5", "100.505", "price: finer"),
-            ("100.5", "42949672.95", "price: too large"),
-            ("100.5", "-1", "price: not a decimal"),
-            ("0.25", "0.0000001", "quantity: finer"),
-            ("0.25", "281474976.710656", "quantity: too large"),
-            (r#""100.5""#, "100.5", "invalid type"),
-            (r#","quantity":"0.25""#, "", "missing field `quantity`"),
-            ("place", "put", "unknown variant"),
-            (r#""op":"place","#, "", "missing field `op`"),
-            ("{", "", ""),
-        ] {
-            check_refused(&line.replacen(from, to, 1), expected);
-        }
-    }
-
-    #[test]
-    fn an_order_has_a_label_a_setting_and_a_trigger() {
-        let plain = place(OrderKind::GTC);
-        for (text, side) in [
-            ("bid", Side::Bid),
-            ("buy", Side::Bid),
-            ("ask", Side::Ask),
-            ("sell", Side::Ask),
-        ] {
-            let line = place_line("").replacen("bid", text, 1);
-            check(&line, Command::Place(Place { side, ..plain }));
-        }
-        let client_order_id = ClientOrderId::new(u64::MAX);
-        let labelled = Place {
-            client_order_id,
-            ..plain
-        };
-        check_place(r#","client_order_id":18446744073709551615"#, labelled);
-        for (text, self_trade) in [
-            ("allow", SelfTrade::Allow),
-            ("cancel_taker", SelfTrade::CancelTaker),
-            ("cancel_maker", SelfTrade::CancelMaker),
-            ("cancel_both", SelfTrade::CancelBoth),
-            ("decrement", SelfTrade::Decrement),
-        ] {
-            let expected = Place {
-                self_trade,
-                ..plain
-            };
-            check_place(&format!(r#","stp":"{text}""#), expected);
-        }
-        for (text, condition) in [
-            ("stop", TriggerCondition::Stop),
-            ("take_profit", TriggerCondition::TakeProfit),
-        ] {
-            let price = Ticks::new(9_900);
-            let expected = Place {
-                trigger: Some(Trigger { condition, price }),
-                ..plain
-            };
-            let fields = format!(r#","trigger":{{"condition":"{text}","price":"99"}}"#);
-            check_place(&fields, expected);
-        }
     }
 
     #[test]
@@ -810,8 +535,15 @@ mod tests {
         });
         check(line, transfer);
         check(&line.replacen(r#""dev-5""#, "5", 1), transfer);
+        let to_operator = Command::Transfer(Transfer {
+            to: AccountId::new(64),
+            asset: AssetId::new(2),
+            amount: types::Atoms::new(50_000_000),
+        });
+        check(&line.replacen("dev-5", "dev-operator", 1), to_operator);
         for (from, to, expected) in [
             ("dev-5", "fees", "there is no account fees"),
+            ("dev-5", "dev-64", "there is no account dev-64"),
             ("USD", "EUR", "there is no asset EUR"),
             ("0.5", "0.000000001", "amount: finer"),
         ] {
@@ -835,6 +567,10 @@ mod tests {
                 r#"{"op":"markets"}"#,
                 Request::Question(Question::Reference),
             ),
+            (
+                r#"{"op":"market","market":"ETH-USD"}"#,
+                Request::Market(MarketId::new(1)),
+            ),
             (r#"{"op":"query","nonce":3}"#, Request::Outcome(nonce, None)),
             (
                 r#"{"op":"query","nonce":3,"market":"ETH-USD"}"#,
@@ -844,24 +580,28 @@ mod tests {
             assert_eq!(read(line), Ok(expected), "{line}");
         }
         check_refused(r#"{"op":"query"}"#, "missing field `nonce`");
+        check_refused(r#"{"op":"market"}"#, "missing field `market`");
+        check_refused(r#"{"op":"market","market":"X"}"#, "no market X");
         check_refused(r#"{"op":"query","nonce":3,"market":"X"}"#, "no market X");
     }
 
-    /// The examples of the command's documentation.
+    /// The lines of the command's documentation that ask something.
     fn examples() -> Vec<&'static str> {
-        let lines = include_str!("mod.rs").lines();
-        let documented = lines.filter_map(|line| line.strip_prefix("//! "));
-        documented
-            .filter(|line| line.starts_with(r#"{"op":"#))
-            .collect()
+        let lines = include_str!("../../../../docs/CLIENT.md").lines();
+        lines.filter(|line| line.starts_with(r#"{"op":"#)).collect()
     }
 
     #[test]
     fn every_documented_example_is_a_request() {
-        assert!(examples().len() > 20);
+        let mut operations = BTreeSet::new();
         for example in examples() {
             assert!(read(example).is_ok(), "{example}: {:?}", read(example));
+            operations.extend(example.split('"').nth(3));
         }
+        let error = read(r#"{"op":"no_such_operation"}"#).unwrap_err();
+        let known: BTreeSet<_> = error.split('`').skip(3).step_by(2).collect();
+        assert!(known.contains("place"), "{error}");
+        assert_eq!(operations, known, "every operation has an example");
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! One slot at a time: what its fields mean, in both directions.
 
-use zerocopy::little_endian::{U16, U64};
+use zerocopy::little_endian::{U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{LEVELS_PER_SLOT, SLOT_LENGTH};
 use crate::command::{
-    Cancel, CancelScope, Crossing, Immediate, OrderKind, OrderTarget, Place, PriceRange,
-    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, TimeInForce, Transfer,
+    Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget, Place,
+    PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
+    SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer,
 };
-use crate::limits::QUOTE_LEVELS_MAX;
+use crate::limits::{PRICE_TICKS_MAX, QUOTE_LEVELS_MAX};
 use crate::wire::{side, trigger};
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, OrderId, Ticks,
@@ -39,14 +40,30 @@ pub(in crate::wire) struct Slot {
 pub(super) struct PlaceTail {
     expires_at: U64,
     display: U64,
-    trigger_price: U64,
+    trigger_price: U32,
+    stop_trigger: U32,
+    stop_limit: U32,
     trigger_condition: u8,
     self_trade: u8,
-    reserved: [u8; 6],
+    stop_self_trade: u8,
+    flags: u8,
+}
+
+/// The second slot of a protection.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub(super) struct ProtectionTail {
+    notional: U128,
+    reserved: U128,
 }
 
 const _: () = assert!(size_of::<Slot>() == SLOT_LENGTH);
 const _: () = assert!(size_of::<PlaceTail>() == SLOT_LENGTH);
+const _: () = assert!(size_of::<ProtectionTail>() == SLOT_LENGTH);
+// The highest legal price and the one above it can be said in 32 bits.
+const _: () = assert!(PRICE_TICKS_MAX < u32::MAX as u64);
 const _: () = assert!(QUOTE_LEVELS_MAX <= u8::MAX as usize);
 
 const PLACE: u8 = 1;
@@ -57,6 +74,8 @@ const TRANSFER: u8 = 5;
 pub(super) const PLACE_EXTENDED: u8 = 6;
 const REPLACE: u8 = 7;
 pub(super) const QUOTE_SET: u8 = 8;
+pub(super) const SET_PROTECTION: u8 = 9;
+const SET_MARKET_STATUS: u8 = 10;
 
 const KIND_LIMIT: u8 = 0;
 const KIND_POST_ONLY: u8 = 1;
@@ -69,11 +88,15 @@ const BY_ID: u8 = 0;
 const BY_LABEL: u8 = 1;
 const BOTH_SIDES: u8 = 255;
 const ALL_MARKETS: u16 = u16::MAX;
+/// There is a stop beside the order.
+const HAS_STOP: u8 = 1;
+/// The order is protected.
+const PROTECTED: u8 = 1 << 1;
 
 /// Whether an order says more than one slot can.
 pub(super) const fn is_extended(place: &Place) -> bool {
     let plain = match place.kind.resting() {
-        Some(resting) => resting.expires_at.get() == 0 && resting.display.get() == 0,
+        Some(resting) => resting.is_plain(),
         None => true,
     };
     !plain || place.trigger.is_some() || !matches!(place.self_trade, SelfTrade::Allow)
@@ -100,6 +123,10 @@ impl Slot {
                 ),
             }),
             REPLACE => Command::Replace(self.replace()?),
+            SET_MARKET_STATUS => Command::SetMarketStatus(SetMarketStatus {
+                market: MarketId::new(self.market.get()),
+                status: MarketStatus::from_code(self.kind)?,
+            }),
             _ => return None,
         })
     }
@@ -135,15 +162,36 @@ impl Slot {
     }
 
     pub(super) fn extended_place(&self, tail: &PlaceTail) -> Option<Place> {
+        let price = |ticks: U32| Ticks::new(ticks.get().into());
+        let stop = StopLeg {
+            trigger: price(tail.stop_trigger),
+            limit: price(tail.stop_limit),
+            self_trade: SelfTrade::from_code(tail.stop_self_trade)?,
+        };
         let resting = Resting {
             expires_at: LogTime::new(tail.expires_at.get()),
             display: BaseLots::new(tail.display.get()),
+            stop: (tail.flags & HAS_STOP != 0).then_some(stop),
+            protected: tail.flags & PROTECTED != 0,
         };
         Some(Place {
-            self_trade: self_trade(tail.self_trade)?,
-            trigger: trigger(tail.trigger_condition, Ticks::new(tail.trigger_price.get()))?,
+            self_trade: SelfTrade::from_code(tail.self_trade)?,
+            trigger: trigger(tail.trigger_condition, price(tail.trigger_price))?,
             ..self.place(resting)?
         })
+    }
+
+    pub(super) fn protection(&self, tail: &ProtectionTail) -> SetProtection {
+        SetProtection {
+            market: MarketId::new(self.market.get()),
+            group: self.kind,
+            limits: ProtectionLimits {
+                window_ns: self.a.get(),
+                fills: self.b.get(),
+                lots: BaseLots::new(self.c.get()),
+                notional: Atoms::new(tail.notional.get()),
+            },
+        }
     }
 
     fn cancel_scope(&self) -> Option<CancelScope> {
@@ -178,7 +226,7 @@ impl Slot {
                 1 => true,
                 _ => return None,
             },
-            self_trade: self_trade(self.time_in_force)?,
+            self_trade: SelfTrade::from_code(self.time_in_force)?,
         })
     }
 
@@ -199,17 +247,6 @@ impl Slot {
         };
         Some((set, behind))
     }
-}
-
-const fn self_trade(code: u8) -> Option<SelfTrade> {
-    Some(match code {
-        0 => SelfTrade::Allow,
-        1 => SelfTrade::CancelTaker,
-        2 => SelfTrade::CancelMaker,
-        3 => SelfTrade::CancelBoth,
-        4 => SelfTrade::Decrement,
-        _ => return None,
-    })
 }
 
 /// Encoding.
@@ -262,6 +299,21 @@ impl Slot {
                 a: U64::new(u64::from(transfer.to.get())),
                 b: U64::new(transfer.amount.get() as u64),
                 c: U64::new((transfer.amount.get() >> u64::BITS) as u64),
+                ..Self::EMPTY
+            },
+            Command::SetProtection(protection) => Self {
+                operation: SET_PROTECTION,
+                kind: protection.group,
+                market: U16::new(protection.market.get()),
+                a: U64::new(protection.limits.window_ns),
+                b: U64::new(protection.limits.fills),
+                c: U64::new(protection.limits.lots.get()),
+                ..Self::EMPTY
+            },
+            Command::SetMarketStatus(set) => Self {
+                operation: SET_MARKET_STATUS,
+                kind: set.status as u8,
+                market: U16::new(set.market.get()),
                 ..Self::EMPTY
             },
         }
@@ -327,19 +379,46 @@ impl Slot {
 }
 
 impl From<&Place> for PlaceTail {
+    /// Panics on a trigger or stop price beyond 32 bits: the highest legal one is far below.
     fn from(place: &Place) -> Self {
         let resting = place.kind.resting().unwrap_or(Resting::PLAIN);
-        let (condition, price) = match place.trigger {
+        let price = |ticks: Ticks| {
+            U32::new(u32::try_from(ticks.get()).expect("trigger prices have 32 bits"))
+        };
+        let (condition, trigger_price) = match place.trigger {
             Some(trigger) => (trigger.condition as u8, trigger.price),
             None => (0, Ticks::ZERO),
+        };
+        let (has_stop, stop) = match resting.stop {
+            Some(stop) => (HAS_STOP, stop),
+            None => (0, NO_STOP),
         };
         Self {
             expires_at: U64::new(resting.expires_at.get()),
             display: U64::new(resting.display.get()),
-            trigger_price: U64::new(price.get()),
+            trigger_price: price(trigger_price),
+            stop_trigger: price(stop.trigger),
+            stop_limit: price(stop.limit),
             trigger_condition: condition,
             self_trade: place.self_trade as u8,
-            reserved: [0; 6],
+            stop_self_trade: stop.self_trade as u8,
+            flags: has_stop | if resting.protected { PROTECTED } else { 0 },
+        }
+    }
+}
+
+/// What the fields of a stop hold where there is none.
+const NO_STOP: StopLeg = StopLeg {
+    trigger: Ticks::ZERO,
+    limit: Ticks::ZERO,
+    self_trade: SelfTrade::Allow,
+};
+
+impl From<&SetProtection> for ProtectionTail {
+    fn from(protection: &SetProtection) -> Self {
+        Self {
+            notional: U128::new(protection.limits.notional.get()),
+            reserved: U128::ZERO,
         }
     }
 }
