@@ -9,7 +9,7 @@
 //! | operation | costs |
 //! |---|---|
 //! | `best`, `crosses`, `open_orders`, `order`, `labelled` | constant |
-//! | `rest`, `requeue`, `cancel` | constant |
+//! | `rest`, `requeue`, `cancel`, `discard` | constant |
 //! | `reduce` | constant |
 //! | `take` | the orders that it meets |
 //! | `fillable` | the levels that would fill, at most `fills_max`; orders one by one, at most `fills_max`, where the cap may bite, icebergs wait, some order's time is over, or the taker's own group matters |
@@ -149,10 +149,8 @@ impl Book {
         if shown < remaining {
             ladder.hide(level, remaining - shown);
         }
-        let owner = self
-            .owners
-            .join(&self.hashing, &mut self.links, account, slot);
-        let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, owner);
+        self.owners.join(&mut self.links, account, slot);
+        let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, account);
         self.specials.join(&mut node, slot, order);
         if protected {
             node.mark_protected();
@@ -201,7 +199,7 @@ impl Book {
         if shown < remaining {
             ladder.hide(node.level, remaining - shown);
         }
-        self.owners.requeue(&mut self.links, node.owner, slot);
+        self.owners.requeue(&mut self.links, node.account, slot);
     }
 
     /// The resting order with this id.
@@ -230,6 +228,19 @@ impl Book {
         let order = self.view(slot);
         self.take_out(slot);
         Some(order)
+    }
+
+    /// The same without a last look at it, for who has looked. Returns whether it rested.
+    pub fn discard(&mut self, order_id: OrderId) -> bool {
+        let hash = self.hashing.order(order_id);
+        let nodes = &self.nodes;
+        let slot = self
+            .by_id
+            .remove(hash, |slot| nodes[slot].order_id == order_id);
+        slot.is_some_and(|slot| {
+            self.take_out(slot);
+            true
+        })
     }
 
     /// Makes an order smaller, without a trade, where it stands. What it hides shrinks first.
@@ -284,15 +295,13 @@ impl Book {
 
     /// How many orders of the account rest.
     pub fn open_orders(&self, account: AccountId) -> u32 {
-        self.owners
-            .find(&self.hashing, account)
-            .map_or(0, |owner| owner.orders)
+        self.owners.find(account).map_or(0, |owner| owner.orders)
     }
 
     /// The account's resting orders, those that came to rest first first.
     pub fn orders_of(&self, account: AccountId) -> impl Iterator<Item = RestingOrder> + '_ {
         self.owners
-            .find(&self.hashing, account)
+            .find(account)
             .into_iter()
             .flat_map(|owner| owner.queue.iter(&self.links))
             .map(|slot| self.view(slot))
@@ -331,7 +340,7 @@ impl Book {
         let shown = node.shown();
         let mut order = RestingOrder {
             order_id: node.order_id,
-            account: self.owners.account(node.owner),
+            account: node.account,
             client_order_id: node.client_order_id,
             side,
             price: self.ladder(side).price(node.level),
@@ -393,7 +402,7 @@ impl Book {
         is_removed: impl Fn(&Self, Slot<OrderNode>) -> bool,
         on_remove: &mut dyn FnMut(&RestingOrder),
     ) -> u32 {
-        let Some(owner) = self.owners.find(&self.hashing, account) else {
+        let Some(owner) = self.owners.find(account) else {
             return 0;
         };
         let mut slot = owner.queue.head();
@@ -429,7 +438,7 @@ impl Book {
     ) -> Option<Slot<OrderNode>> {
         self.by_label.find(hash, |slot| {
             let node = &self.nodes[slot];
-            node.client_order_id == client_order_id && self.owners.account(node.owner) == account
+            node.client_order_id == client_order_id && node.account == account
         })
     }
 
@@ -445,16 +454,16 @@ impl Book {
             self.find_label(hash, account, client_order_id).is_none(),
             "labels are unique among an account's resting orders"
         );
-        let (nodes, owners, hashing) = (&self.nodes, &self.owners, &self.hashing);
+        let (nodes, hashing) = (&self.nodes, &self.hashing);
         self.by_label.insert(hash, slot, |slot| {
             let node = &nodes[slot];
-            hashing.label(owners.account(node.owner), node.client_order_id)
+            hashing.label(node.account, node.client_order_id)
         });
     }
 
     #[inline(never)]
     fn unindex_label(&mut self, node: &OrderNode, slot: Slot<OrderNode>) {
-        let account = self.owners.account(node.owner);
+        let account = node.account;
         let hash = self.hashing.label(account, node.client_order_id);
         let removed = self.by_label.remove(hash, |other| other == slot);
         assert_eq!(removed, Some(slot), "what is labelled is indexed");
@@ -475,8 +484,7 @@ impl Book {
             self.specials.leave(&node, slot);
         }
         ladder.leave(&mut self.links, node.level, slot, node.shown());
-        self.owners
-            .leave(&self.hashing, &mut self.links, node.owner, slot);
+        self.owners.leave(&mut self.links, node.account, slot);
         self.nodes.release(slot);
     }
 }

@@ -53,7 +53,7 @@ impl<G: Guard, F: Fn(AccountId) -> GroupId> Foresight<'_, G, F> {
     fn prospect(&self, slot: Slot<OrderNode>) -> Prospect {
         let book = self.book;
         let node = &book.nodes[slot];
-        if node.is_protected() && self.pulled.contains(&book.owners.account(node.owner)) {
+        if node.is_protected() && self.pulled.contains(&node.account) {
             return Prospect::Absent;
         }
         match book.obstacle(slot, self.taker, &self.group_of) {
@@ -72,7 +72,7 @@ impl<G: Guard, F: Fn(AccountId) -> GroupId> Foresight<'_, G, F> {
         if !node.is_protected() {
             return;
         }
-        let owner = self.book.owners.account(node.owner);
+        let owner = node.account;
         let price = self.book.ladder(node.side()).price(node.level);
         if self.guard.trips(owner, price, quantity) {
             self.pulled.push(owner);

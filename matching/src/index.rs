@@ -60,11 +60,6 @@ impl Hashing {
         self.mix(label ^ u64::from(account.get()))
     }
 
-    /// Of an account.
-    pub(crate) fn account(&self, account: AccountId) -> KeyHash {
-        self.mix(u64::from(account.get()))
-    }
-
     /// Two rounds: after one, keys in equal steps, which order ids and many labels are, would still
     /// hash in equal steps and cluster.
     fn mix(&self, key: u64) -> KeyHash {

@@ -77,7 +77,7 @@ impl Book {
             let slot = self.slot(order.order_id).expect("indexes were checked");
             let owner = self
                 .owners
-                .find(&self.hashing, order.account)
+                .find(order.account)
                 .expect("who has an order is an owner");
             if !links.previous::<OWNER>(slot).is_none() {
                 continue;

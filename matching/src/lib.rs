@@ -22,7 +22,7 @@
 //! | [`book_event`] | that telling, in plain values |
 //! | `ladder` | one side's prices: which levels exist, which is best, which comes next |
 //! | `owners` | who has which orders, by arrival |
-//! | `index` | order id, label and account to slot |
+//! | `index` | order id and label to slot |
 //! | `node` | what is remembered of every order |
 //! | `special` | what is remembered of icebergs, orders that expire, and partly filled ones |
 //! | `expiry` | which order expires next |
@@ -35,10 +35,11 @@
 //!
 //! A resting order costs 56 bytes: a node of 32, 16 of links, and a word aside that only partly
 //! filled and special orders use. An iceberg, an order that expires or one with a stop beside it costs
-//! 48 more, and 24 in the heap if it expires. To find an order costs 8 to 16 bytes in the index by order id, and as much
-//! again if it is labelled. A price that is in use costs a level of 32 bytes and, where there are
-//! icebergs, 16 for what is hidden; what thinly used prices cost is bounded in `ladder`. Slabs and
-//! indexes double when they are full, so up to twice this may be reserved. Everything is recycled
+//! 48 more, and 24 in the heap if it expires. To find an order costs 8 to 16 bytes in the index by
+//! order id, and as much again if it is labelled. A price that is in use costs a level of 32 bytes
+//! and, where there are icebergs, 16 for what is hidden; an account that has orders, or whose number
+//! is near one that has, costs 12. What thinly used prices and account numbers cost is bounded in
+//! `ladder` and in `owners`. Slabs and indexes double when they are full, so up to twice this may be reserved. Everything is recycled
 //! and nothing is given back: once a book has seen its peak it allocates no more. (Triggers are
 //! few and live in ordinary trees, which do allocate.)
 #![forbid(unsafe_code)]

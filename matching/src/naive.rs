@@ -268,6 +268,11 @@ impl NaiveBook {
         Some(self.queue.remove(place))
     }
 
+    /// The same without a last look at it.
+    pub fn discard(&mut self, order_id: OrderId) -> bool {
+        self.cancel(order_id).is_some()
+    }
+
     /// Makes an order smaller where it stands, what it hides first.
     pub fn reduce(&mut self, order_id: OrderId, by: BaseLots) -> Option<RestingOrder> {
         let place = self.place(order_id)?;

@@ -1,17 +1,16 @@
 //! What the book remembers of one resting order: 32 bytes, two to a cache line.
 //!
-//! Price and account are kept once per level and per owner, which are read whenever an order is.
+//! The price is kept once per level, which is read whenever an order is.
 //! The links of the two lists that it hangs in are kept apart (see `queue`), so that its neighbors
 //! in those lists need not be fetched when it leaves. What only some orders have is kept apart too
 //! (see `special`): for most orders nothing of it is ever touched.
 
 use crate::arena::{Entry, Slot};
 use crate::ladder::LevelNode;
-use crate::owners::Owner;
 use crate::queue::LINK_BYTES;
 use crate::special::ASIDE_BYTES;
 use types::limits::QUANTITY_LOTS_MAX;
-use types::{BaseLots, ClientOrderId, OrderId, Side};
+use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side};
 
 /// A resting order.
 #[derive(Clone, Copy)]
@@ -26,8 +25,8 @@ pub(crate) struct OrderNode {
     shown_and_flags: u64,
     /// Its level in the ladder of its side; in a vacant node the next vacant one.
     pub(crate) level: Slot<LevelNode>,
-    /// Its owner.
-    pub(crate) owner: Slot<Owner>,
+    /// Who owns it.
+    pub(crate) account: AccountId,
 }
 
 const _: () = assert!(size_of::<OrderNode>() == 32);
@@ -54,14 +53,14 @@ impl OrderNode {
         side: Side,
         shown: BaseLots,
         level: Slot<LevelNode>,
-        owner: Slot<Owner>,
+        account: AccountId,
     ) -> Self {
         Self {
             order_id,
             client_order_id,
             shown_and_flags: shown.get() << LOTS_SHIFT | side as u64,
             level,
-            owner,
+            account,
         }
     }
 
@@ -134,7 +133,7 @@ impl Entry for OrderNode {
         Side::Bid,
         BaseLots::ZERO,
         Slot::NONE,
-        Slot::NONE,
+        AccountId::new(0),
     );
 
     fn vacate(&mut self, next_vacant: Slot<Self>) {

@@ -1,157 +1,156 @@
 //! Who has which orders: per account a list of its resting orders, by arrival.
 //!
-//! Accounts come back: who quotes one order at a time would else be forgotten and found anew with
-//! each. So an owner without orders is idle and stays, unless too many are idle already.
+//! Account ids are dense, so no account is searched for: a directory leads to pages of 64 neighbors,
+//! and within a page the number is the place. A page in which nobody has orders is recycled at once;
+//! it is as good as new, because a list that empties has no ends. The worst an adversary can do is to
+//! let every order be of an account far from every other: then an order owns a page, below 0.8 KiB,
+//! and the directory has four bytes per 64 accounts up to the highest that trades, at most 1 MiB.
 
 use crate::arena::{Arena, Entry, Slot};
-use crate::index::{Hashing, SlotIndex};
 use crate::node::OrderNode;
 use crate::queue::{Links, OWNER, Queue};
 use types::AccountId;
+use types::limits::ACCOUNTS_MAX;
 
-/// How many owners may be idle however few are not.
-const IDLE_MIN: u32 = 4_096;
+/// Accounts on a page. Their lists are twelve cache lines.
+const PAGE_OWNERS: usize = 64;
 
-/// An account that has, or had, resting orders.
+/// The resting orders of one account.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
-    /// Who; in a vacant entry the next vacant one.
-    pub(crate) account: AccountId,
-    /// How many orders rest.
+    /// How many.
     pub(crate) orders: u32,
-    /// The orders, by arrival.
+    /// They, by arrival.
     pub(crate) queue: Queue<OWNER>,
 }
 
-const _: () = assert!(size_of::<Owner>() == 16);
-
 impl Owner {
-    const fn new(account: AccountId) -> Self {
-        Self {
-            account,
-            orders: 0,
-            queue: Queue::EMPTY,
-        }
-    }
+    const NONE: Self = Self {
+        orders: 0,
+        queue: Queue::EMPTY,
+    };
 }
 
-impl Entry for Owner {
-    const UNUSED: Self = Self::new(AccountId::new(0));
+/// The accounts with neighboring numbers.
+#[derive(Clone, Copy)]
+struct Page {
+    /// How many of them have orders; in a vacant page the next vacant one.
+    busy: u32,
+    owners: [Owner; PAGE_OWNERS],
+}
+
+const _: () = assert!(size_of::<Page>() == 772);
+
+impl Entry for Page {
+    const UNUSED: Self = Self {
+        busy: 0,
+        owners: [Owner::NONE; PAGE_OWNERS],
+    };
 
     fn vacate(&mut self, next_vacant: Slot<Self>) {
-        self.account = AccountId::new(next_vacant.get());
+        self.busy = next_vacant.get();
     }
 
     fn next_vacant(&self) -> Slot<Self> {
-        Slot::new(self.account.get())
+        Slot::new(self.busy)
     }
 }
 
-/// All accounts that have resting orders, and some that had.
+/// All accounts that have resting orders.
 pub(crate) struct Owners {
-    owners: Arena<Owner>,
-    /// How many of them are idle.
-    idle: u32,
-    by_account: SlotIndex<Owner>,
+    /// By number of the page; beyond its end there is none.
+    directory: Vec<Slot<Page>>,
+    pages: Arena<Page>,
+    /// How many accounts have orders.
+    busy: u32,
 }
 
 impl Owners {
-    /// Nobody, with room for the owners of so many orders: an eighth as many.
+    /// Nobody, with room for the owners of so many orders: an eighth as many, with neighboring
+    /// numbers from the first on.
     pub(crate) fn with_capacity(orders: usize) -> Self {
+        let pages = (orders / 8).div_ceil(PAGE_OWNERS);
         Self {
-            owners: Arena::with_capacity(orders / 8),
-            idle: 0,
-            by_account: SlotIndex::with_capacity(orders / 8),
+            directory: vec![Slot::NONE; pages],
+            pages: Arena::with_capacity(pages),
+            busy: 0,
         }
     }
 
     /// How many accounts have resting orders.
     pub(crate) const fn len(&self) -> u32 {
-        self.owners.len() - self.idle
+        self.busy
     }
 
-    /// The account behind a slot.
-    pub(crate) fn account(&self, slot: Slot<Owner>) -> AccountId {
-        self.owners[slot].account
-    }
-
-    /// The account's orders; an idle owner has none.
-    pub(crate) fn find(&self, hashing: &Hashing, account: AccountId) -> Option<&Owner> {
-        let slot = self.slot(hashing, account)?;
-        Some(&self.owners[slot])
+    /// The account's orders, if its page is there; it may still have none.
+    pub(crate) fn find(&self, account: AccountId) -> Option<&Owner> {
+        let page = *self.directory.get(account.index() / PAGE_OWNERS)?;
+        (!page.is_none()).then(|| &self.pages[page].owners[account.index() % PAGE_OWNERS])
     }
 
     /// Hangs the order behind the account's others.
     #[inline]
-    pub(crate) fn join(
-        &mut self,
-        hashing: &Hashing,
-        links: &mut Links,
-        account: AccountId,
-        order: Slot<OrderNode>,
-    ) -> Slot<Owner> {
-        let slot = match self.slot(hashing, account) {
-            Some(slot) => slot,
-            None => self.open(hashing, account),
+    pub(crate) fn join(&mut self, links: &mut Links, account: AccountId, order: Slot<OrderNode>) {
+        let number = account.index() / PAGE_OWNERS;
+        let page = match self.directory.get(number) {
+            Some(page) if !page.is_none() => *page,
+            _ => self.open(number),
         };
-        let owner = &mut self.owners[slot];
-        self.idle -= u32::from(owner.orders == 0);
+        let page = &mut self.pages[page];
+        let owner = &mut page.owners[account.index() % PAGE_OWNERS];
+        if owner.orders == 0 {
+            page.busy += 1;
+            self.busy += 1;
+        }
         owner.orders += 1;
         owner.queue.append(links, order);
-        slot
     }
 
     /// Takes the order out of its owner's list.
     #[inline]
-    pub(crate) fn leave(
-        &mut self,
-        hashing: &Hashing,
-        links: &mut Links,
-        slot: Slot<Owner>,
-        order: Slot<OrderNode>,
-    ) {
-        let owner = &mut self.owners[slot];
+    pub(crate) fn leave(&mut self, links: &mut Links, account: AccountId, order: Slot<OrderNode>) {
+        let number = account.index() / PAGE_OWNERS;
+        let slot = self.directory[number];
+        let page = &mut self.pages[slot];
+        let owner = &mut page.owners[account.index() % PAGE_OWNERS];
         owner.orders -= 1;
         owner.queue.unlink(links, order);
         if owner.orders == 0 {
-            self.idle += 1;
-            if self.idle > IDLE_MIN && self.idle > self.len() {
-                self.close(hashing, slot);
+            page.busy -= 1;
+            self.busy -= 1;
+            if page.busy == 0 {
+                self.directory[number] = Slot::NONE;
+                self.pages.release(slot);
             }
         }
     }
 
     /// The order goes behind its owner's others.
-    pub(crate) fn requeue(&mut self, links: &mut Links, slot: Slot<Owner>, order: Slot<OrderNode>) {
-        self.owners[slot].queue.requeue(links, order);
-    }
-
     #[inline]
-    fn slot(&self, hashing: &Hashing, account: AccountId) -> Option<Slot<Owner>> {
-        self.by_account.find(hashing.account(account), |slot| {
-            self.owners[slot].account == account
-        })
+    pub(crate) fn requeue(
+        &mut self,
+        links: &mut Links,
+        account: AccountId,
+        order: Slot<OrderNode>,
+    ) {
+        let page = self.directory[account.index() / PAGE_OWNERS];
+        let owner = &mut self.pages[page].owners[account.index() % PAGE_OWNERS];
+        owner.queue.requeue(links, order);
     }
 
     #[inline(never)]
-    fn open(&mut self, hashing: &Hashing, account: AccountId) -> Slot<Owner> {
-        let slot = self.owners.claim();
-        self.owners[slot] = Owner::new(account);
-        self.idle += 1;
-        let owners = &self.owners;
-        self.by_account
-            .insert(hashing.account(account), slot, |slot| {
-                hashing.account(owners[slot].account)
-            });
-        slot
-    }
-
-    #[cold]
-    fn close(&mut self, hashing: &Hashing, slot: Slot<Owner>) {
-        let hash = hashing.account(self.owners[slot].account);
-        self.by_account.remove(hash, |other| other == slot);
-        self.owners.release(slot);
-        self.idle -= 1;
+    fn open(&mut self, number: usize) -> Slot<Page> {
+        assert!(
+            number * PAGE_OWNERS < ACCOUNTS_MAX,
+            "no network has so many accounts"
+        );
+        if self.directory.len() <= number {
+            self.directory.resize(number + 1, Slot::NONE);
+        }
+        let page = self.pages.claim();
+        self.pages[page].busy = 0;
+        self.directory[number] = page;
+        page
     }
 }
 
@@ -160,24 +159,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_idle_stay_till_they_are_too_many() {
-        let hashing = Hashing::new(5);
-        let mut links = Links::with_capacity(1);
+    fn a_page_is_there_while_one_of_its_accounts_is() {
+        let mut links = Links::with_capacity(3);
         let mut owners = Owners::with_capacity(0);
-        let order = Slot::new(0);
-        for account in 0..2 * IDLE_MIN {
-            let owner = owners.join(&hashing, &mut links, AccountId::new(account), order);
-            assert_eq!(owners.len(), 1);
-            owners.leave(&hashing, &mut links, owner, order);
-            assert_eq!(owners.len(), 0);
-            assert_eq!(owners.owners.len(), (account + 1).min(IDLE_MIN));
-        }
-        for account in 0..2 * IDLE_MIN {
-            let found = owners.find(&hashing, AccountId::new(account));
-            assert_eq!(
-                found.map(|owner| owner.orders),
-                (account < IDLE_MIN).then_some(0)
-            );
+        let [first, second, far] = [0, 1, 2].map(Slot::new);
+        let neighbors = [64, 127].map(AccountId::new);
+        let stranger = AccountId::new(ACCOUNTS_MAX as u32 - 1);
+        for _ in 0..3 {
+            owners.join(&mut links, neighbors[0], first);
+            owners.join(&mut links, neighbors[1], second);
+            owners.join(&mut links, stranger, far);
+            assert_eq!((owners.len(), owners.pages.len()), (3, 2));
+            owners.leave(&mut links, neighbors[0], first);
+            owners.leave(&mut links, stranger, far);
+            assert_eq!((owners.len(), owners.pages.len()), (1, 1));
+            let [idle, busy] = neighbors.map(|account| owners.find(account).map(|it| it.orders));
+            assert_eq!((idle, busy), (Some(0), Some(1)));
+            owners.leave(&mut links, neighbors[1], second);
+            assert_eq!((owners.len(), owners.pages.len()), (0, 0));
+            assert!(owners.find(neighbors[1]).is_none());
         }
     }
 }

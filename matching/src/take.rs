@@ -125,8 +125,7 @@ impl Book {
         if expires_at != LogTime::ZERO && expires_at <= taker.now {
             return Some(Obstacle::Expired);
         }
-        let is_own = taker.self_trade != SelfTrade::Allow
-            && group_of(self.owners.account(node.owner)) == taker.group;
+        let is_own = taker.self_trade != SelfTrade::Allow && group_of(node.account) == taker.group;
         is_own.then_some(Obstacle::OwnGroup)
     }
 
@@ -163,7 +162,7 @@ impl Book {
         let mut filled = Filled {
             maker: Maker {
                 order_id: node.order_id,
-                account: self.owners.account(node.owner),
+                account: node.account,
                 client_order_id: node.client_order_id,
                 price,
                 remaining: BaseLots::ZERO,

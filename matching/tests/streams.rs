@@ -607,8 +607,13 @@ impl<'a> Stream<'a> {
             return;
         };
         assert_eq!(self.books.order(order.order_id), Some(order));
-        assert_eq!(self.books.cancel(order.order_id), Some(order));
+        if self.random.percent(50) {
+            assert_eq!(self.books.cancel(order.order_id), Some(order));
+        } else {
+            assert!(self.books.discard(order.order_id));
+        }
         assert_eq!(self.books.cancel(order.order_id), None);
+        assert!(!self.books.discard(order.order_id));
     }
 
     fn cancel_all(&mut self) {

@@ -101,7 +101,7 @@ impl KeelBook {
     /// Cancels an order by its number.
     #[inline]
     pub fn cancel(&mut self, number: u32) -> bool {
-        self.book.cancel(id(number)).is_some()
+        self.book.discard(id(number))
     }
 
     /// Cancels all orders of an account; returns how many.

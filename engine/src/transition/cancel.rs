@@ -87,8 +87,8 @@ pub(super) fn take_off<F: Funds>(
 
 /// Takes an order off the book and ends its hold. What is told of it is the caller's.
 pub(super) fn take_off_silently<F: Funds>(market: &mut MarketView<'_, F>, order: &RestingOrder) {
-    let removed = market.state.book.cancel(order.order_id);
-    assert!(removed.is_some(), "the order was found a moment ago");
+    let rested = market.state.book.discard(order.order_id);
+    assert!(rested, "the order was found a moment ago");
     market.state.indicative.is_stale = true;
     let triggers = &mut market.state.triggers;
     let_go(market.spec, triggers, market.funds, order);

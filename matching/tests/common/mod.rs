@@ -198,6 +198,14 @@ impl Trio {
         ])
     }
 
+    pub(crate) fn discard(&mut self, order_id: OrderId) -> bool {
+        agreed([
+            self.book.discard(order_id),
+            self.other_seed.discard(order_id),
+            self.naive.discard(order_id),
+        ])
+    }
+
     pub(crate) fn reduce(&mut self, order_id: OrderId, by: BaseLots) -> Option<RestingOrder> {
         agreed([
             self.book.reduce(order_id, by),
