@@ -235,8 +235,10 @@ impl NaiveBook {
         self.arrivals.insert(order.order_id, self.arrived);
     }
 
-    /// Lets a resting order wait anew, behind all others, at this price and with so much open.
+    /// Lets a resting order wait anew at this price, behind all others there, with so much open.
+    /// Among the orders of its account it keeps its turn.
     pub fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
+        let arrival = self.arrivals.get(&order_id).copied();
         let order = self.cancel(order_id).expect("it rests");
         self.rest(&RestingOrder {
             price,
@@ -244,6 +246,8 @@ impl NaiveBook {
             remaining,
             ..order
         });
+        self.arrivals
+            .extend(arrival.map(|arrival| (order_id, arrival)));
     }
 
     /// The resting order with this id.

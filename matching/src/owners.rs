@@ -125,19 +125,6 @@ impl Owners {
         }
     }
 
-    /// The order goes behind its owner's others.
-    #[inline]
-    pub(crate) fn requeue(
-        &mut self,
-        links: &mut Links,
-        account: AccountId,
-        order: Slot<OrderNode>,
-    ) {
-        let page = self.directory[account.index() / PAGE_OWNERS];
-        let owner = &mut self.pages[page].owners[account.index() % PAGE_OWNERS];
-        owner.queue.requeue(links, order);
-    }
-
     #[inline(never)]
     fn open(&mut self, number: usize) -> Slot<Page> {
         assert!(

@@ -19,7 +19,7 @@ pub(crate) struct Order {
     pub(crate) remaining: u64,
     pub(crate) shown: u64,
     pub(crate) resting: Resting,
-    /// When it came to rest, as a count of arrivals.
+    /// When it came to rest, as a count of arrivals; a replace that meets nobody does not count.
     pub(crate) arrival: u64,
 }
 
@@ -79,6 +79,13 @@ impl Book {
         order.shown = next_part(&order);
         let rank = (price_rank(order.side, order.price), self.places);
         self.sides[order.side as usize].insert(rank, order);
+    }
+
+    /// An order has its old turn among those of its account.
+    pub(crate) fn restore_arrival(&mut self, id: OrderId, arrival: u64) {
+        let (side, rank) = self.find(id).unwrap();
+        let order = self.sides[side as usize].get_mut(&rank).unwrap();
+        order.arrival = arrival;
     }
 
     pub(crate) fn remove(&mut self, id: OrderId) -> Order {

@@ -91,7 +91,13 @@ impl Exchange {
         if !replace.may_take && would_take {
             return Err(RejectReason::WouldCross);
         }
-        Ok(self.enter_again(market, order, replace, remaining))
+        let done = self.enter_again(market, order, replace, remaining);
+        if !would_take {
+            // It met nobody, so among the orders of its account it keeps its turn.
+            let book = &mut self.markets[market].book;
+            book.restore_arrival(order.id, order.arrival);
+        }
+        Ok(done)
     }
 
     fn enter_again(
