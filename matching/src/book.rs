@@ -20,8 +20,9 @@
 //! Growth is the one other exception: a slab or index that is full doubles. [`Book::with_capacity`]
 //! moves that to the start, but for prices that are spread thinly.
 //!
-//! Every list is in order of arrival. An id may come back once its order has left: a replaced order
-//! keeps it and still goes to the back.
+//! Every list is in order of arrival. An id may come back once its order has left: an order that was
+//! replaced and met somebody keeps it and still goes to the back. One that met nobody never leaves:
+//! it goes to the back of its level only.
 
 use std::fmt;
 

@@ -139,8 +139,9 @@ const _: () = assert!(size_of::<Receipt>() == 24);
 
 impl Receipt {
     /// An accepted command. `affected`: fills of the order of a place or replace, orders cancelled,
-    /// or levels of a quote set; `lots`: what of the order filled at once, or what was cancelled (0
-    /// where there is more than one order).
+    /// levels of a quote set, or fills of an auction that a status ended; `lots`: what of the order
+    /// filled at once, what was cancelled (0 where there is more than one order), or what traded in
+    /// the auction.
     pub const fn accepted(sequence: SequenceNumber, affected: u32, lots: BaseLots) -> Self {
         Self {
             sequence: U64::new(sequence.get()),
@@ -172,7 +173,8 @@ impl Receipt {
         RejectReason::from_code(self.reason.get())
     }
 
-    /// Fills of the order of a place or replace, orders cancelled, or levels of a quote set.
+    /// Fills of the order of a place or replace, orders cancelled, levels of a quote set, or fills of
+    /// an auction.
     pub const fn affected(&self) -> u32 {
         self.affected.get()
     }
