@@ -4,7 +4,7 @@ use matching::{ArmedOrder, RestingOrder, Triggers};
 use types::command::{Cancel, CancelScope, OrderTarget};
 use types::genesis::MarketSpec;
 use types::outcome::{DoneReason, EventRecord};
-use types::{BaseLots, LogTime, MarketId, RejectReason};
+use types::{BaseLots, LogTime, MarketId, RejectReason, SequenceNumber};
 
 use super::events::{self, Subject};
 use super::{Accepted, Context, held};
@@ -194,22 +194,55 @@ fn cancel_in_market<F: Funds>(
     } = market;
     let (account, side) = (context.account, scope.side);
     let prices = scope.prices.map(|prices| (prices.low(), prices.high()));
-    let (sequence, reason) = (context.sequence, DoneReason::Cancelled);
+    let end = End {
+        market: id,
+        sequence: context.sequence,
+        reason: DoneReason::Cancelled,
+    };
     let MarketState { book, triggers, .. } = &mut **state;
     let resting = book.cancel_all(account, side, prices, |order| {
-        let_go(spec, triggers, *funds, order);
-        let subject = Subject::resting(id, order);
-        let done = events::done_held(sequence, &subject, reason, order.remaining);
-        events.push(done);
+        events.push(end.resting(spec, triggers, *funds, order));
     });
     let armed = state.triggers.cancel_all(account, side, prices, |order| {
-        let_go_armed(spec, *funds, order);
-        let subject = Subject::armed(id, order);
-        let done = events::done_held(sequence, &subject, reason, order.quantity);
-        events.push(done);
+        events.push(end.armed(spec, *funds, order));
     });
     state.indicative.is_stale |= resting > 0;
     resting + armed
+}
+
+/// How and where open orders end that have just left the book or the triggers without filling.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) market: MarketId,
+    pub(super) sequence: SequenceNumber,
+    pub(super) reason: DoneReason,
+}
+
+impl End {
+    /// Ends the hold of an order that rested; returns what is told of it.
+    pub(super) fn resting<F: Funds>(
+        self,
+        spec: &MarketSpec,
+        triggers: &mut Triggers,
+        funds: &mut F,
+        order: &RestingOrder,
+    ) -> EventRecord {
+        let_go(spec, triggers, funds, order);
+        let subject = Subject::resting(self.market, order);
+        events::done_held(self.sequence, &subject, self.reason, order.remaining)
+    }
+
+    /// Ends the hold of an order that was armed; returns what is told of it.
+    pub(super) fn armed<F: Funds>(
+        self,
+        spec: &MarketSpec,
+        funds: &mut F,
+        order: &ArmedOrder,
+    ) -> EventRecord {
+        let_go_armed(spec, funds, order);
+        let subject = Subject::armed(self.market, order);
+        events::done_held(self.sequence, &subject, self.reason, order.quantity)
+    }
 }
 
 /// Ends the hold of an order that leaves its book without filling, and its stop with it.

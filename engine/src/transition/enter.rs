@@ -9,7 +9,7 @@ use types::limits::{FILLS_PER_COMMAND_MAX, TRIGGERS_PER_COMMAND_MAX};
 use types::outcome::{DoneReason, EventRecord, Fill, Party};
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, MarketId, OrderId, Side, Ticks};
 
-use super::cancel::{let_go, let_go_armed, take_off_silently};
+use super::cancel::{End, let_go_armed, take_off_silently};
 use super::events::{self, Subject};
 use super::limits::within_band;
 use super::place::slide;
@@ -301,10 +301,12 @@ impl<F: Funds> Sink<'_, F> {
     }
 
     fn end(&mut self, order: &RestingOrder, reason: DoneReason) {
-        let_go(self.spec, self.triggers, self.funds, order);
-        let subject = Subject::resting(self.entry.market, order);
-        let sequence = self.context.sequence;
-        let done = events::done_held(sequence, &subject, reason, order.remaining);
+        let end = End {
+            market: self.entry.market,
+            sequence: self.context.sequence,
+            reason,
+        };
+        let done = end.resting(self.spec, self.triggers, self.funds, order);
         self.events.push(done);
     }
 

@@ -4,8 +4,7 @@ use types::command::SetProtection;
 use types::outcome::{DoneReason, EventRecord};
 use types::{AccountId, MarketId, RejectReason, SequenceNumber};
 
-use super::cancel::let_go;
-use super::events::{self, Subject};
+use super::cancel::End;
 use super::{Accepted, Context};
 use crate::market::MarketState;
 use crate::view::{Funds, MarketView, StateView};
@@ -67,12 +66,13 @@ pub(super) fn pull<F: Funds>(
         spec, state, funds, ..
     } = market;
     let MarketState { book, triggers, .. } = &mut **state;
+    let end = End {
+        market: id,
+        sequence,
+        reason: DoneReason::Protection,
+    };
     let pulled = book.pull(account, |order| {
-        let_go(spec, triggers, *funds, order);
-        let subject = Subject::resting(id, order);
-        let reason = DoneReason::Protection;
-        let done = events::done_held(sequence, &subject, reason, order.remaining);
-        events.push(done);
+        events.push(end.resting(spec, triggers, *funds, order));
     });
     state.indicative.is_stale |= pulled > 0;
 }

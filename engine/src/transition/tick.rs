@@ -7,8 +7,8 @@ use types::limits::{EXPIRIES_PER_TICK_MAX, INDICATIVE_INTERVAL_NS};
 use types::outcome::{DoneReason, EventRecord};
 use types::{LogTime, MarketId, SequenceNumber};
 
-use super::cancel::{let_go, let_go_armed};
-use super::events::{self, Subject};
+use super::cancel::End;
+use super::events;
 use crate::market::{MarketState, Reference};
 use crate::view::{Funds, MarketView, StateView};
 
@@ -40,12 +40,9 @@ fn expire<F: Funds>(
     let MarketView {
         spec, state, funds, ..
     } = market;
+    let end = expiry(id, sequence);
     let armed = state.triggers.expire(now, room - resting, |order| {
-        let_go_armed(spec, *funds, order);
-        let subject = Subject::armed(id, order);
-        let reason = DoneReason::Expired;
-        let done = events::done_held(sequence, &subject, reason, order.quantity);
-        events.push(done);
+        events.push(end.armed(spec, *funds, order));
     });
     resting + armed
 }
@@ -62,15 +59,20 @@ pub(super) fn expire_resting<F: Funds>(
         spec, state, funds, ..
     } = market;
     let MarketState { book, triggers, .. } = &mut **state;
+    let end = expiry(id, sequence);
     let expired = book.expire(now, room, |order| {
-        let_go(spec, triggers, *funds, order);
-        let subject = Subject::resting(id, order);
-        let reason = DoneReason::Expired;
-        let done = events::done_held(sequence, &subject, reason, order.remaining);
-        events.push(done);
+        events.push(end.resting(spec, triggers, *funds, order));
     });
     state.indicative.is_stale |= expired > 0;
     expired
+}
+
+const fn expiry(market: MarketId, sequence: SequenceNumber) -> End {
+    End {
+        market,
+        sequence,
+        reason: DoneReason::Expired,
+    }
 }
 
 /// The reference of a band is taken anew once its interval is over.
