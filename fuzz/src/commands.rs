@@ -109,7 +109,7 @@ pub fn run(input: &[u8]) -> Reached {
     run_on(input, &GENESIS)
 }
 
-/// `followed`: what the follower takes the fees to be.
+/// `followed`: what the follower takes fees and first statuses to be.
 fn run_on(input: &[u8], followed: &Genesis) -> Reached {
     let mut source = Unstructured::new(input);
     let mut exchange = Exchange::new(followed);
@@ -126,9 +126,10 @@ fn run_on(input: &[u8], followed: &Genesis) -> Reached {
 /// Two markets, one of which rebates, with fees that never divide evenly, and has limits of its own;
 /// four accounts, of which two have so little that funds run out, and two so much that they never
 /// do. Accounts 0 and 1 belong together, and the last is an operator.
-static GENESIS: LazyLock<Genesis> = LazyLock::new(|| genesis(-33_333));
+static GENESIS: LazyLock<Genesis> = LazyLock::new(|| genesis(-33_333, MarketStatus::Open));
 
-fn genesis(maker_fee: i32) -> Genesis {
+/// With this fee of the first market, and this status of the second.
+fn genesis(maker_fee: i32, status: MarketStatus) -> Genesis {
     let development = development();
     let mut markets = development.markets().to_vec();
     markets[0].maker_fee = FeeRate::new(maker_fee).expect("a legal fee");
@@ -142,6 +143,7 @@ fn genesis(maker_fee: i32) -> Genesis {
         }),
         ..MarketLimits::NONE
     };
+    markets[1].limits.status = status;
     let accounts = development.accounts().iter().zip(0..draw::ACCOUNTS);
     let account = |(account, id): (&GenesisAccount, u32)| {
         let amount = Atoms::new(if id % 2 == 0 { 20_000 } else { 1 << 90 });
@@ -450,19 +452,29 @@ struct Open {
 mod tests {
     use super::*;
 
-    /// A follower that takes a fee to be another is found out by some input.
+    /// A follower that takes a fee or a status to be another is found out by some input.
     #[test]
     fn a_planted_difference_is_found() {
-        let planted = genesis(33_333);
+        for (maker_fee, status, is_found) in [
+            (-33_333, MarketStatus::Open, false),
+            (33_333, MarketStatus::Open, true),
+            (-33_333, MarketStatus::Halted, true),
+        ] {
+            let planted = genesis(maker_fee, status);
+            assert_eq!(is_found_out(&planted), is_found, "{maker_fee} {status:?}");
+        }
+    }
+
+    fn is_found_out(planted: &Genesis) -> bool {
         let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/commands");
         let mut inputs = std::fs::read_dir(corpus).unwrap().map(|entry| {
             let path = entry.unwrap().path();
             std::fs::read(path).unwrap()
         });
         let is_found = |input: Vec<u8>| {
-            let run = || run_on(&input, &planted);
+            let run = || run_on(&input, planted);
             std::panic::catch_unwind(run).is_err()
         };
-        assert!(inputs.any(is_found));
+        inputs.any(is_found)
     }
 }
