@@ -1,6 +1,6 @@
 //! What a book hands out: plain values, so that nobody holds a reference into it.
 
-use types::command::StopLeg;
+use types::command::{Resting, StopLeg};
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 /// An order that waits on the book.
@@ -36,6 +36,16 @@ impl RestingOrder {
     /// What has filled of it.
     pub const fn filled(&self) -> BaseLots {
         BaseLots::new(self.quantity.get() - self.remaining.get())
+    }
+
+    /// How it rests.
+    pub const fn resting(&self) -> Resting {
+        Resting {
+            expires_at: self.expires_at,
+            display: self.display,
+            stop: self.stop,
+            protected: self.protected,
+        }
     }
 }
 

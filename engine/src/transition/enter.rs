@@ -9,7 +9,7 @@ use types::limits::{FILLS_PER_COMMAND_MAX, TRIGGERS_PER_COMMAND_MAX};
 use types::outcome::{DoneReason, EventRecord, Fill, Party};
 use types::{AccountId, BaseLots, ClientOrderId, GroupId, MarketId, OrderId, Side, Ticks};
 
-use super::cancel::{End, let_go_armed, take_off_silently};
+use super::cancel::{End, let_go_armed, take_off, take_off_silently};
 use super::events::{self, Subject};
 use super::limits::within_band;
 use super::place::slide;
@@ -486,19 +486,16 @@ fn set_off_stop<F: Funds>(
     let Some(order) = market.state.book.order(order_id) else {
         return;
     };
+    if context.is_over(order.expires_at) {
+        take_off(market, context, &order, DoneReason::Expired, events);
+        return;
+    }
     take_off_silently(market, &order);
     let market_id = order_id.market();
     let stop = order.stop.expect("it was set off");
-    let subject = Subject::resting(market_id, &order);
-    if context.is_over(order.expires_at) {
-        let reason = DoneReason::Expired;
-        let done = events::done_held(context.sequence, &subject, reason, order.remaining);
-        events.push(done);
-        return;
-    }
     let subject = Subject {
         price: stop.limit,
-        ..subject
+        ..Subject::resting(market_id, &order)
     };
     events.push(events::triggered(
         context.sequence,
@@ -512,10 +509,8 @@ fn set_off_stop<F: Funds>(
         client_order_id: order.client_order_id,
         side: order.side,
         kind: OrderKind::Limit(TimeInForce::Rest(Resting {
-            expires_at: order.expires_at,
-            display: order.display,
             stop: None,
-            protected: order.protected,
+            ..order.resting()
         })),
         price: stop.limit,
         filled: order.filled(),

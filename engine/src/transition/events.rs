@@ -1,7 +1,7 @@
 //! What is told of a transition: one function per event, so that the verbs stay short.
 
 use matching::{ArmedOrder, Indication, Maker, RestingOrder};
-use types::command::{Resting, SetMarketStatus};
+use types::command::SetMarketStatus;
 use types::outcome::{
     Armed, Done, DoneReason, EventRecord, Indicative, Party, Reduced, Rested, StatusChanged,
     Triggered,
@@ -67,12 +67,7 @@ pub(super) fn rested(
         side,
         price,
         quantity: order.remaining,
-        resting: Resting {
-            expires_at: order.expires_at,
-            display: order.display,
-            stop: order.stop,
-            protected: order.protected,
-        },
+        resting: order.resting(),
         owner,
     })
 }

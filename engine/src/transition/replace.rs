@@ -1,7 +1,7 @@
 //! An open order gets a new price and a new size, and keeps its id and label.
 
 use matching::{ArmedOrder, RestingOrder};
-use types::command::{MarketStatus, OrderKind, Replace, Resting, TimeInForce};
+use types::command::{MarketStatus, OrderKind, Replace, TimeInForce};
 use types::outcome::{DoneReason, EventRecord};
 use types::{Atoms, BaseLots, RejectReason, Ticks};
 
@@ -40,7 +40,7 @@ fn replace_resting<F: Funds>(
     replace: &Replace,
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
-    let resting = resting(order);
+    let resting = order.resting();
     check_stop(order.side, replace.price, resting)?;
     if context.is_over(order.expires_at) {
         return Err(RejectReason::ExpiryInPast);
@@ -93,16 +93,6 @@ fn replace_resting<F: Funds>(
         self_trade: replace.self_trade,
     };
     Ok(enter(market, context, entry, events))
-}
-
-/// How the order rests.
-const fn resting(order: &RestingOrder) -> Resting {
-    Resting {
-        expires_at: order.expires_at,
-        display: order.display,
-        stop: order.stop,
-        protected: order.protected,
-    }
 }
 
 /// What would meet nobody need not leave the book to come back: most replaces go this way. To the
