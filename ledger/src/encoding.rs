@@ -14,7 +14,7 @@ use crate::{Balance, Ledger};
 pub const RECORD_TAG: [u8; 8] = *b"keelacc1";
 
 /// The owner of the system's accounts: nobody.
-const NOBODY: OwnerAddress = [0; 20];
+pub(crate) const NOBODY: OwnerAddress = [0; 20];
 
 /// What the state tree says about one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl AccountRecord {
     }
 }
 
-fn encode_account(
+pub(crate) fn encode_account(
     account: AccountId,
     owner: &OwnerAddress,
     balances: impl Iterator<Item = (AssetId, Balance)>,
