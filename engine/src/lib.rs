@@ -11,6 +11,7 @@
 //! | [`market`] | one market's book and what stands beside it |
 //! | [`protection`] | how much the quotes of an account may trade before they are pulled |
 //! | [`state`] | ledger and markets of one network, at one point of the total order |
+//! | [`snapshot`] | the state as it lies in a checkpoint, and back |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
 //! | [`sequencer`] | numbers frames and seals blocks |
@@ -29,6 +30,7 @@ pub mod protection;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;
+pub mod snapshot;
 pub mod state;
 pub mod transition;
 pub mod view;
