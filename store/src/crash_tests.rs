@@ -9,7 +9,7 @@ use types::{Height, NetworkId};
 use crate::journal::{Journal, NewRecord};
 use crate::recovery::{JournalConfig, Recovery};
 use crate::simulated_disk::{Fault, Random, SimulatedDisk, Survival};
-use crate::verify::{Report, verify_on};
+use crate::verify::{Report, verify_in};
 use crate::{Identity, InstanceId, SegmentLength, StoreError};
 
 pub(crate) fn config(segment_length: u64) -> JournalConfig {
@@ -45,7 +45,7 @@ struct Expected {
 
 /// Recovers and checks what is there.
 fn recover(disk: &SimulatedDisk, expected: &mut Expected) -> Result<Journal, StoreError> {
-    let mut recovery = Recovery::begin_on(disk.shared(), &config(16 << 10))?;
+    let mut recovery = Recovery::begin_in(&disk.folders(), &config(16 << 10), None)?;
     let mut found = Vec::new();
     while let Some(record) = recovery.next_record()? {
         found.push(record.payload);
@@ -140,7 +140,7 @@ fn check_survivor(disk: &SimulatedDisk, random: &mut Random, mut expected: Expec
     }
     let disk = disk.crash(Survival::Nothing, random);
     live(&disk, random, 3, &mut expected).unwrap();
-    let Report::Clean(totals) = verify_on(disk.shared()).unwrap() else {
+    let Report::Clean(totals) = verify_in(&disk.folders()).unwrap() else {
         panic!("not clean after recovery");
     };
     assert_eq!(totals.records, expected.committed.len() as u64);
@@ -230,7 +230,7 @@ fn a_failed_preparer_harms_nothing() {
     }
     // Meanwhile the journal has made that segment itself, and one more.
     assert_eq!(journal.wants_prepared(), Some(number.next().next()));
-    assert!(matches!(verify_on(disk.shared()), Ok(Report::Clean(_))));
+    assert!(matches!(verify_in(&disk.folders()), Ok(Report::Clean(_))));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_late_preparer_takes_nothing_away() {
     assert_eq!(disk.content(&number.file_name()), begun);
     append(&mut journal, &[1; 5_000]);
     assert_eq!(journal.commit().unwrap(), Height::new(3));
-    assert!(matches!(verify_on(disk.shared()), Ok(Report::Clean(_))));
+    assert!(matches!(verify_in(&disk.folders()), Ok(Report::Clean(_))));
 }
 
 #[test]

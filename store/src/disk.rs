@@ -7,13 +7,16 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::format::PAGE;
+use crate::map::FileBytes;
 
 /// The files of one directory. Changes of names are durable after [`Disk::sync_directory`].
-pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
+pub trait Disk: std::fmt::Debug + Send + Sync {
     /// Names of all files.
     fn names(&self) -> io::Result<Vec<String>>;
     /// Opens a file to read, through the cache.
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
+    /// All of a file that never changes again, as memory.
+    fn map(&self, name: &str) -> io::Result<FileBytes>;
     /// Opens a file to write, past the cache where the file system can.
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
     /// Creates a file to write, or empties it if it is there.
@@ -33,7 +36,7 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync {
 }
 
 /// An open file. Offsets, lengths and memory of writes are multiples of [`PAGE`].
-pub(crate) trait DiskFile: std::fmt::Debug + Send {
+pub trait DiskFile: std::fmt::Debug + Send {
     /// Its length.
     fn length(&self) -> io::Result<u64>;
     /// Reads at most a buffer full.

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use types::Height;
+
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -32,6 +34,19 @@ pub struct TornTail {
     pub offset: u64,
     /// Its length, to the end of the last page that is not zero.
     pub bytes: u64,
+}
+
+impl TornTail {
+    /// The tail, seen by somebody who knows that this height was durable.
+    pub(crate) fn denied(&self, height: Height) -> StoreError {
+        StoreError::Corruption {
+            file: self.file.clone(),
+            offset: self.offset,
+            what: format!(
+                "no record is here, and it was durable: there is a checkpoint of height {height}"
+            ),
+        }
+    }
 }
 
 /// What is wrong with a record.

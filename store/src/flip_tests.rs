@@ -8,7 +8,7 @@ use crate::journal::Journal;
 use crate::recovery::Recovery;
 use crate::segment::SegmentNumber;
 use crate::simulated_disk::SimulatedDisk;
-use crate::verify::{Report, verify_on};
+use crate::verify::{Report, verify_in};
 
 /// What a flip anywhere in these pages must lead to.
 struct Pages {
@@ -35,7 +35,7 @@ const fn pages(segment: u64, pages: std::ops::Range<usize>, torn: bool, good: u6
 /// of their own, and a page that is not used.
 fn small_journal() -> SimulatedDisk {
     let disk = SimulatedDisk::default();
-    let recovery = Recovery::begin_on(disk.shared(), &config(4 * PAGE as u64)).unwrap();
+    let recovery = Recovery::begin_in(&disk.folders(), &config(4 * PAGE as u64), None).unwrap();
     let (mut journal, _) = Journal::open(recovery).unwrap();
     for length in [100, 5_000, 0, 3_840] {
         append(&mut journal, &vec![0x55; length]);
@@ -47,7 +47,7 @@ fn small_journal() -> SimulatedDisk {
 #[test]
 fn every_flipped_bit_is_found_and_placed() {
     let disk = small_journal();
-    let Report::Clean(totals) = verify_on(disk.shared()).unwrap() else {
+    let Report::Clean(totals) = verify_in(&disk.folders()).unwrap() else {
         panic!("the journal is not clean to begin with");
     };
     assert_eq!((totals.records, totals.bytes), (4, 5 * PAGE as u64));
@@ -68,13 +68,13 @@ fn every_flipped_bit_is_found_and_placed() {
     for bit in 3 * PAGE * 8..4 * PAGE * 8 {
         check_flip(&disk, bit, &pages(2, 3..4, true, 4));
     }
-    assert!(matches!(verify_on(disk.shared()), Ok(Report::Clean(_))));
+    assert!(matches!(verify_in(&disk.folders()), Ok(Report::Clean(_))));
 }
 
 fn check_flip(disk: &SimulatedDisk, bit: usize, expected: &Pages) {
     let name = SegmentNumber::new(expected.segment).file_name();
     disk.flip(&name, bit);
-    let report = verify_on(disk.shared()).unwrap();
+    let report = verify_in(&disk.folders()).unwrap();
     let (file, offset, torn, good) = match report {
         Report::Clean(_) => panic!("bit {bit} of {name} was not missed"),
         Report::TornTail { tail, good } => (tail.file, tail.offset, true, good),
@@ -83,7 +83,7 @@ fn check_flip(disk: &SimulatedDisk, bit: usize, expected: &Pages) {
         } => (file, offset, false, good),
     };
     let place = (file, offset as usize, torn, good.records);
-    let file = PathBuf::from("simulated").join(&name);
+    let file = PathBuf::from("journal").join(&name);
     let wanted = (file, expected.offset, expected.torn, expected.good);
     assert_eq!(place, wanted, "bit {bit} of {name}");
     disk.flip(&name, bit);

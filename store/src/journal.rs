@@ -123,8 +123,8 @@ impl Journal {
     }
 
     /// Appends a block to the batch that the next commit writes. Panics if its height or sequence
-    /// number is not the next one.
-    pub fn append(&mut self, record: &NewRecord, payload: &[u8]) -> Result<(), StoreError> {
+    /// number is not the next one. Returns the record's hash, which a checkpoint of this height names.
+    pub fn append(&mut self, record: &NewRecord, payload: &[u8]) -> Result<Digest, StoreError> {
         self.check_not_poisoned()?;
         assert_eq!(record.height, self.chain.next_height);
         assert_eq!(record.first_sequence, self.chain.next_sequence);
@@ -151,7 +151,7 @@ impl Journal {
         let followed = self.chain.follow(&header, hash(&bytes));
         self.chain = followed.expect("sequence numbers do not run over");
         self.write_to_buffer(length, &bytes, payload);
-        Ok(())
+        Ok(self.chain.previous_hash)
     }
 
     /// Makes all that was appended durable and returns the height of the last durable block. After
@@ -203,6 +203,11 @@ impl Journal {
     /// First sequence number of the next block to append.
     pub const fn next_sequence(&self) -> SequenceNumber {
         self.chain.next_sequence
+    }
+
+    /// Hash of the last record that was appended or recovered; zero if there is none.
+    pub const fn last_record_hash(&self) -> Digest {
+        self.chain.previous_hash
     }
 
     /// Bytes that the next commit will write.

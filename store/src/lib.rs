@@ -13,21 +13,31 @@
 //!
 //! Start with [`mod@format`] (what lies on disk), then [`Journal`] (writing), [`JournalReader`]
 //! (reading), [`Recovery`] (reading, then writing on) and [`verify()`] (reading only, for a verdict).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod aligned;
 mod atomic_file;
 mod chain;
+mod checkpoint;
+mod checkpoint_header;
+#[cfg(feature = "simulation")]
+pub mod disk;
+#[cfg(not(feature = "simulation"))]
+#[allow(unreachable_pub)]
 mod disk;
 mod ending;
 mod error;
+mod folders;
 pub mod format;
 mod journal;
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub))]
+mod map;
 mod prepare;
 mod reader;
 mod real_disk;
 mod recovery;
 mod segment;
+mod start;
 mod verify;
 mod window;
 
@@ -38,13 +48,18 @@ mod flip_tests;
 #[cfg(test)]
 mod simulated_disk;
 
+pub use aligned::AlignedBuffer;
 pub use atomic_file::{write_atomically, write_secret_atomically};
+pub use checkpoint::{Checkpoint, Checkpoints, Newest};
+pub use checkpoint_header::{CHECKPOINT_VERSION, CheckpointMeta};
 pub use ending::{Ending, TornTail};
 pub use error::StoreError;
+pub use folders::Folders;
 pub use format::{Identity, InstanceId};
 pub use journal::{Journal, NewRecord};
 pub use prepare::{PreparedSegment, SegmentPreparer};
 pub use reader::{JournalReader, Location, Record, Totals};
 pub use recovery::{CutTail, JournalConfig, Recovered, Recovery};
 pub use segment::{SegmentLength, SegmentNumber};
-pub use verify::{Report, identity, verify};
+pub use start::After;
+pub use verify::{Report, identity, verify, verify_in};

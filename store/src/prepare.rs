@@ -58,7 +58,8 @@ pub(crate) enum Maker {
     Journal,
 }
 
-const TEMPORARY_EXTENSION: &str = ".tmp";
+/// How names of files in preparation end, in both folders.
+pub(crate) const TEMPORARY_EXTENSION: &str = ".tmp";
 
 impl Maker {
     fn temporary_name(self, number: SegmentNumber) -> String {
@@ -70,9 +71,21 @@ impl Maker {
     }
 }
 
-/// Whether a file is an unfinished segment, left behind by a crash.
-pub(crate) fn is_temporary(name: &str) -> bool {
-    name.ends_with(TEMPORARY_EXTENSION)
+/// Removes unfinished files, left behind by a crash.
+pub(crate) fn remove_temporary_files(disk: &dyn Disk) -> Result<(), StoreError> {
+    let names = disk.names().context("list", &disk.directory())?;
+    let temporary = |name: &&String| name.ends_with(TEMPORARY_EXTENSION);
+    for name in names.iter().filter(temporary) {
+        remove(disk, name)?;
+    }
+    Ok(())
+}
+
+/// Removes a file, durably.
+pub(crate) fn remove(disk: &dyn Disk, name: &str) -> Result<(), StoreError> {
+    disk.remove(name).context("remove", &disk.path(name))?;
+    disk.sync_directory()
+        .context("sync directory", &disk.directory())
 }
 
 /// Makes a blank segment. `Ok(None)`: its name is taken.

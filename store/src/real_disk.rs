@@ -1,57 +1,74 @@
-//! A directory of a real file system. Linux.
+//! The folders of a data directory on a real file system. Linux.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Context, StoreError};
+use crate::map::FileBytes;
 
 /// The folder of the journal within a data directory.
 const JOURNAL_FOLDER: &str = "journal";
+/// The folder of the checkpoints within a data directory.
+const CHECKPOINTS_FOLDER: &str = "checkpoints";
 /// The file whose lock keeps a second writer out.
 const LOCK_FILE: &str = "lock";
 
-/// The journal folder of one data directory.
+/// One folder of a data directory.
 #[derive(Debug)]
 pub(crate) struct RealDisk {
     path: PathBuf,
+    /// `None`: only to be read, and it may be missing.
+    writer: Option<Writer>,
+}
+
+/// What only the one process that writes has.
+#[derive(Debug)]
+struct Writer {
     /// Open, to be synced and to resolve names against.
     directory: File,
-    /// Held as long as the disk is, so also as long as anybody who can write through it.
-    _lock: Option<File>,
+    /// Held as long as anybody can write in any folder.
+    _lock: Arc<File>,
 }
 
 impl RealDisk {
-    /// To read only. `Ok(None)`: there is no such folder.
-    pub(crate) fn open_to_read(data_directory: &Path) -> Result<Option<Self>, StoreError> {
-        let path = data_directory.join(JOURNAL_FOLDER);
-        match File::open(&path) {
-            Ok(directory) => Ok(Some(Self {
-                path,
-                directory,
-                _lock: None,
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).context("open", &path),
-        }
+    /// Journal and checkpoints of a data directory, to read only.
+    pub(crate) fn open_to_read(data_directory: &Path) -> [Self; 2] {
+        [JOURNAL_FOLDER, CHECKPOINTS_FOLDER].map(|folder| Self {
+            path: data_directory.join(folder),
+            writer: None,
+        })
     }
 
-    /// To write, as the only one. Creates the folder if it is missing.
-    pub(crate) fn open_exclusively(data_directory: &Path) -> Result<Self, StoreError> {
-        let path = data_directory.join(JOURNAL_FOLDER);
-        create_directory(&path)?;
-        let directory = File::open(&path).context("open", &path)?;
-        let lock = lock(&path)?;
-        Ok(Self {
-            path,
-            directory,
-            _lock: Some(lock),
-        })
+    /// Both to write, as the only one. Creates the folders if they are missing.
+    pub(crate) fn open_exclusively(data_directory: &Path) -> Result<[Self; 2], StoreError> {
+        let journal = data_directory.join(JOURNAL_FOLDER);
+        create_directory(&journal)?;
+        let lock = Arc::new(lock(&journal)?);
+        let checkpoints = data_directory.join(CHECKPOINTS_FOLDER);
+        create_directory(&checkpoints)?;
+        let open = |path: PathBuf| {
+            let directory = File::open(&path).context("open", &path)?;
+            let writer = Some(Writer {
+                directory,
+                _lock: Arc::clone(&lock),
+            });
+            Ok(Self { path, writer })
+        };
+        Ok([open(journal)?, open(checkpoints)?])
+    }
+
+    /// The directory, if it was opened to write.
+    fn writable(&self) -> io::Result<&File> {
+        let writer = self.writer.as_ref();
+        let opened_to_read = || io::Error::other("the folder was opened to read only");
+        Ok(&writer.ok_or_else(opened_to_read)?.directory)
     }
 }
 
@@ -93,7 +110,13 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 impl Disk for RealDisk {
     fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.path)? {
+        let entries = match std::fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.writer.is_none() => {
+                return Ok(names);
+            }
+            other => other?,
+        };
+        for entry in entries {
             // A name that is not UTF-8 is none of ours.
             names.extend(entry?.file_name().into_string());
         }
@@ -104,19 +127,25 @@ impl Disk for RealDisk {
         Ok(Box::new(RealFile(File::open(self.path(name))?)))
     }
 
+    fn map(&self, name: &str) -> io::Result<FileBytes> {
+        FileBytes::map(&File::open(self.path(name))?)
+    }
+
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.writable()?;
         let mut options = OpenOptions::new();
         open_direct(options.read(true).write(true), &self.path(name))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.writable()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         open_direct(&mut options, &self.path(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let directory = &self.directory;
+        let directory = self.writable()?;
         let flags = RenameFlags::NOREPLACE;
         Ok(rustix::fs::renameat_with(
             directory, from, directory, to, flags,
@@ -124,11 +153,12 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.writable()?;
         std::fs::remove_file(self.path(name))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(&self.directory)?)
+        Ok(rustix::fs::fsync(self.writable()?)?)
     }
 
     fn directory(&self) -> PathBuf {

@@ -6,26 +6,36 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::disk::{Disk, DiskFile};
+use crate::folders::Folders;
 use crate::format::PAGE;
+use crate::map::FileBytes;
 
 /// All handles of one disk share its state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    /// Which of its folders this handle names files in.
+    folder: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 struct State {
     files: Vec<FileState>,
-    names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
-    /// The names after each change since the last directory sync.
-    unsynced_names: Vec<BTreeMap<String, usize>>,
+    folders: [Names; 2],
     /// Changes so far, successful or not.
     operations: u64,
     fault: Option<Fault>,
     /// Every other write is interrupted, the others are short.
     awkward: bool,
+}
+
+/// The names in one folder.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    current: BTreeMap<String, usize>,
+    durable: BTreeMap<String, usize>,
+    /// The names after each change since the last directory sync.
+    unsynced: Vec<BTreeMap<String, usize>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -93,8 +103,14 @@ impl Random {
 }
 
 impl SimulatedDisk {
-    pub(crate) fn shared(&self) -> Arc<dyn Disk> {
-        Arc::new(self.clone())
+    /// A data directory on this disk.
+    pub(crate) fn folders(&self) -> Folders {
+        Folders::on(Arc::new(self.folder(0)), Arc::new(self.folder(1)))
+    }
+
+    fn folder(&self, folder: usize) -> Self {
+        let state = Arc::clone(&self.state);
+        Self { state, folder }
     }
 
     pub(crate) fn set_fault(&self, fault: Option<Fault>) {
@@ -111,13 +127,15 @@ impl SimulatedDisk {
 
     pub(crate) fn flip(&self, name: &str, bit: usize) {
         let mut state = self.state();
-        let file = state.names[name];
+        let file = state.folders[self.folder].current[name];
         state.files[file].content[bit / 8] ^= 1 << (bit % 8);
     }
 
     pub(crate) fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
-        state.files[state.names[name]].content.clone()
+        state.files[state.folders[self.folder].current[name]]
+            .content
+            .clone()
     }
 
     /// The disk as the next process finds it.
@@ -125,28 +143,37 @@ impl SimulatedDisk {
         let mut state = self.state().clone();
         state.fault = None;
         if !matches!(survival, Survival::Killed) {
-            state.names = match survival {
-                Survival::Nothing => state.durable_names,
-                Survival::Everything => state.names,
-                _ => {
-                    state.unsynced_names.insert(0, state.durable_names);
-                    let choice = random.below(state.unsynced_names.len() as u64);
-                    state.unsynced_names.swap_remove(choice as usize)
-                }
-            };
-            state.durable_names = state.names.clone();
-            state.unsynced_names = Vec::new();
+            for names in &mut state.folders {
+                names.survive(survival, random);
+            }
             for file in &mut state.files {
                 file.survive(survival, random);
             }
         }
         Self {
             state: Arc::new(Mutex::new(state)),
+            folder: self.folder,
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+}
+
+impl Names {
+    fn survive(&mut self, survival: Survival, random: &mut Random) {
+        self.current = match survival {
+            Survival::Nothing => std::mem::take(&mut self.durable),
+            Survival::Everything => std::mem::take(&mut self.current),
+            _ => {
+                self.unsynced.insert(0, std::mem::take(&mut self.durable));
+                let choice = random.below(self.unsynced.len() as u64);
+                self.unsynced.swap_remove(choice as usize)
+            }
+        };
+        self.durable = self.current.clone();
+        self.unsynced = Vec::new();
     }
 }
 
@@ -195,19 +222,20 @@ impl State {
 
     fn change_names<T>(
         &mut self,
-        change: impl FnOnce(&mut Self) -> io::Result<T>,
+        folder: usize,
+        change: impl FnOnce(&mut BTreeMap<String, usize>, &mut Vec<FileState>) -> io::Result<T>,
     ) -> io::Result<T> {
         let powered = self.begin()?;
-        let result = change(self)?;
-        let names = self.names.clone();
-        self.unsynced_names.push(names);
+        let names = &mut self.folders[folder];
+        let result = change(&mut names.current, &mut self.files)?;
+        names.unsynced.push(names.current.clone());
         powered.then_some(result).ok_or_else(io_error)
     }
+}
 
-    fn file(&self, name: &str) -> io::Result<usize> {
-        let file = self.names.get(name).copied();
-        file.ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
+fn find(names: &BTreeMap<String, usize>, name: &str) -> io::Result<usize> {
+    let file = names.get(name).copied();
+    file.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 fn io_error() -> io::Error {
@@ -216,24 +244,34 @@ fn io_error() -> io::Error {
 
 impl Disk for SimulatedDisk {
     fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.state().names.keys().cloned().collect())
+        Ok(self.state().folders[self.folder]
+            .current
+            .keys()
+            .cloned()
+            .collect())
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         self.open_to_write(name)
     }
 
+    fn map(&self, name: &str) -> io::Result<FileBytes> {
+        let state = self.state();
+        let file = find(&state.folders[self.folder].current, name)?;
+        Ok(FileBytes::copied(&state.files[file].content))
+    }
+
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.state().file(name)?;
+        let file = find(&self.state().folders[self.folder].current, name)?;
         let disk = self.clone();
         Ok(Box::new(SimulatedFile { disk, file }))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = self.state().change_names(|state| {
-            state.files.push(FileState::default());
-            let file = state.files.len() - 1;
-            state.names.insert(name.to_owned(), file);
+        let file = self.state().change_names(self.folder, |names, files| {
+            files.push(FileState::default());
+            let file = files.len() - 1;
+            names.insert(name.to_owned(), file);
             Ok(file)
         })?;
         let disk = self.clone();
@@ -241,21 +279,21 @@ impl Disk for SimulatedDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.state().change_names(|state| {
-            let file = state.file(from)?;
-            if state.names.contains_key(to) {
+        self.state().change_names(self.folder, |names, _| {
+            let file = find(names, from)?;
+            if names.contains_key(to) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            state.names.remove(from);
-            state.names.insert(to.to_owned(), file);
+            names.remove(from);
+            names.insert(to.to_owned(), file);
             Ok(())
         })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.state().change_names(|state| {
-            state.file(name)?;
-            state.names.remove(name);
+        self.state().change_names(self.folder, |names, _| {
+            find(names, name)?;
+            names.remove(name);
             Ok(())
         })
     }
@@ -265,13 +303,14 @@ impl Disk for SimulatedDisk {
         if !state.begin()? {
             return Err(io_error());
         }
-        state.durable_names = state.names.clone();
-        state.unsynced_names = Vec::new();
+        let names = &mut state.folders[self.folder];
+        names.durable = names.current.clone();
+        names.unsynced = Vec::new();
         Ok(())
     }
 
     fn directory(&self) -> PathBuf {
-        PathBuf::from("simulated")
+        PathBuf::from(["journal", "checkpoints"][self.folder])
     }
 }
 
