@@ -12,15 +12,21 @@ use types::outcome::BlockOutcome;
 
 const COMMANDS: usize = 12_000;
 
+fn written(state: &State, tree: &StateTree) -> AlignedVec<16> {
+    let mut bytes = AlignedVec::new();
+    snapshot::write(state, tree, |piece| bytes.extend_from_slice(piece));
+    bytes
+}
+
 fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) -> State {
-    let bytes = snapshot::write(state, tree, AlignedVec::<16>::new()).unwrap();
+    let bytes = written(state, tree);
     let archived = snapshot::access(&bytes).unwrap();
     assert_eq!(archived.ledger.state_root(), tree.root());
     let restored = State::restore(archived, genesis, hash_seed).unwrap();
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
     assert_eq!(restored.position(), state.position());
-    let again = snapshot::write(&restored, tree, AlignedVec::<16>::new()).unwrap();
+    let again = written(&restored, tree);
     assert!(again[..] == bytes[..], "one state has one snapshot");
     restored
 }
@@ -148,7 +154,7 @@ fn what_contradicts_itself_is_not_restored() {
 fn damaged_bytes_never_panic() {
     let (genesis, state) = rich();
     let tree = StateTree::new(state.ledger());
-    let bytes = snapshot::write(&state, &tree, AlignedVec::<16>::new()).unwrap();
+    let bytes = written(&state, &tree);
     let mut refused = 0;
     for at in 0..bytes.len() {
         let mut damaged = AlignedVec::<16>::new();

@@ -19,20 +19,20 @@ use types::wire::ack::CommandOutcome;
 use types::{BaseLots, KeyId, Nonce, RejectReason, SequenceNumber};
 
 /// The last answers of all keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AnswerBook {
     keys: Vec<KeyAnswers>,
     last_sequence: SequenceNumber,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct KeyAnswers {
     /// The highest nonce that was executed: a refused one is not used up.
     highest: Nonce,
     slots: Vec<Slot>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Slot {
     nonce: Nonce,
     first_sequence: SequenceNumber,
@@ -172,7 +172,7 @@ fn slot_index(nonce: Nonce) -> usize {
 
 /// Outcomes of one frame's commands. Each is a tag: the reason's number for a rejected command
 /// (0: accepted, nothing filled or cancelled), or [`WITH_NUMBERS`] and two variable-length numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PackedOutcomes {
     bytes: Vec<u8>,
 }

@@ -11,7 +11,7 @@ use store::{Journal, NewRecord, PreparedSegment, StoreError};
 use types::outcome::Digest;
 use types::{Height, SequenceNumber};
 
-use crate::running::{Clock, Parking, Stop, Waker};
+use crate::threads::{Clock, Parking, Stop, Waker};
 
 /// A sealed block on its way to the disk.
 pub(crate) struct JournalBlock {
@@ -25,6 +25,8 @@ pub(crate) struct JournalBlock {
 /// Everything up to this height is synced.
 pub(crate) struct DurableMark {
     pub(crate) height: Height,
+    /// Hash of that block's record.
+    pub(crate) record_hash: Digest,
     /// When, in nanoseconds since the Unix epoch.
     pub(crate) at: u64,
     /// The payload buffer of that block, to be filled again.
@@ -58,8 +60,8 @@ pub(crate) fn run(
                 command_count: block.command_count,
                 previous_outcome: block.previous_outcome,
             };
-            journal.append(&record, &block.payload)?;
-            spent.push((block.height, block.payload));
+            let record_hash = journal.append(&record, &block.payload)?;
+            spent.push((block.height, record_hash, block.payload));
         }
         if spent.is_empty() {
             if stopping {
@@ -70,10 +72,15 @@ pub(crate) fn run(
         }
         let durable = journal.commit()?;
         let at = clock.unix_nanos();
-        for (height, payload) in spent.drain(..) {
+        for (height, record_hash, payload) in spent.drain(..) {
             assert!(height <= durable, "a commit covers everything appended");
             let spent = Some(payload);
-            let mark = DurableMark { height, at, spent };
+            let mark = DurableMark {
+                height,
+                record_hash,
+                at,
+                spent,
+            };
             let pushed = ports.durable.push(mark);
             assert!(pushed.is_ok(), "the ring holds all blocks in flight");
         }

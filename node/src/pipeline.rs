@@ -11,13 +11,15 @@ use std::time::Duration;
 use engine::gate::ReleaseGate;
 use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
 use engine::{State, sequential};
+use gateway::RejectedFrame;
 use rtrb::{Consumer, Producer};
 use types::LogTime;
 use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
+use types::outcome::Digest;
 use types::wire::payload;
 
 use crate::journal_thread::{DurableMark, JournalBlock};
-use crate::running::{Clock, Parking, Stop, Waker};
+use crate::threads::{Clock, Parking, Stop, Waker};
 
 /// Blocks sealed but not yet released: one being synced, one waiting for it. More would only make
 /// blocks smaller; fewer would leave the disk idle. A follower without room counts like a slow
@@ -31,6 +33,8 @@ const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
 /// The ends of the rings that the pipeline holds.
 pub(crate) struct Ports {
     pub(crate) frames: Consumer<SequencedFrame>,
+    pub(crate) refused: Producer<RejectedFrame>,
+    pub(crate) wake_refused: Box<dyn Fn() + Send>,
     pub(crate) to_journal: Producer<JournalBlock>,
     pub(crate) wake_journal: Waker,
     pub(crate) durable: Consumer<DurableMark>,
@@ -50,7 +54,8 @@ pub(crate) struct Pipeline {
     gate: ReleaseGate,
     ports: Ports,
     clock: Clock,
-    durable_at: u64,
+    /// Of durable blocks that are not released yet: when they became durable, and their records.
+    durable: VecDeque<(u64, Digest)>,
     /// When the next open order expires: an idle node has to log time for it.
     next_due: Option<LogTime>,
     /// Payload buffers that came back from the journal.
@@ -65,7 +70,7 @@ impl Pipeline {
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
-            durable_at: 0,
+            durable: VecDeque::new(),
             next_due: state.next_due(),
             state,
             ports,
@@ -111,7 +116,7 @@ impl Pipeline {
     fn note_durable(&mut self) -> bool {
         let mut worked = false;
         while let Ok(mark) = self.ports.durable.pop() {
-            self.durable_at = mark.at;
+            self.durable.push_back((mark.at, mark.record_hash));
             self.gate.durable(mark.height);
             self.payloads.extend(mark.spent);
             worked = true;
@@ -127,7 +132,8 @@ impl Pipeline {
             let Some(mut block) = self.gate.release() else {
                 break;
             };
-            block.durable_at = self.durable_at;
+            let durable = self.durable.pop_front();
+            (block.durable_at, block.record_hash) = durable.expect("one mark for each block");
             let block = Arc::new(block);
             for follower in &mut self.ports.followers {
                 follower
@@ -201,18 +207,19 @@ impl Pipeline {
         released.origins.extend(origins);
         released.sequenced_at = sequenced_at;
         released.executed_at = self.clock.unix_nanos();
+        released.block = block;
         self.gate.executed(released);
         self.next_due = self.state.next_due();
-        self.sequencer.recycle(block);
     }
 
     /// A block's buffers, used again if all followers have let go of the oldest one.
     fn spare_block(&mut self) -> ReleasedBlock {
         match self.spent.front_mut().and_then(Arc::get_mut) {
             Some(oldest) => {
-                let block = std::mem::take(oldest);
+                let mut released = std::mem::take(oldest);
                 self.spent.pop_front();
-                block
+                self.sequencer.recycle(std::mem::take(&mut released.block));
+                released
             }
             None => ReleasedBlock::default(),
         }

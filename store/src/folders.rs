@@ -7,6 +7,8 @@ use crate::checkpoint::Checkpoints;
 use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::real_disk::RealDisk;
+use crate::segment::SegmentNumber;
+use crate::start::segments;
 
 /// Where journal and checkpoints lie. Opened to read, it refuses every change.
 #[derive(Clone, Debug)]
@@ -42,6 +44,13 @@ impl Folders {
             journal,
             checkpoints,
         }
+    }
+
+    /// Whether the first segment of all is there: later ones alone are a journal only together with
+    /// a checkpoint.
+    pub fn reaches_back(&self) -> Result<bool, StoreError> {
+        let first = segments(&*self.journal)?.first().copied();
+        Ok(first.is_none_or(|first| first == SegmentNumber::FIRST))
     }
 
     /// The checkpoints.

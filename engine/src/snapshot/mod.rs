@@ -24,15 +24,18 @@ pub use rows::{
 
 use ledger::StateTree;
 use rkyv::api::high::to_bytes_in;
-use rkyv::rancor::{Error, Failure};
-use rkyv::ser::Writer;
+use rkyv::rancor::{Failure, Panic};
+use rkyv::ser::{Positional, Writer};
 
 use crate::state::State;
 
-/// Appends the snapshot of a state to a writer, whose place must be aligned to 16 bytes: so is every
-/// buffer of `store`. The tree must be up to date with the state's ledger.
-pub fn write<W: Writer<Error>>(state: &State, tree: &StateTree, writer: W) -> Result<W, Error> {
-    to_bytes_in(&state.snapshot(tree), writer)
+/// Writes the snapshot of a state: `sink` gets its bytes piece by piece, the large tables as they lie
+/// in memory. They must come to lie at a place that is aligned to 16. The tree must be up to date
+/// with the state's ledger.
+pub fn write(state: &State, tree: &StateTree, sink: impl FnMut(&[u8])) {
+    let sink = Sink { sink, position: 0 };
+    // Only a writer can fail, and this one cannot.
+    let Ok(_) = to_bytes_in::<_, Panic>(&state.snapshot(tree), sink);
 }
 
 /// Reads a snapshot where it lies. The bytes must be aligned to 16.
@@ -41,4 +44,24 @@ pub fn access(bytes: &[u8]) -> Result<&ArchivedStateSnapshot<'_>, Contradiction>
     let snapshot = snapshot.map_err(|Failure| Contradiction("not an archive of this version"))?;
     snapshot.ledger.check()?;
     Ok(snapshot)
+}
+
+/// Where an archive goes.
+struct Sink<F> {
+    sink: F,
+    position: usize,
+}
+
+impl<F> Positional for Sink<F> {
+    fn pos(&self) -> usize {
+        self.position
+    }
+}
+
+impl<F: FnMut(&[u8]), E> Writer<E> for Sink<F> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), E> {
+        (self.sink)(bytes);
+        self.position += bytes.len();
+        Ok(())
+    }
 }

@@ -147,7 +147,8 @@ impl Twins {
     /// The engine goes on with what a snapshot keeps of it.
     fn restart(&mut self) {
         let tree = StateTree::new(self.state.ledger());
-        let bytes = snapshot::write(&self.state, &tree, AlignedVec::<16>::new()).unwrap();
+        let mut bytes = AlignedVec::<16>::new();
+        snapshot::write(&self.state, &tree, |piece| bytes.extend_from_slice(piece));
         let snapshot = snapshot::access(&bytes).unwrap();
         let restored = State::restore(snapshot, &self.genesis, 3).unwrap();
         restored.assert_invariants();

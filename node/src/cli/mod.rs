@@ -84,7 +84,8 @@ impl From<StoreError> for Failure {
     }
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Runs the command line.
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -11,7 +11,7 @@ use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::recovery::describe;
-use crate::running::{NodeOptions, Running};
+use crate::running::{CheckpointOptions, NodeOptions, Running};
 
 /// Options of `keel serve`.
 #[derive(Debug, clap::Args)]
@@ -54,6 +54,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: options.listen,
         gateway: GatewayConfig::default(),
+        checkpoints: CheckpointOptions::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -67,8 +68,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             handler(SignalKind::interrupt())?,
         );
         let (mut running, recovery) = Running::start(directory, &node_options)?;
-        if let Some(torn) = &recovery.torn {
-            eprintln!("keel: {torn}");
+        for warning in &recovery.warnings {
+            eprintln!("keel: {warning}");
         }
         print_ready(&running, recovery.sequence, options.json);
         tokio::select! {

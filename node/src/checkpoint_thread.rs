@@ -1,0 +1,90 @@
+//! The thread that writes checkpoints: a file takes as long as it takes, and nobody waits for it.
+//!
+//! A checkpoint that cannot be written is told and given up: the journal is the truth, and an older
+//! checkpoint only makes the next start longer.
+
+use rtrb::{Consumer, Producer};
+use store::{AlignedBuffer, CheckpointMeta, Checkpoints, StoreError};
+
+use crate::threads::{Parking, Stop, Waker};
+
+/// A checkpoint to write.
+#[derive(Debug)]
+pub struct CheckpointJob {
+    /// What it is of.
+    pub meta: CheckpointMeta,
+    /// What goes in.
+    pub sections: Sections,
+}
+
+/// The buffers of a checkpoint, used again and again.
+#[derive(Debug)]
+pub struct Sections {
+    /// The state, and the last answers.
+    pub(crate) buffers: [AlignedBuffer; 2],
+    /// Scratch for the answers.
+    pub(crate) answers: Vec<u8>,
+}
+
+impl Sections {
+    pub(crate) fn new() -> Self {
+        Self {
+            buffers: [0; 2].map(AlignedBuffer::with_capacity),
+            answers: Vec::new(),
+        }
+    }
+}
+
+/// The ends of the rings that the thread holds.
+pub struct Ports {
+    /// What to write.
+    pub jobs: Consumer<CheckpointJob>,
+    /// Buffers, to be filled again.
+    pub spent: Producer<Sections>,
+    /// Wakes whoever fills them.
+    pub wake_shadow: Waker,
+}
+
+/// Runs until told to stop and everything handed over is written.
+pub(crate) fn run(mut writer: CheckpointWriter, parking: &Parking, stop: &Stop) {
+    loop {
+        let stopping = stop.requested();
+        match writer.turn() {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => tracing::error!("no checkpoint: {error}"),
+            None if stopping => return,
+            None => parking.park(),
+        }
+    }
+}
+
+/// Writes checkpoints into one data directory and removes old ones.
+pub struct CheckpointWriter {
+    checkpoints: Checkpoints,
+    /// How many are kept.
+    kept: usize,
+    ports: Ports,
+}
+
+impl CheckpointWriter {
+    /// Writes there and keeps so many of the newest.
+    pub fn new(checkpoints: Checkpoints, kept: usize, ports: Ports) -> Self {
+        Self {
+            checkpoints,
+            kept,
+            ports,
+        }
+    }
+
+    /// Writes what there is to write; what came of it, if there was anything.
+    pub fn turn(&mut self) -> Option<Result<CheckpointMeta, StoreError>> {
+        let CheckpointJob { meta, sections } = self.ports.jobs.pop().ok()?;
+        let [snapshot, answers] = &sections.buffers;
+        let written = self.checkpoints.write(&meta, [snapshot, answers]);
+        let written = written.and_then(|()| self.checkpoints.keep(self.kept));
+        let pushed = self.ports.spent.push(sections);
+        assert!(pushed.is_ok(), "there is one set of buffers");
+        self.ports.wake_shadow.wake();
+        Some(written.map(|()| meta))
+    }
+}

@@ -1,0 +1,24 @@
+//! A node: what wires the rooms of an exchange together and takes no decisions.
+//!
+//! Configuration, threads, files, shutdown. Start with `running` (the threads of a node and the rings
+//! between them), then [`pipeline`] (the way of an order past the gateway). Commands live in `cli`,
+//! one file each.
+//!
+//! The bodies of the threads that decide what is durable are public, because a simulation runs them
+//! in one thread, under a clock and a disk of its own.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint_thread;
+mod cli;
+mod data_dir;
+mod genesis_file;
+pub mod journal_thread;
+pub mod pipeline;
+mod recovery;
+mod rings;
+mod running;
+pub mod shadow;
+mod text;
+pub mod threads;
+
+pub use cli::main;

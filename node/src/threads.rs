@@ -1,0 +1,135 @@
+//! What a node's threads are made of: a clock, a place to wait, a request to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_utils::sync::{Parker, Unparker};
+
+/// Wall-clock time that never runs backwards: read once, then counted by the monotonic clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Monotonic { started: Instant, started_unix: u64 },
+    Simulated(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The machine's.
+    pub(crate) fn start() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since_epoch = since_epoch.expect("the clock is past 1970");
+        Self(Source::Monotonic {
+            started: Instant::now(),
+            started_unix: u64::try_from(since_epoch.as_nanos()).expect("the clock is before 2554"),
+        })
+    }
+
+    /// One that stands wherever a simulation has put it, in nanoseconds since the Unix epoch.
+    pub const fn simulated(now: Arc<AtomicU64>) -> Self {
+        Self(Source::Simulated(now))
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) fn unix_nanos(&self) -> u64 {
+        match &self.0 {
+            Source::Monotonic {
+                started,
+                started_unix,
+            } => {
+                let elapsed = u64::try_from(started.elapsed().as_nanos());
+                started_unix + elapsed.expect("a node runs less than 500 years")
+            }
+            // A simulation has one thread.
+            Source::Simulated(now) => now.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Where a thread without work waits.
+pub struct Parking(Parker);
+
+impl Parking {
+    /// Nobody waits yet.
+    pub fn new() -> Self {
+        Self(Parker::new())
+    }
+
+    /// Returns at once if woken since the last time.
+    pub(crate) fn park(&self) {
+        self.0.park();
+    }
+
+    /// The same, but returns after `wait` at the latest.
+    pub(crate) fn park_for(&self, wait: Duration) {
+        self.0.park_timeout(wait);
+    }
+
+    /// Wakes whoever waits here.
+    pub fn waker(&self) -> Waker {
+        Waker(self.0.unparker().clone())
+    }
+}
+
+/// Wakes a parked thread; cheap if it is not.
+#[derive(Clone)]
+pub struct Waker(Unparker);
+
+impl Waker {
+    pub(crate) fn wake(&self) {
+        self.0.unpark();
+    }
+}
+
+/// A request to a thread to finish its work and end.
+#[derive(Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Release pairs with the Acquire in [`Stop::requested`]: a thread that sees the request also
+    /// sees everything that was pushed to it before.
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn requested(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// One thread with its way to be stopped.
+pub(crate) struct Worker<T> {
+    thread: JoinHandle<T>,
+    stop: Stop,
+    waker: Waker,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    pub(crate) fn start(
+        name: &str,
+        parking: Parking,
+        body: impl FnOnce(&Parking, &Stop) -> T + Send + 'static,
+    ) -> Self {
+        let (stop, waker) = (Stop::default(), parking.waker());
+        let seen = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || body(&parking, &seen))
+            .expect("the node's few threads can be started");
+        Self {
+            thread,
+            stop,
+            waker,
+        }
+    }
+
+    /// Lets it finish its work and returns what it leaves. A panic has ended the process already.
+    pub(crate) fn finish(self) -> T {
+        self.stop.request();
+        self.waker.wake();
+        self.thread.join().expect("a panic ends the process")
+    }
+}
