@@ -179,7 +179,7 @@ impl std::fmt::Display for InstanceId {
 }
 
 /// Bytes that a record with such a payload takes on disk. `None`: more than a file can have.
-pub(crate) fn record_length(payload_length: u64) -> Option<u64> {
+pub fn record_length(payload_length: u64) -> Option<u64> {
     payload_length
         .checked_add(HEADER_LENGTH as u64)?
         .checked_next_multiple_of(PAGE as u64)

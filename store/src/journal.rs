@@ -19,7 +19,7 @@ use crate::error::{Context, StoreError};
 use crate::format::{
     HEADER_LENGTH, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash, record_length,
 };
-use crate::prepare::{Maker, PreparedSegment, SegmentPreparer, prepare};
+use crate::prepare::{PreparedSegment, SegmentPreparer, prepare_now};
 use crate::segment::{SegmentLength, SegmentNumber};
 use crate::window::in_memory;
 
@@ -178,6 +178,31 @@ impl Journal {
         Some(next)
     }
 
+    /// Whoever prepared the segment that is wanted has failed: it is named again.
+    pub fn preparation_failed(&mut self) {
+        self.wanted = self.current.number;
+    }
+
+    /// Bytes of records that surely fit into what is ready, so that no commit makes a segment: in
+    /// any order, with headers and padding, if no payload is longer than `longest_payload`.
+    pub fn room(&self, longest_payload: u64) -> u64 {
+        let ready = self.prepared.as_ref().map(PreparedSegment::number);
+        let here = self.place.length - self.place.offset;
+        if self.place.segment == self.current.number {
+            if ready.is_none() {
+                return here;
+            }
+            // A record that does not fit leaves the rest of its segment unused: less than itself.
+            let longest = record_length(longest_payload).unwrap_or(u64::MAX);
+            let waste = here.min(longest - PAGE as u64);
+            here - waste + self.segment_length.room()
+        } else if ready == Some(self.place.segment) {
+            here
+        } else {
+            0
+        }
+    }
+
     /// Somebody who prepares segments on another thread.
     pub fn preparer(&self) -> SegmentPreparer {
         SegmentPreparer::new(Arc::clone(&self.disk), self.segment_length)
@@ -322,7 +347,7 @@ fn next_segment(
     let path = disk.path(&name);
     let file = match disk.open_to_write(&name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match prepare(disk, number, length, Maker::Journal)? {
+            match prepare_now(disk, number, length)? {
                 Some(ready) => ready.file,
                 // Somebody who prepares ahead was faster by a moment.
                 None => disk.open_to_write(&name).context("open", &path)?,

@@ -57,7 +57,7 @@ pub use error::StoreError;
 pub use folders::Folders;
 pub use format::{Identity, InstanceId};
 pub use journal::{Journal, NewRecord};
-pub use prepare::{PreparedSegment, SegmentPreparer};
+pub use prepare::{PreparedSegment, Retention, SegmentPreparer};
 pub use reader::{JournalReader, Location, Record, Totals};
 pub use recovery::{CutTail, JournalConfig, Recovered, Recovery};
 pub use segment::{SegmentLength, SegmentNumber};

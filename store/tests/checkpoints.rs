@@ -318,7 +318,7 @@ fn what_was_cut_or_misnamed_is_damage() {
         };
         assert_corruption(&error, &path, place as u64, "");
     }
-    let mut longer = whole.clone();
+    let mut longer = whole;
     longer.extend([0; PAGE]);
     fs::write(&path, &longer).unwrap();
     let error = checkpoints.load(Height::new(8), &identity()).unwrap_err();
