@@ -2,14 +2,36 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, write_then_sync};
 use crate::error::{Context, StoreError};
+use crate::uring::SharedRing;
+
+/// How commits reach the disk. Both mean the same; which is faster depends on the machine and on
+/// what else runs there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalIo {
+    /// Direct writes, each followed by fdatasync.
+    Sync,
+    /// io_uring: direct writes linked to fdatasync.
+    Uring,
+}
+
+impl JournalIo {
+    /// `sync` or `uring`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Uring => "uring",
+        }
+    }
+}
 
 /// The folder of the journal within a data directory.
 const JOURNAL_FOLDER: &str = "journal";
@@ -24,6 +46,8 @@ pub(crate) struct RealDisk {
     directory: File,
     /// Held as long as the disk is, so also as long as anybody who can write through it.
     _lock: Option<File>,
+    /// For the files that are opened to write, if commits go by io_uring.
+    ring: Option<SharedRing>,
 }
 
 impl RealDisk {
@@ -35,6 +59,7 @@ impl RealDisk {
                 path,
                 directory,
                 _lock: None,
+                ring: None,
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context("open", &path),
@@ -42,7 +67,16 @@ impl RealDisk {
     }
 
     /// To write, as the only one. Creates the folder if it is missing.
-    pub(crate) fn open_exclusively(data_directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open_exclusively(
+        data_directory: &Path,
+        io: JournalIo,
+    ) -> Result<Self, StoreError> {
+        let ring = match io {
+            JournalIo::Sync => None,
+            JournalIo::Uring => {
+                Some(SharedRing::open().map_err(|reason| StoreError::NoRing { reason })?)
+            }
+        };
         let path = data_directory.join(JOURNAL_FOLDER);
         create_directory(&path)?;
         let directory = File::open(&path).context("open", &path)?;
@@ -51,7 +85,16 @@ impl RealDisk {
             path,
             directory,
             _lock: Some(lock),
+            ring,
         })
+    }
+}
+
+impl RealDisk {
+    fn open_file(&self, options: &mut OpenOptions, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let (file, _) = open_direct(options, &self.path(name))?;
+        let ring = self.ring.clone();
+        Ok(Box::new(RealFile { file, ring }))
     }
 }
 
@@ -101,18 +144,19 @@ impl Disk for RealDisk {
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(RealFile(File::open(self.path(name))?)))
+        let file = File::open(self.path(name))?;
+        Ok(Box::new(RealFile { file, ring: None }))
     }
 
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        open_direct(options.read(true).write(true), &self.path(name))
+        self.open_file(options.read(true).write(true), name)
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
-        open_direct(&mut options, &self.path(name))
+        self.open_file(&mut options, name)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -137,36 +181,46 @@ impl Disk for RealDisk {
 }
 
 /// Opens past the page cache: a write then costs no copy, and no dirty page is left that a later
-/// sync could silently drop. A file system without it (tmpfs) gets ordinary writes.
-fn open_direct(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+/// sync could silently drop. A file system without it gets ordinary writes, and `false`.
+pub(crate) fn open_direct(options: &mut OpenOptions, path: &Path) -> io::Result<(File, bool)> {
     let direct = OFlags::DIRECT.bits().cast_signed();
-    let file = match options.custom_flags(direct).open(path) {
+    match options.custom_flags(direct).open(path) {
         Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-            options.custom_flags(0).open(path)?
+            Ok((options.custom_flags(0).open(path)?, false))
         }
-        other => other?,
-    };
-    Ok(Box::new(RealFile(file)))
+        other => Ok((other?, true)),
+    }
 }
 
+/// A file, and how a commit reaches it.
 #[derive(Debug)]
-struct RealFile(File);
+pub(crate) struct RealFile {
+    pub(crate) file: File,
+    pub(crate) ring: Option<SharedRing>,
+}
 
 impl DiskFile for RealFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
+        self.file.read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     /// Not `File::sync_data`: that one tries again after a signal, and a sync is never tried again.
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(rustix::fs::fdatasync(&self.file)?)
+    }
+
+    fn write_and_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match &self.ring {
+            Some(ring) => ring.write_and_sync(self.file.as_fd(), bytes, offset),
+            None => write_then_sync(self, bytes, offset),
+        }
     }
 }

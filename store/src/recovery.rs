@@ -16,7 +16,7 @@ use crate::format::{HEADER_LENGTH, Identity, InstanceId, PAGE, SegmentHeader};
 use crate::journal::{Continuation, Journal, OpenSegment, Place};
 use crate::prepare::{PreparedSegment, is_temporary, prepare_first, write_zeros};
 use crate::reader::{JournalReader, Record, Totals, segments};
-use crate::real_disk::RealDisk;
+use crate::real_disk::{JournalIo, RealDisk};
 use crate::segment::{SegmentLength, SegmentNumber};
 use crate::window::in_memory;
 
@@ -31,6 +31,8 @@ pub struct JournalConfig {
     pub identity: Identity,
     /// Random name for a new journal. One that is there keeps its own.
     pub new_instance: InstanceId,
+    /// How commits reach the disk.
+    pub io: JournalIo,
 }
 
 /// A locked journal that is being read before it is written.
@@ -65,7 +67,7 @@ pub struct CutTail {
 impl Recovery {
     /// Locks the directory, creating it if needed, and starts to read.
     pub fn begin(config: &JournalConfig) -> Result<Self, StoreError> {
-        let disk = RealDisk::open_exclusively(&config.data_directory)?;
+        let disk = RealDisk::open_exclusively(&config.data_directory, config.io)?;
         Self::begin_on(Arc::new(disk), config)
     }
 

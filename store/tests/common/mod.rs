@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use store::format::PAGE;
 use store::{
-    Identity, InstanceId, Journal, JournalConfig, JournalReader, NewRecord, Record, Recovered,
-    Recovery, Report, SegmentLength, SegmentNumber, verify,
+    Identity, InstanceId, Journal, JournalConfig, JournalIo, JournalReader, NewRecord, Record,
+    Recovered, Recovery, Report, SegmentLength, SegmentNumber, verify,
 };
 use types::NetworkId;
 use types::outcome::Digest;
@@ -28,6 +28,7 @@ pub fn config(directory: &Path) -> JournalConfig {
         segment_length: SegmentLength::new(SEGMENT_LENGTH).unwrap(),
         identity: identity(),
         new_instance: InstanceId::new([4; 16]),
+        io: JournalIo::Sync,
     }
 }
 
