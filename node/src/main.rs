@@ -8,6 +8,7 @@
 mod cli;
 mod data_dir;
 mod genesis_file;
+mod journal_io;
 mod journal_thread;
 mod pipeline;
 mod read_model;

@@ -24,7 +24,7 @@ use gateway::{
     SignatureWorker, Wake,
 };
 use rtrb::RingBuffer;
-use store::{InstanceId, Journal, JournalConfig, SegmentLength};
+use store::{InstanceId, Journal, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::{Notify, mpsc};
 use types::auth::FrameKey;
 use types::outcome::BlockOutcome;
@@ -32,6 +32,7 @@ use types::wire::query::Reference;
 
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
 use crate::{journal_thread, pipeline, read_model, recovery};
 
 /// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
@@ -154,6 +155,7 @@ impl<T: Send + 'static> Worker<T> {
 pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) gateway: GatewayConfig,
+    pub(crate) journal_io: JournalIoRequest,
 }
 
 /// A running node.
@@ -161,6 +163,7 @@ pub(crate) struct Running {
     directory: DataDir,
     local_address: SocketAddr,
     public_key: types::auth::PublicKey,
+    journal_io: JournalIo,
     gateway: GatewayHandle,
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
@@ -195,7 +198,8 @@ impl Running {
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
-        let (journal, followers, recovery) = recover(&directory)?;
+        let journal_io = options.journal_io.resolve(directory.path(), &clock);
+        let (journal, followers, recovery) = recover(&directory, journal_io)?;
         let Followers {
             state,
             follower,
@@ -224,6 +228,7 @@ impl Running {
             directory,
             local_address,
             public_key,
+            journal_io,
             gateway,
             gateway_thread,
             signatures,
@@ -243,6 +248,11 @@ impl Running {
     /// The key that clients pin.
     pub(crate) const fn public_key(&self) -> types::auth::PublicKey {
         self.public_key
+    }
+
+    /// The journal's way to the disk.
+    pub(crate) const fn journal_io(&self) -> JournalIo {
+        self.journal_io
     }
 
     /// Its data directory.
@@ -293,7 +303,7 @@ struct Followers {
 }
 
 /// Reads, checks and re-executes the journal, then opens it for writing.
-fn recover(directory: &DataDir) -> Result<(Journal, Followers, Recovery), Failure> {
+fn recover(directory: &DataDir, io: JournalIo) -> Result<(Journal, Followers, Recovery), Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
     let mut reading = store::Recovery::begin(&JournalConfig {
@@ -301,6 +311,7 @@ fn recover(directory: &DataDir) -> Result<(Journal, Followers, Recovery), Failur
         segment_length: SegmentLength::DEFAULT,
         identity: directory.identity(),
         new_instance: InstanceId::new(instance),
+        io,
     })?;
     let mut answers = AnswerBook::new();
     let mut follower = Follower::from_genesis(directory.genesis());

@@ -51,4 +51,5 @@ pub use reader::{JournalReader, Location, Record, Totals};
 pub use real_disk::JournalIo;
 pub use recovery::{CutTail, JournalConfig, Recovered, Recovery};
 pub use segment::{SegmentLength, SegmentNumber};
+pub use uring::uring_available;
 pub use verify::{Report, identity, verify};

@@ -38,8 +38,8 @@ pub struct Measurement {
 
 impl Measurement {
     /// The way to take: the lower median, and the plain one if there is nothing between them. On an
-    /// idle machine the plain one wins by two wake-ups; under contention its median is a tick of
-    /// the scheduler, while the ring holds its own.
+    /// idle machine the plain one wins, since nothing has to be woken; beside others the ring may
+    /// hold its median while a blocking call waits for a tick of the scheduler.
     pub fn choose(&self) -> JournalIo {
         match &self.uring {
             Ok(uring) if uring.median < self.sync.median => JournalIo::Uring,

@@ -108,6 +108,11 @@ impl SharedRing {
     }
 }
 
+/// Whether the journal can take [`JournalIo::Uring`](crate::JournalIo::Uring) here, or why not.
+pub fn uring_available() -> Result<(), String> {
+    SharedRing::open().map(drop)
+}
+
 /// In words that tell an operator what to change.
 fn why_unavailable(error: &io::Error) -> String {
     match Errno::from_io_error(error) {

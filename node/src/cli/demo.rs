@@ -17,6 +17,7 @@ use loadgen::{Rate, RunOptions, RunReport, Scenario};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
 use crate::recovery;
 use crate::running::{NodeOptions, Running};
 
@@ -57,6 +58,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         gateway: GatewayConfig::default(),
+        journal_io: JournalIoRequest::Auto,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());

@@ -10,6 +10,7 @@ use types::NetworkId;
 use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
 use crate::recovery::describe;
 use crate::running::{NodeOptions, Running};
 
@@ -30,30 +31,20 @@ pub(super) struct Options {
     executor: Executor,
     /// How the journal reaches the disk.
     #[arg(long, value_enum, default_value_t)]
-    journal_io: JournalIo,
+    journal_io: JournalIoRequest,
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
 }
 
-/// Ways to the disk that this version has.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum JournalIo {
-    /// The best on this machine.
-    #[default]
-    Auto,
-    /// Direct writes, each batch followed by fdatasync.
-    Sync,
-}
-
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // Each pair means the same until there is a second executor and a second way to the disk.
+    // Both names mean the sequential executor until there is another one.
     let (Executor::Auto | Executor::Sequential) = options.executor;
-    let (JournalIo::Auto | JournalIo::Sync) = options.journal_io;
     let directory = DataDir::open_or_create(&options.dir, options.genesis.as_deref())?;
     let node_options = NodeOptions {
         listen: options.listen,
         gateway: GatewayConfig::default(),
+        journal_io: options.journal_io,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -95,6 +86,7 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
             "network": genesis.network().get(),
             "genesis": genesis.hash().to_string(),
             "sequence": sequence,
+            "journal_io": running.journal_io().name(),
         });
         print_line(&object.to_string());
         return;
@@ -105,7 +97,8 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
         format!("clients pin {pin}")
     };
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} {} ({pin})",
+        "ready listen={listen} sequence={sequence} journal_io={} {} ({pin})",
+        running.journal_io().name(),
         describe(genesis)
     ));
 }
