@@ -131,3 +131,17 @@ pub(crate) fn print_line(line: &str) {
         std::process::exit(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_ring_comes_with_a_hint() {
+        let reason = "none here".to_owned();
+        let failure = Failure::from(StoreError::NoRing { reason });
+        assert_eq!(failure.exit_code(), 1);
+        let text = failure.to_string();
+        assert!(text.starts_with("io_uring is not available: none here\nhint: "));
+    }
+}

@@ -97,8 +97,8 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
         format!("clients pin {pin}")
     };
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} journal_io={} {} ({pin})",
-        running.journal_io().name(),
-        describe(genesis)
+        "ready listen={listen} sequence={sequence} {} journal_io={} ({pin})",
+        describe(genesis),
+        running.journal_io().name()
     ));
 }

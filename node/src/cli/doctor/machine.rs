@@ -162,7 +162,7 @@ const YEAR_2026: u64 = 1_767_225_600;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict::{self, Fail, Ok, Warn};
+    use super::super::Verdict::{Fail, Ok, Warn};
     use super::*;
 
     #[test]
@@ -197,14 +197,12 @@ mod tests {
             (now, now + millis(20), Ok),
             (now, now + millis(29), Ok),
             (now, now + millis(3_620), Warn),
-            (now, now - millis(5), Fail),
+            (now, now - millis(5), Warn),
             (now + millis(9), now, Warn),
             (SystemTime::UNIX_EPOCH, now, Fail),
         ] {
             let check = judge_clock(millis(20), before, after);
-            let expected = if before < now { Fail } else { verdict };
-            let expected: Verdict = if after < before { Warn } else { expected };
-            assert_eq!(check.verdict, expected, "{check:?}");
+            assert_eq!(check.verdict, verdict, "{check:?}");
         }
     }
 
