@@ -6,6 +6,7 @@
 use rtrb::{Consumer, Producer};
 use store::{AlignedBuffer, CheckpointMeta, Checkpoints, StoreError};
 
+use crate::journal_thread::Covered;
 use crate::threads::{Parking, Stop, Waker};
 
 /// A checkpoint to write.
@@ -36,6 +37,7 @@ impl Sections {
 }
 
 /// The ends of the rings that the thread holds.
+#[derive(Debug)]
 pub struct Ports {
     /// What to write.
     pub jobs: Consumer<CheckpointJob>,
@@ -59,19 +61,23 @@ pub(crate) fn run(mut writer: CheckpointWriter, parking: &Parking, stop: &Stop) 
 }
 
 /// Writes checkpoints into one data directory and removes old ones.
+#[derive(Debug)]
 pub struct CheckpointWriter {
     checkpoints: Checkpoints,
     /// How many are kept.
     kept: usize,
+    /// What the kept ones cover, for whoever recycles the journal.
+    covered: Covered,
     ports: Ports,
 }
 
 impl CheckpointWriter {
     /// Writes there and keeps so many of the newest.
-    pub fn new(checkpoints: Checkpoints, kept: usize, ports: Ports) -> Self {
+    pub fn new(checkpoints: Checkpoints, kept: usize, covered: Covered, ports: Ports) -> Self {
         Self {
             checkpoints,
             kept,
+            covered,
             ports,
         }
     }
@@ -81,10 +87,19 @@ impl CheckpointWriter {
         let CheckpointJob { meta, sections } = self.ports.jobs.pop().ok()?;
         let [snapshot, answers] = &sections.buffers;
         let written = self.checkpoints.write(&meta, [snapshot, answers]);
-        let written = written.and_then(|()| self.checkpoints.keep(self.kept));
+        let written = written.and_then(|()| self.tidy());
         let pushed = self.ports.spent.push(sections);
         assert!(pushed.is_ok(), "there is one set of buffers");
         self.ports.wake_shadow.wake();
         Some(written.map(|()| meta))
+    }
+
+    /// Removes old ones, and tells what the others cover.
+    fn tidy(&self) -> Result<(), StoreError> {
+        self.checkpoints.keep(self.kept)?;
+        if let Some(oldest) = self.checkpoints.heights()?.last() {
+            self.covered.set(*oldest);
+        }
+        Ok(())
     }
 }

@@ -12,12 +12,14 @@ pub mod checkpoint_thread;
 mod cli;
 mod data_dir;
 mod genesis_file;
+mod journal_io;
 pub mod journal_thread;
 pub mod pipeline;
 mod recovery;
 mod rings;
 mod running;
 pub mod shadow;
+pub mod space;
 mod text;
 pub mod threads;
 

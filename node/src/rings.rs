@@ -69,8 +69,8 @@ impl Ends {
             let waker = waker.clone();
             Wake::new(move || waker.wake())
         };
-        let (notify, notify_refused) = (Arc::clone(&gateway), Arc::clone(&gateway));
-        let wake_follower = wake_shadow.clone();
+        let notify = Arc::clone(&gateway);
+        let wake_gateway = Wake::new(move || notify.notify_one());
 
         Self {
             gateway: gateway::Ports {
@@ -100,18 +100,18 @@ impl Ends {
                 pipeline::Ports {
                     frames,
                     refused: refused_in,
-                    wake_refused: Box::new(move || notify_refused.notify_one()),
+                    wake_refused: wake_gateway.clone(),
                     to_journal,
                     wake_journal,
                     durable,
                     followers: vec![
                         pipeline::Follower {
                             released: released_in,
-                            wake: Box::new(move || notify.notify_one()),
+                            wake: wake_gateway,
                         },
                         pipeline::Follower {
                             released: followed_in,
-                            wake: Box::new(move || wake_follower.wake()),
+                            wake: wake(&wake_shadow),
                         },
                     ],
                 },

@@ -20,7 +20,7 @@ use gateway::{
     AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory,
     SignatureWorker,
 };
-use store::{Folders, InstanceId, Journal, JournalConfig, SegmentLength};
+use store::{Folders, InstanceId, Journal, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
 use types::auth::FrameKey;
 use types::wire::query::Reference;
@@ -28,18 +28,42 @@ use types::wire::query::Reference;
 use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
+use crate::journal_thread::{Covered, JournalWorker, Recycling};
+use crate::pipeline::Pipeline;
 use crate::recovery::Restored;
 use crate::rings::{Ends, SignatureEnds};
 use crate::shadow::{Beginning, CheckpointPlan, Shadow};
+use crate::space::SpacePlan;
 use crate::threads::{Clock, Parking, Worker};
-use crate::{checkpoint_thread, journal_thread, pipeline, recovery, shadow};
+use crate::{checkpoint_thread, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) gateway: GatewayConfig,
+    pub(crate) journal_io: JournalIoRequest,
+    pub(crate) journal: JournalOptions,
     pub(crate) checkpoints: CheckpointOptions,
+}
+
+/// How the journal lies on disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JournalOptions {
+    /// Length of segments to come.
+    pub(crate) segment_length: SegmentLength,
+    /// How many are kept, if not all.
+    pub(crate) kept: Option<u64>,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self {
+            segment_length: SegmentLength::DEFAULT,
+            kept: None,
+        }
+    }
 }
 
 /// How often a checkpoint is made, and what becomes of old ones.
@@ -65,6 +89,7 @@ pub(crate) struct Running {
     directory: DataDir,
     local_address: SocketAddr,
     public_key: types::auth::PublicKey,
+    journal_io: JournalIo,
     gateway: GatewayHandle,
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
@@ -101,6 +126,7 @@ impl Running {
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
+        let journal_io = options.journal_io.resolve(directory.path(), &clock);
         let Recovered {
             folders,
             journal,
@@ -108,7 +134,7 @@ impl Running {
             answers,
             beginning,
             recovery,
-        } = recover(&directory)?;
+        } = recover(&directory, journal_io, options.journal.segment_length)?;
         let plan = CheckpointPlan {
             identity: directory.identity(),
             instance: journal.instance(),
@@ -118,13 +144,31 @@ impl Running {
         let (fatal_sender, fatal) = mpsc::channel(4);
 
         let signatures = start_signatures(ends.signatures, *state.frame_key());
-        let journal = start_journal(journal, ends.journal, fatal_sender.clone(), clock.clone());
-        let pipeline = start_pipeline(state, ends.pipeline, clock.clone());
+        let covered = Covered::default();
+        let recycling = Recycling {
+            segments: options.journal.kept,
+            covered: covered.clone(),
+        };
+        let space = SpacePlan::for_segments(options.journal.segment_length.get());
+        let (parking, ports) = ends.journal;
+        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
+        let room = journal.room();
+        let journal = start_journal(journal, parking, fatal_sender.clone());
+        let (parking, ports) = ends.pipeline;
+        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
+        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
+            pipeline.run(parking, stop)
+        });
         let (parking, ports) = ends.shadow;
         let shadow = Shadow::new(beginning, plan, clock, ports);
         let shadow = start_shadow(shadow, parking, fatal_sender);
         let (parking, ports) = ends.checkpoint;
-        let writer = CheckpointWriter::new(folders.checkpoints(), options.checkpoints.kept, ports);
+        let writer = CheckpointWriter::new(
+            folders.checkpoints(),
+            options.checkpoints.kept,
+            covered,
+            ports,
+        );
         let checkpoint = start_checkpoint(writer, parking);
         let genesis = directory.genesis();
         let setup = GatewaySetup {
@@ -141,6 +185,7 @@ impl Running {
             directory,
             local_address,
             public_key,
+            journal_io,
             gateway,
             gateway_thread,
             signatures,
@@ -161,6 +206,11 @@ impl Running {
     /// The key that clients pin.
     pub(crate) const fn public_key(&self) -> types::auth::PublicKey {
         self.public_key
+    }
+
+    /// The journal's way to the disk.
+    pub(crate) const fn journal_io(&self) -> JournalIo {
+        self.journal_io
     }
 
     /// Its data directory.
@@ -217,10 +267,14 @@ struct Recovered {
 
 /// Reads, checks and re-executes the journal from the newest checkpoint on, then opens it for
 /// writing.
-fn recover(directory: &DataDir) -> Result<Recovered, Failure> {
+fn recover(
+    directory: &DataDir,
+    io: JournalIo,
+    segment_length: SegmentLength,
+) -> Result<Recovered, Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
-    let folders = Folders::lock(directory.path())?;
+    let folders = Folders::lock(directory.path(), io)?;
     let (genesis, seed) = (directory.genesis(), recovery::random_hash_seed()?);
     let mut warnings = Vec::new();
     let restored = Restored::newest(&folders.checkpoints(), directory, seed, |what| {
@@ -228,9 +282,10 @@ fn recover(directory: &DataDir) -> Result<Recovered, Failure> {
     })?;
     let config = JournalConfig {
         data_directory: directory.path().to_owned(),
-        segment_length: SegmentLength::DEFAULT,
+        segment_length,
         identity: directory.identity(),
         new_instance: InstanceId::new(instance),
+        io,
     };
     let mut reading = store::Recovery::begin_in(&folders, &config, restored.after.as_ref())?;
     let written = restored.state.position().height;
@@ -291,29 +346,16 @@ fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameK
 }
 
 fn start_journal(
-    journal: Journal,
-    (parking, ports): (Parking, journal_thread::Ports),
+    worker: JournalWorker,
+    parking: Parking,
     fatal: mpsc::Sender<String>,
-    clock: Clock,
 ) -> Worker<()> {
     Worker::start("keel-journal", parking, move |parking, stop| {
-        let ended = journal_thread::run(journal, ports, &clock, parking, stop);
-        if let Err(error) = ended {
+        if let Err(error) = journal_thread::run(worker, parking, stop) {
             // Nothing is called durable any more; the main thread ends the process. If the
             // message cannot be sent, the main thread is ending it already.
             drop(fatal.try_send(format!("journal: {error}")));
         }
-    })
-}
-
-fn start_pipeline(
-    state: State,
-    (parking, ports): (Parking, pipeline::Ports),
-    clock: Clock,
-) -> Worker<State> {
-    let pipeline = pipeline::Pipeline::new(state, ports, clock);
-    Worker::start("keel-pipeline", parking, |parking, stop| {
-        pipeline.run(parking, stop)
     })
 }
 

@@ -32,6 +32,7 @@ use crate::recovery::CHANGED_MAX;
 use crate::threads::{Clock, Parking, Stop, Waker};
 
 /// The ends of the rings that the shadow holds.
+#[derive(Debug)]
 pub struct Ports {
     /// Blocks that left the release gate.
     pub released: Consumer<Arc<ReleasedBlock>>,
@@ -62,7 +63,14 @@ pub struct CheckpointPlan {
     pub interval: Duration,
 }
 
+impl CheckpointPlan {
+    fn interval_ns(&self) -> u64 {
+        u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 /// What the shadow starts from: everything as it is after the last durable block.
+#[derive(Debug)]
 pub struct Beginning {
     /// The state.
     pub state: State,
@@ -77,6 +85,7 @@ pub struct Beginning {
 }
 
 /// A second state, and what follows from it.
+#[derive(Debug)]
 pub struct Shadow {
     state: State,
     answers: AnswerBook,
@@ -122,8 +131,8 @@ impl Shadow {
             changed: Vec::new(),
             is_behind: !is_written,
             scratch: BlockOutcome::default(),
+            next_checkpoint: clock.unix_nanos().saturating_add(plan.interval_ns()),
             plan,
-            next_checkpoint: clock.unix_nanos(),
             clock,
             sections: Some(Sections::new()),
             ports,
@@ -201,8 +210,7 @@ impl Shadow {
         if !self.is_behind || self.sections.is_none() || now < self.next_checkpoint {
             return returned;
         }
-        let interval = u64::try_from(self.plan.interval.as_nanos()).unwrap_or(u64::MAX);
-        self.next_checkpoint = now.saturating_add(interval);
+        self.next_checkpoint = now.saturating_add(self.plan.interval_ns());
         self.checkpoint();
         true
     }

@@ -50,10 +50,12 @@ impl Clock {
 }
 
 /// Where a thread without work waits.
+#[derive(Debug)]
 pub struct Parking(Parker);
 
 impl Parking {
     /// Nobody waits yet.
+    #[allow(clippy::new_without_default)] // There is no usual place to wait.
     pub fn new() -> Self {
         Self(Parker::new())
     }
@@ -75,7 +77,7 @@ impl Parking {
 }
 
 /// Wakes a parked thread; cheap if it is not.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Waker(Unparker);
 
 impl Waker {

@@ -10,7 +10,7 @@ use crate::journal::{Journal, NewRecord};
 use crate::recovery::{JournalConfig, Recovery};
 use crate::simulated_disk::{Fault, Random, SimulatedDisk, Survival};
 use crate::verify::{Report, verify_in};
-use crate::{Identity, InstanceId, SegmentLength, StoreError};
+use crate::{Identity, InstanceId, JournalIo, SegmentLength, StoreError};
 
 pub(crate) fn config(segment_length: u64) -> JournalConfig {
     JournalConfig {
@@ -21,6 +21,7 @@ pub(crate) fn config(segment_length: u64) -> JournalConfig {
             genesis_hash: Digest::new([7; 32]),
         },
         new_instance: InstanceId::new([9; 16]),
+        io: JournalIo::Sync,
     }
 }
 
@@ -110,10 +111,10 @@ fn live(
 #[test]
 fn no_crash_at_any_operation_loses_a_committed_record() {
     for seed in 0..4 {
-        let disk = SimulatedDisk::default();
+        let disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
         live(&disk, &mut Random(seed), 12, &mut Expected::default()).unwrap();
         for crash_at in 1..=disk.operations() {
-            let disk = SimulatedDisk::default();
+            let disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
             disk.set_fault(Some(Fault::PowerLoss(crash_at)));
             let mut expected = Expected::default();
             live(&disk, &mut Random(seed), 12, &mut expected).unwrap_err();
@@ -151,7 +152,7 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
     for seed in 0..400 {
         eprintln!("seed {seed}");
         let mut random = Random(seed);
-        let mut disk = SimulatedDisk::default();
+        let mut disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
         let mut expected = Expected::default();
         for _ in 0..10 {
             let crash_at = disk.operations() + 1 + random.below(25);
@@ -172,13 +173,19 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
 
 #[test]
 fn any_failed_operation_poisons_the_journal() {
+    for linked in [false, true] {
+        fail_at_each_operation(|| SimulatedDisk::with_commits_linked(linked));
+    }
+}
+
+fn fail_at_each_operation(new_disk: impl Fn() -> SimulatedDisk) {
     let seed = 5;
-    let disk = SimulatedDisk::default();
+    let disk = new_disk();
     live(&disk, &mut Random(seed), 0, &mut Expected::default()).unwrap();
     let start = disk.operations();
     let mut failures = 0;
     for failing in start + 1.. {
-        let disk = SimulatedDisk::default();
+        let disk = new_disk();
         let mut journal = recover(&disk, &mut Expected::default()).unwrap();
         disk.set_fault(Some(Fault::FailOnce(failing)));
         let failed = (0..6).find_map(|_| {
@@ -252,10 +259,12 @@ fn a_late_preparer_takes_nothing_away() {
 
 #[test]
 fn short_and_interrupted_writes_are_finished() {
-    let disk = SimulatedDisk::default();
-    disk.set_awkward();
-    let mut expected = Expected::default();
-    live(&disk, &mut Random(3), 12, &mut expected).unwrap();
-    let disk = disk.crash(Survival::Nothing, &mut Random(0));
-    recover(&disk, &mut expected).unwrap();
+    for linked in [false, true] {
+        let disk = SimulatedDisk::with_commits_linked(linked);
+        disk.set_awkward();
+        let mut expected = Expected::default();
+        live(&disk, &mut Random(3), 12, &mut expected).unwrap();
+        let disk = disk.crash(Survival::Nothing, &mut Random(0));
+        recover(&disk, &mut expected).unwrap();
+    }
 }

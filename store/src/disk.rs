@@ -45,6 +45,10 @@ pub trait DiskFile: std::fmt::Debug + Send {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
     /// Makes what was written durable.
     fn sync(&self) -> io::Result<()>;
+    /// Writes all bytes and makes them durable: what a commit does. The first error is final.
+    fn write_and_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        write_then_sync(self, bytes, offset)
+    }
 }
 
 /// Reads the whole buffer. A signal interrupts nothing.
@@ -67,10 +71,20 @@ pub(crate) fn read_exact_at(
     Ok(())
 }
 
+/// The plain way: a write, and when it is done a sync.
+pub(crate) fn write_then_sync<F: DiskFile + ?Sized>(
+    file: &F,
+    bytes: &[u8],
+    offset: u64,
+) -> io::Result<()> {
+    write_all_at(file, bytes, offset)?;
+    file.sync()
+}
+
 /// Writes all bytes. After a short write it goes on from the last whole page, since a direct write
 /// must start on one; a disk that takes less than a page at a time has failed.
-pub(crate) fn write_all_at(
-    file: &dyn DiskFile,
+pub(crate) fn write_all_at<F: DiskFile + ?Sized>(
+    file: &F,
     mut bytes: &[u8],
     mut offset: u64,
 ) -> io::Result<()> {

@@ -94,6 +94,12 @@ pub enum StoreError {
         /// Where one was looked for.
         directory: PathBuf,
     },
+    /// The journal was to be written by io_uring, and there is none.
+    #[error("io_uring is not available: {reason}")]
+    NoRing {
+        /// Why not.
+        reason: String,
+    },
     /// An earlier write or sync failed, so what is on disk is unknown. Restart and recover.
     #[error("the journal is poisoned: an earlier write or sync failed")]
     Poisoned,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::checkpoint::Checkpoints;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::real_disk::RealDisk;
+use crate::real_disk::{JournalIo, RealDisk};
 use crate::segment::SegmentNumber;
 use crate::start::segments;
 
@@ -28,9 +28,9 @@ impl Folders {
     }
 
     /// Those of a data directory, to write: as the only one, as long as anything lives that came
-    /// out of this.
-    pub fn lock(data_directory: &Path) -> Result<Self, StoreError> {
-        let [journal, checkpoints] = RealDisk::open_exclusively(data_directory)?;
+    /// out of this. The journal goes to the disk by `io`.
+    pub fn lock(data_directory: &Path, io: JournalIo) -> Result<Self, StoreError> {
+        let [journal, checkpoints] = RealDisk::open_exclusively(data_directory, io)?;
         Ok(Self {
             journal: Arc::new(journal),
             checkpoints: Arc::new(checkpoints),

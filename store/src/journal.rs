@@ -14,7 +14,7 @@ use types::{Height, SequenceNumber};
 
 use crate::aligned::AlignedBuffer;
 use crate::chain::Chain;
-use crate::disk::{Disk, write_all_at};
+use crate::disk::Disk;
 use crate::error::{Context, StoreError};
 use crate::format::{
     HEADER_LENGTH, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash, record_length,
@@ -314,9 +314,9 @@ impl Journal {
             }
             let path = || self.disk.path(&piece.segment.file_name());
             let bytes = &self.buffer.bytes()[written..written + piece.length];
-            let file = &*self.current.file;
-            write_all_at(file, bytes, piece.offset)
-                .and_then(|()| file.sync())
+            self.current
+                .file
+                .write_and_sync(bytes, piece.offset)
                 .map_err(|source| StoreError::Io {
                     what: "write and sync",
                     path: path(),

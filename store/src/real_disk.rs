@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +10,30 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, write_then_sync};
 use crate::error::{Context, StoreError};
 use crate::map::FileBytes;
+use crate::uring::SharedRing;
+
+/// How commits reach the disk. Both mean the same; which is faster depends on the machine and on
+/// what else runs there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalIo {
+    /// Direct writes, each followed by fdatasync.
+    Sync,
+    /// io_uring: direct writes linked to fdatasync.
+    Uring,
+}
+
+impl JournalIo {
+    /// `sync` or `uring`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Uring => "uring",
+        }
+    }
+}
 
 /// The folder of the journal within a data directory.
 const JOURNAL_FOLDER: &str = "journal";
@@ -26,6 +48,8 @@ pub(crate) struct RealDisk {
     path: PathBuf,
     /// `None`: only to be read, and it may be missing.
     writer: Option<Writer>,
+    /// For the files that are opened to write, if commits go by io_uring.
+    ring: Option<SharedRing>,
 }
 
 /// What only the one process that writes has.
@@ -43,25 +67,35 @@ impl RealDisk {
         [JOURNAL_FOLDER, CHECKPOINTS_FOLDER].map(|folder| Self {
             path: data_directory.join(folder),
             writer: None,
+            ring: None,
         })
     }
 
     /// Both to write, as the only one. Creates the folders if they are missing.
-    pub(crate) fn open_exclusively(data_directory: &Path) -> Result<[Self; 2], StoreError> {
+    pub(crate) fn open_exclusively(
+        data_directory: &Path,
+        io: JournalIo,
+    ) -> Result<[Self; 2], StoreError> {
+        let ring = match io {
+            JournalIo::Sync => None,
+            JournalIo::Uring => {
+                Some(SharedRing::open().map_err(|reason| StoreError::NoRing { reason })?)
+            }
+        };
         let journal = data_directory.join(JOURNAL_FOLDER);
         create_directory(&journal)?;
         let lock = Arc::new(lock(&journal)?);
         let checkpoints = data_directory.join(CHECKPOINTS_FOLDER);
         create_directory(&checkpoints)?;
-        let open = |path: PathBuf| {
+        let open = |path: PathBuf, ring: Option<SharedRing>| {
             let directory = File::open(&path).context("open", &path)?;
             let writer = Some(Writer {
                 directory,
                 _lock: Arc::clone(&lock),
             });
-            Ok(Self { path, writer })
+            Ok(Self { path, writer, ring })
         };
-        Ok([open(journal)?, open(checkpoints)?])
+        Ok([open(journal, ring)?, open(checkpoints, None)?])
     }
 
     /// The directory, if it was opened to write.
@@ -69,6 +103,14 @@ impl RealDisk {
         let writer = self.writer.as_ref();
         let opened_to_read = || io::Error::other("the folder was opened to read only");
         Ok(&writer.ok_or_else(opened_to_read)?.directory)
+    }
+}
+
+impl RealDisk {
+    fn open_file(&self, options: &mut OpenOptions, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let (file, _) = open_direct(options, &self.path(name))?;
+        let ring = self.ring.clone();
+        Ok(Box::new(RealFile { file, ring }))
     }
 }
 
@@ -124,7 +166,8 @@ impl Disk for RealDisk {
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(RealFile(File::open(self.path(name))?)))
+        let file = File::open(self.path(name))?;
+        Ok(Box::new(RealFile { file, ring: None }))
     }
 
     fn map(&self, name: &str) -> io::Result<FileBytes> {
@@ -134,14 +177,14 @@ impl Disk for RealDisk {
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         self.writable()?;
         let mut options = OpenOptions::new();
-        open_direct(options.read(true).write(true), &self.path(name))
+        self.open_file(options.read(true).write(true), name)
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         self.writable()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
-        open_direct(&mut options, &self.path(name))
+        self.open_file(&mut options, name)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -167,36 +210,46 @@ impl Disk for RealDisk {
 }
 
 /// Opens past the page cache: a write then costs no copy, and no dirty page is left that a later
-/// sync could silently drop. A file system without it (tmpfs) gets ordinary writes.
-fn open_direct(options: &mut OpenOptions, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+/// sync could silently drop. A file system without it gets ordinary writes, and `false`.
+pub(crate) fn open_direct(options: &mut OpenOptions, path: &Path) -> io::Result<(File, bool)> {
     let direct = OFlags::DIRECT.bits().cast_signed();
-    let file = match options.custom_flags(direct).open(path) {
+    match options.custom_flags(direct).open(path) {
         Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-            options.custom_flags(0).open(path)?
+            Ok((options.custom_flags(0).open(path)?, false))
         }
-        other => other?,
-    };
-    Ok(Box::new(RealFile(file)))
+        other => Ok((other?, true)),
+    }
 }
 
+/// A file, and how a commit reaches it.
 #[derive(Debug)]
-struct RealFile(File);
+pub(crate) struct RealFile {
+    pub(crate) file: File,
+    pub(crate) ring: Option<SharedRing>,
+}
 
 impl DiskFile for RealFile {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
+        self.file.read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     /// Not `File::sync_data`: that one tries again after a signal, and a sync is never tried again.
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(rustix::fs::fdatasync(&self.file)?)
+    }
+
+    fn write_and_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match &self.ring {
+            Some(ring) => ring.write_and_sync(self.file.as_fd(), bytes, offset),
+            None => write_then_sync(self, bytes, offset),
+        }
     }
 }

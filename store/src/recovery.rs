@@ -18,6 +18,7 @@ use crate::format::{HEADER_LENGTH, Identity, InstanceId, PAGE, SegmentHeader};
 use crate::journal::{Continuation, Journal, OpenSegment, Place};
 use crate::prepare::{PreparedSegment, prepare_first, remove, remove_temporary_files, write_zeros};
 use crate::reader::{JournalReader, Record, Totals};
+use crate::real_disk::JournalIo;
 use crate::segment::{SegmentLength, SegmentNumber};
 use crate::start::{After, Start, segments};
 use crate::window::in_memory;
@@ -33,6 +34,8 @@ pub struct JournalConfig {
     pub identity: Identity,
     /// Random name for a new journal. One that is there keeps its own.
     pub new_instance: InstanceId,
+    /// How commits reach the disk.
+    pub io: JournalIo,
 }
 
 /// A locked journal that is being read before it is written.
@@ -67,7 +70,7 @@ pub struct CutTail {
 impl Recovery {
     /// Locks the directory, creating it if needed, and starts to read from the first record.
     pub fn begin(config: &JournalConfig) -> Result<Self, StoreError> {
-        let folders = Folders::lock(&config.data_directory)?;
+        let folders = Folders::lock(&config.data_directory, config.io)?;
         Self::begin_in(&folders, config, None)
     }
 

@@ -5,10 +5,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::disk::{Disk, DiskFile};
+use rustix::io::Errno;
+
+use crate::disk::{Disk, DiskFile, write_then_sync};
 use crate::folders::Folders;
 use crate::format::PAGE;
 use crate::map::FileBytes;
+use crate::uring::{self, Completions};
 
 /// All handles of one disk share its state.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,8 @@ struct State {
     fault: Option<Fault>,
     /// Every other write is interrupted, the others are short.
     awkward: bool,
+    /// Commits go by writes linked to syncs, as with io_uring.
+    linked: bool,
 }
 
 /// The names in one folder.
@@ -119,6 +124,13 @@ impl SimulatedDisk {
 
     pub(crate) fn set_awkward(&self) {
         self.state().awkward = true;
+    }
+
+    /// A new disk whose commits go by writes linked to syncs, or not.
+    pub(crate) fn with_commits_linked(linked: bool) -> Self {
+        let disk = Self::default();
+        disk.state().linked = linked;
+        disk
     }
 
     pub(crate) fn operations(&self) -> u64 {
@@ -320,6 +332,25 @@ struct SimulatedFile {
     file: usize,
 }
 
+impl SimulatedFile {
+    /// As a kernel does: no sync follows a failed or short write.
+    fn linked_pair(&self, bytes: &[u8], offset: u64) -> Completions {
+        let result = match self.write_at(bytes, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.write_at(bytes, offset)
+            }
+            other => other,
+        };
+        let [failed, cancelled] = [Errno::IO, Errno::CANCELED].map(|error| -error.raw_os_error());
+        let write = result.map_or(failed, |count| count as i32);
+        let sync = match write == bytes.len() as i32 {
+            true => self.sync().map_or(failed, |()| 0),
+            false => cancelled,
+        };
+        Completions { write, sync }
+    }
+}
+
 impl DiskFile for SimulatedFile {
     fn length(&self) -> io::Result<u64> {
         Ok(self.disk.state().files[self.file].content.len() as u64)
@@ -366,5 +397,13 @@ impl DiskFile for SimulatedFile {
         file.durable = file.content.clone();
         file.unsynced = Vec::new();
         Ok(())
+    }
+
+    fn write_and_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let linked = self.disk.state().linked;
+        if linked {
+            return uring::write_and_sync(bytes, offset, |part, at| Ok(self.linked_pair(part, at)));
+        }
+        write_then_sync(self, bytes, offset)
     }
 }

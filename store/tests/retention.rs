@@ -126,7 +126,7 @@ fn a_failed_preparation_is_asked_for_again_and_finished() {
 #[test]
 fn old_segments_become_new_ones() {
     let directory = tempdir().unwrap();
-    let folders = Folders::lock(directory.path()).unwrap();
+    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
     let recovery = Recovery::begin_in(&folders, &config(directory.path()), None).unwrap();
     let (mut journal, _) = Journal::open(recovery).unwrap();
     let checkpoints = folders.checkpoints();
@@ -170,7 +170,7 @@ fn old_segments_become_new_ones() {
     for height in Checkpoints::open(directory.path()).heights().unwrap() {
         let found = Checkpoints::open(directory.path()).load(height, &identity());
         let after = found.unwrap().meta().after();
-        let folders = Folders::lock(directory.path()).unwrap();
+        let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
         let recovery =
             Recovery::begin_in(&folders, &config(directory.path()), Some(&after)).unwrap();
         let (_, recovered) = Journal::open(recovery).unwrap();
@@ -225,7 +225,7 @@ fn segments_of_another_length_are_not_recycled_as_they_are() {
         journal.commit().unwrap();
     }
     drop(journal);
-    let folders = Folders::lock(directory.path()).unwrap();
+    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
     let mut larger = config(directory.path());
     larger.segment_length = SegmentLength::new(2 * SEGMENT_LENGTH).unwrap();
     let recovery = Recovery::begin_in(&folders, &larger, None).unwrap();

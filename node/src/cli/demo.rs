@@ -17,8 +17,9 @@ use loadgen::{Rate, RunOptions, RunReport, Scenario};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
 use crate::recovery::{self, ReplayFrom, Restored};
-use crate::running::{CheckpointOptions, NodeOptions, Running};
+use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
 /// Options of `keel demo`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         gateway: GatewayConfig::default(),
+        journal: JournalOptions::default(),
         checkpoints: CheckpointOptions::default(),
+        journal_io: JournalIoRequest::Auto,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());

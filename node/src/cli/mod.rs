@@ -5,6 +5,7 @@
 
 mod client;
 mod demo;
+mod doctor;
 mod dump;
 mod keygen;
 mod replay;
@@ -38,6 +39,8 @@ enum Command {
     Dump(dump::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
+    /// Check what this machine and a directory's disk offer to a node.
+    Doctor(doctor::Options),
     /// Make a key.
     Keygen(keygen::Options),
 }
@@ -79,6 +82,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corruption { .. } => Self::Corruption(error.to_string()),
+            StoreError::NoRing { .. } => Self::Failed(format!(
+                "{error}\nhint: `--journal-io sync` needs none; `keel doctor` says what this \
+                 machine has"
+            )),
             _ => Self::Failed(error.to_string()),
         }
     }
@@ -101,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Dump(options) => dump::run(&options),
         Command::Client(options) => client::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
     };
     match result {
@@ -122,5 +130,19 @@ pub(crate) fn print_line(line: &str) {
     });
     if written.is_err() {
         std::process::exit(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_ring_comes_with_a_hint() {
+        let reason = "none here".to_owned();
+        let failure = Failure::from(StoreError::NoRing { reason });
+        assert_eq!(failure.exit_code(), 1);
+        let text = failure.to_string();
+        assert!(text.starts_with("io_uring is not available: none here\nhint: "));
     }
 }

@@ -7,12 +7,14 @@
 //! | `inspecting` | restart, `dump`, `replay` and `verify` |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
+//! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod disk_ways;
 mod inspecting;
 mod keys;
 mod markets;

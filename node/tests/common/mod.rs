@@ -18,6 +18,8 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     /// The key that clients pin, in hexadecimal.
     pub(crate) pin: String,
+    /// The object that it printed when it was ready.
+    pub(crate) ready: serde_json::Value,
 }
 
 impl Node {
@@ -37,6 +39,7 @@ impl Node {
             process,
             address,
             pin,
+            ready,
         }
     }
 

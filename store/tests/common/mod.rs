@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use store::format::PAGE;
 use store::{
     After, AlignedBuffer, CheckpointMeta, Checkpoints, Folders, Identity, InstanceId, Journal,
-    JournalConfig, JournalReader, NewRecord, Record, Recovered, Recovery, Report, SegmentLength,
-    SegmentNumber, verify,
+    JournalConfig, JournalIo, JournalReader, NewRecord, Record, Recovered, Recovery, Report,
+    SegmentLength, SegmentNumber, verify,
 };
 use types::outcome::Digest;
 use types::{NetworkId, SequenceNumber};
@@ -29,6 +29,7 @@ pub fn config(directory: &Path) -> JournalConfig {
         segment_length: SegmentLength::new(SEGMENT_LENGTH).unwrap(),
         identity: identity(),
         new_instance: InstanceId::new([4; 16]),
+        io: JournalIo::Sync,
     }
 }
 
@@ -86,7 +87,7 @@ pub fn read(directory: &Path) -> Vec<Record> {
 
 /// Opens the journal after the newest good checkpoint; also, which that was.
 pub fn open_after(directory: &Path) -> (Journal, Recovered, Option<After>) {
-    let folders = Folders::lock(directory).unwrap();
+    let folders = Folders::lock(directory, JournalIo::Sync).unwrap();
     let newest = folders.checkpoints().newest(&identity()).unwrap();
     let after = newest.checkpoint.map(|found| found.meta().after());
     let recovery = Recovery::begin_in(&folders, &config(directory), after.as_ref()).unwrap();
