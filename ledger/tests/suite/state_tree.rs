@@ -255,6 +255,35 @@ fn that_an_account_is_not_there_is_provable_of_no_other() {
     }
 }
 
+#[test]
+fn a_record_is_read_from_its_canonical_bytes_and_from_no_others() {
+    for expected in sparse() {
+        let mut bytes = Vec::new();
+        expected.encode(&mut bytes);
+        assert_eq!(AccountRecord::decode(&bytes), Some(expected.clone()));
+        for length in 0..bytes.len() {
+            let cut = AccountRecord::decode(&bytes[..length]);
+            // Cut after a whole balance it is another account's record.
+            assert_eq!(cut.is_some(), 32 <= length && length % 64 == 32);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            if let Some(other) = AccountRecord::decode(&damaged) {
+                let mut again = Vec::new();
+                other.encode(&mut again);
+                assert_eq!(again, damaged);
+                assert_ne!(other, expected);
+            }
+        }
+        bytes.extend_from_slice(&[0; 64]);
+        assert_eq!(AccountRecord::decode(&bytes), None, "nothing of an asset");
+    }
+    let mut bytes = Vec::new();
+    record(1, [1; 20], &[(2, 1, 0), (1, 1, 0)]).encode(&mut bytes);
+    assert_eq!(AccountRecord::decode(&bytes), None, "not in order");
+}
+
 /// Every field of a proof, changed alone.
 fn forgeries(proof: &Proof) -> Vec<Proof> {
     let Claim::Has(record) = &proof.claim else {

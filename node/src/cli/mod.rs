@@ -3,11 +3,13 @@
 //! Exit codes: 0 fine, 1 failed, 2 usage, 3 corruption, 4 torn tail. Errors go to stderr with a
 //! reason and, where there is one, a hint.
 
+mod check_proof;
 mod client;
 mod demo;
 mod doctor;
 mod dump;
 mod keygen;
+mod prove;
 mod replay;
 mod serve;
 mod verify;
@@ -37,6 +39,10 @@ enum Command {
     Replay(replay::Options),
     /// Print the state at the end of a journal as text.
     Dump(dump::Options),
+    /// Prove what the newest checkpoint says about an account.
+    Prove(prove::Options),
+    /// Check a proof against a root.
+    CheckProof(check_proof::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
     /// Check what this machine and a directory's disk offer to a node.
@@ -107,6 +113,8 @@ pub fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Dump(options) => dump::run(&options),
+        Command::Prove(options) => prove::run(&options),
+        Command::CheckProof(options) => check_proof::run(&options),
         Command::Client(options) => client::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
