@@ -6,9 +6,9 @@
 use types::outcome::Digest;
 use types::{Height, NetworkId};
 
+use crate::disk::{Fault, NameSurvival, Random, Refusal, SimulatedDisk, Survival};
 use crate::journal::{Journal, NewRecord};
 use crate::recovery::{JournalConfig, Recovery};
-use crate::simulated_disk::{Fault, Random, SimulatedDisk, Survival};
 use crate::verify::{Report, verify_in};
 use crate::{Identity, InstanceId, SegmentLength, StoreError};
 
@@ -114,13 +114,16 @@ fn no_crash_at_any_operation_loses_a_committed_record() {
         live(&disk, &mut Random(seed), 12, &mut Expected::default()).unwrap();
         for crash_at in 1..=disk.operations() {
             let disk = SimulatedDisk::default();
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let mut expected = Expected::default();
             live(&disk, &mut Random(seed), 12, &mut expected).unwrap_err();
             for survival in Survival::ALL {
-                eprintln!("seed {seed}, crash at operation {crash_at}, {survival:?}");
                 let mut random = Random(seed ^ crash_at << 8);
-                let survivor = disk.crash(survival, &mut random);
+                let names = random.choose(&NameSurvival::ALL);
+                eprintln!(
+                    "seed {seed}, crash at operation {crash_at}, {survival:?}, names {names:?}"
+                );
+                let survivor = disk.crash(survival, names, &mut random);
                 check_survivor(&survivor, &mut random, expected.clone());
             }
         }
@@ -138,7 +141,7 @@ fn check_survivor(disk: &SimulatedDisk, random: &mut Random, mut expected: Expec
         expected.committed.push(vec![2; 100]);
         expected.exactly = None;
     }
-    let disk = disk.crash(Survival::Nothing, random);
+    let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, random);
     live(&disk, random, 3, &mut expected).unwrap();
     let Report::Clean(totals) = verify_in(&disk.folders()).unwrap() else {
         panic!("not clean after recovery");
@@ -155,12 +158,13 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
         let mut expected = Expected::default();
         for _ in 0..10 {
             let crash_at = disk.operations() + 1 + random.below(25);
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let appended = !expected.appended.is_empty();
             let crashed = live(&disk, &mut random, 8, &mut expected).is_err();
             assert!(crashed || appended || !expected.committed.is_empty());
-            let survival = Survival::ALL[random.below(8) as usize];
-            disk = disk.crash(survival, &mut random);
+            let survival = random.choose(&Survival::ALL);
+            let names = random.choose(&NameSurvival::ALL);
+            disk = disk.crash(survival, names, &mut random);
             // Appended in this life, or not durable yet: how much of it is there is open again.
             if !expected.appended.is_empty() || matches!(survival, Survival::Killed) {
                 expected.exactly = None;
@@ -180,7 +184,11 @@ fn any_failed_operation_poisons_the_journal() {
     for failing in start + 1.. {
         let disk = SimulatedDisk::default();
         let mut journal = recover(&disk, &mut Expected::default()).unwrap();
-        disk.set_fault(Some(Fault::FailOnce(failing)));
+        let refusal = Refusal::Io;
+        disk.inject(Fault::Fail {
+            at: failing,
+            refusal,
+        });
         let failed = (0..6).find_map(|_| {
             append(&mut journal, &[1; 5_000]);
             journal.commit().err()
@@ -217,7 +225,8 @@ fn a_failed_preparer_harms_nothing() {
     let mut expected = Expected::default();
     let mut journal = recover(&disk, &mut expected).unwrap();
     let number = journal.wants_prepared().unwrap();
-    disk.set_fault(Some(Fault::FailOnce(disk.operations() + 2)));
+    let (at, refusal) = (disk.operations() + 2, Refusal::Full);
+    disk.inject(Fault::Fail { at, refusal });
     journal.preparer().prepare(number).unwrap_err();
     assert_eq!(
         journal.wants_prepared(),
@@ -253,9 +262,9 @@ fn a_late_preparer_takes_nothing_away() {
 #[test]
 fn short_and_interrupted_writes_are_finished() {
     let disk = SimulatedDisk::default();
-    disk.set_awkward();
+    disk.set_awkward(true);
     let mut expected = Expected::default();
     live(&disk, &mut Random(3), 12, &mut expected).unwrap();
-    let disk = disk.crash(Survival::Nothing, &mut Random(0));
+    let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, &mut Random(0));
     recover(&disk, &mut expected).unwrap();
 }
