@@ -113,7 +113,7 @@ impl Journal {
     pub fn open(mut recovery: Recovery) -> Result<(Self, Recovered), StoreError> {
         while recovery.next_record()?.is_some() {}
         remove_temporary_files(&*recovery.folders.journal)?;
-        recovery.folders.checkpoints().remove_temporary_files()?;
+        recovery.folders.checkpoints().settle()?;
         match recovery.reader.take() {
             None => create(recovery),
             Some(reader) => resume(recovery, &reader),
