@@ -80,6 +80,13 @@ impl Recovery {
     ) -> Result<Self, StoreError> {
         let disk = &folders.journal;
         let new = after.is_none() && segments(&**disk)?.is_empty();
+        if new && let Some(height) = folders.checkpoints().heights()?.first() {
+            return Err(StoreError::RolledBack {
+                directory: disk.directory(),
+                height: *height,
+                what: "it is gone".to_owned(),
+            });
+        }
         let reader = match new {
             true => None,
             false => {
