@@ -121,14 +121,15 @@ impl Checkpoints {
     }
 
     /// Writes a checkpoint, durably. A good one that is there already stays, a damaged one gives
-    /// way. After an error nothing is there that was not there before.
+    /// way. After an error it is there whole or not at all, and whether for good is not known.
     pub fn write(
         &self,
         meta: &CheckpointMeta,
         sections: [&AlignedBuffer; 2],
     ) -> Result<(), StoreError> {
         if self.heights()?.contains(&meta.height) && self.is_there(meta)? {
-            return Ok(());
+            // Whoever gave it its name may have failed to sync the directory.
+            return self.sync_directory();
         }
         let temporary = format!("{}{TEMPORARY_EXTENSION}", digits(meta.height));
         let written = self.write_as(&temporary, meta, sections);
@@ -148,9 +149,18 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what a crash left in preparation.
-    pub(crate) fn remove_temporary_files(&self) -> Result<(), StoreError> {
-        remove_temporary_files(&*self.disk)
+    /// Up to which height every checkpoint that is there holds all, durably: what a
+    /// [`Retention`](crate::Retention) may let go. Zero if there is none.
+    pub fn covered(&self) -> Result<Height, StoreError> {
+        // A checkpoint whose write failed at its last step has a name that may not last.
+        self.sync_directory()?;
+        Ok(self.heights()?.last().copied().unwrap_or(Height::ZERO))
+    }
+
+    /// Removes what a crash left in preparation, and makes what it left whole durable.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        remove_temporary_files(&*self.disk)?;
+        self.sync_directory()
     }
 
     /// The path of a checkpoint, for messages.
@@ -254,8 +264,12 @@ impl Checkpoints {
         file.sync().context("sync", &path)?;
         let renamed = disk.rename(temporary, &file_name(meta.height));
         renamed.context("rename", &path)?;
-        let synced = disk.sync_directory();
-        synced.context("sync directory", &disk.directory())
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> Result<(), StoreError> {
+        let synced = self.disk.sync_directory();
+        synced.context("sync directory", &self.disk.directory())
     }
 
     fn remove(&self, height: Height) -> Result<(), StoreError> {

@@ -228,7 +228,7 @@ fn a_checkpoint_of_another_directory_is_refused() {
     let theirs = tempdir().unwrap();
     let mut other = config(theirs.path());
     other.new_instance = InstanceId::new([9; 16]);
-    let folders = Folders::lock(theirs.path()).unwrap();
+    let folders = Folders::lock(theirs.path(), store::JournalIo::Sync).unwrap();
     let recovery = Recovery::begin_in(&folders, &other, None).unwrap();
     let (mut journal, _) = Journal::open(recovery).unwrap();
     for _ in 0..8 {
@@ -283,6 +283,10 @@ fn a_journal_that_lost_what_was_durable_is_told() {
 
     // Nothing at all.
     fs::remove_dir_all(directory.path().join("journal")).unwrap();
+    let error = begin_after_newest(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::RolledBack { .. }), "{error}");
+    // And no new one is begun beside a checkpoint, whatever state that is in.
+    flip(&checkpoint(directory.path(), 13), 0);
     let error = begin_after_newest(directory.path()).unwrap_err();
     assert!(matches!(error, StoreError::RolledBack { .. }), "{error}");
 }
@@ -379,7 +383,7 @@ fn leftovers_of_a_crash_are_no_checkpoints() {
 }
 
 fn begin_after_newest(directory: &Path) -> Result<(), StoreError> {
-    let folders = Folders::lock(directory, JournalIo::Sync)?;
+    let folders = Folders::lock(directory, store::JournalIo::Sync)?;
     let newest = folders.checkpoints().newest(&identity())?.checkpoint;
     let after = newest.map(|found| found.meta().after());
     Recovery::begin_in(&folders, &config(directory), after.as_ref()).map(drop)
