@@ -8,7 +8,7 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::Thread;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
@@ -78,6 +78,7 @@ fn measure(
     parent: &Path,
 ) -> Result<Found> {
     let mut scratch = Scratch::new(io, size, parent)?;
+    let mut ahead = Ahead::new();
     let (to_journal, queued) = RingBuffer::new(QUEUE);
     let (spent, payloads) = RingBuffer::new(2 * QUEUE);
     let journal_thread = std::thread::current();
@@ -93,7 +94,9 @@ fn measure(
         // Its ends of the rings are gone by now.
         journal_thread.unpark();
     });
-    let commits = commit_all(&mut scratch, in_block, queued, spent, producer.thread());
+    let producer_thread = producer.thread();
+    let ports = (queued, spent, producer_thread);
+    let commits = commit_all(&mut scratch, &mut ahead, in_block, ports);
     let (elapsed, cpu) = (started.elapsed(), process_cpu() - cpu_before);
     producer.thread().unpark();
     producer.join().map_err(|_| "the producer panicked")?;
@@ -112,12 +115,10 @@ fn measure(
 /// What the node's journal thread does: append what is queued, commit once, wake once.
 fn commit_all(
     scratch: &mut Scratch,
+    ahead: &mut Ahead,
     in_block: usize,
-    mut queued: Consumer<Vec<u8>>,
-    mut spent: Producer<Vec<u8>>,
-    producer: &Thread,
+    (mut queued, mut spent, producer): (Consumer<Vec<u8>>, Producer<Vec<u8>>, &Thread),
 ) -> Result<u64> {
-    let ahead = Ahead::new();
     let mut commits = 0;
     loop {
         // Asked before looking: whatever was pushed before the end is then seen below.
@@ -170,27 +171,46 @@ fn produce(
 struct Ahead {
     sender: Sender<PreparedSegment>,
     prepared: Receiver<PreparedSegment>,
+    last: Option<JoinHandle<()>>,
 }
 
 impl Ahead {
     fn new() -> Self {
         let (sender, prepared) = channel();
-        Self { sender, prepared }
+        Self {
+            sender,
+            prepared,
+            last: None,
+        }
     }
 
-    fn keep_up(&self, journal: &mut Journal) {
+    fn keep_up(&mut self, journal: &mut Journal) {
         if let Ok(segment) = self.prepared.try_recv() {
             journal.offer_prepared(segment);
         }
         if let Some(number) = journal.wants_prepared() {
             let (preparer, sender) = (journal.preparer(), self.sender.clone());
-            std::thread::spawn(move || {
+            self.wait();
+            let thread = std::thread::spawn(move || {
                 // A segment that is not made ahead is made by the journal.
                 if let Ok(Some(segment)) = preparer.prepare(number) {
                     drop(sender.send(segment));
                 }
             });
+            self.last = Some(thread);
         }
+    }
+
+    /// One that panicked leaves no segment, and then the journal makes it.
+    fn wait(&mut self) {
+        drop(self.last.take().map(JoinHandle::join));
+    }
+}
+
+impl Drop for Ahead {
+    /// Nobody writes into the directory any more when it is removed.
+    fn drop(&mut self) {
+        self.wait();
     }
 }
 
