@@ -154,6 +154,8 @@ impl<T: Send + 'static> Worker<T> {
 pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) gateway: GatewayConfig,
+    /// Of journal segments to come.
+    pub(crate) segment_length: SegmentLength,
 }
 
 /// A running node.
@@ -195,7 +197,7 @@ impl Running {
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
-        let (journal, followers, recovery) = recover(&directory)?;
+        let (journal, followers, recovery) = recover(&directory, options.segment_length)?;
         let Followers {
             state,
             follower,
@@ -293,12 +295,15 @@ struct Followers {
 }
 
 /// Reads, checks and re-executes the journal, then opens it for writing.
-fn recover(directory: &DataDir) -> Result<(Journal, Followers, Recovery), Failure> {
+fn recover(
+    directory: &DataDir,
+    segment_length: SegmentLength,
+) -> Result<(Journal, Followers, Recovery), Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
     let mut reading = store::Recovery::begin(&JournalConfig {
         data_directory: directory.path().to_owned(),
-        segment_length: SegmentLength::DEFAULT,
+        segment_length,
         identity: directory.identity(),
         new_instance: InstanceId::new(instance),
     })?;

@@ -14,6 +14,7 @@ use engine::State;
 use gateway::GatewayConfig;
 use loadgen::report::Verdict;
 use loadgen::{Rate, RunOptions, RunReport, Scenario};
+use store::SegmentLength;
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
@@ -57,6 +58,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         gateway: GatewayConfig::default(),
+        segment_length: SegmentLength::DEFAULT,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use gateway::GatewayConfig;
+use store::SegmentLength;
 use tokio::signal::unix::{SignalKind, signal};
 use types::NetworkId;
 
@@ -34,6 +35,10 @@ pub(super) struct Options {
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
+    /// Length of journal segments to come, in bytes. For tests, which cannot wait for 64 MiB to be
+    /// full: a block that does not fit a segment stops the node, and the default holds any block.
+    #[arg(long, hide = true, value_name = "BYTES", value_parser = parse_segment_length)]
+    segment_length: Option<SegmentLength>,
 }
 
 /// Ways to the disk that this version has.
@@ -46,6 +51,11 @@ enum JournalIo {
     Sync,
 }
 
+fn parse_segment_length(text: &str) -> Result<SegmentLength, String> {
+    let bytes = text.parse().ok().and_then(SegmentLength::new);
+    bytes.ok_or_else(|| "not whole pages, at least two".to_owned())
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     // Each pair means the same until there is a second executor and a second way to the disk.
     let (Executor::Auto | Executor::Sequential) = options.executor;
@@ -54,6 +64,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: options.listen,
         gateway: GatewayConfig::default(),
+        segment_length: options.segment_length.unwrap_or_default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
