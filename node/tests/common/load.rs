@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use client::{ConnectError, ConnectOptions, Message, Receiver, Sender, SessionError, connect};
 use tokio::runtime::Runtime;
@@ -19,6 +19,8 @@ use types::{BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId,
 
 const FRAME: usize = 8;
 const FRAMES_IN_FLIGHT: usize = 64;
+/// Longer than any load takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Some clients and what they know.
 #[derive(Debug)]
@@ -67,12 +69,16 @@ impl Clients {
             async { live(options, knowledge, frames).await.is_ok() }
         });
         let lives = join_all(lives);
-        self.runtime.block_on(async {
+        let end = async {
             tokio::select! {
-                finished = lives => if finished { LoadEnd::Finished } else { LoadEnd::NodeEnded },
-                () = ended.notified() => LoadEnd::NodeEnded,
+                finished = lives => if finished { return LoadEnd::Finished },
+                () = ended.notified() => return LoadEnd::NodeEnded,
             }
-        })
+            // A session ended, so the node has to follow.
+            ended.notified().await;
+            LoadEnd::NodeEnded
+        };
+        self.runtime.block_on(in_time(end))
     }
 
     /// The first client sends single orders, each after the answer to the one before. Returns those
@@ -86,13 +92,15 @@ impl Clients {
         let (name, knowledge) = self.known.first_mut().unwrap();
         let options = super::options(server, name);
         let mut exchanges = Vec::new();
-        self.runtime.block_on(async {
+        let end = async {
             let orders = single_orders(options, knowledge, &mut exchanges, count);
             tokio::select! {
-                _ = orders => {}
-                () = ended.notified() => {}
+                sent = orders => if sent.is_ok() { return },
+                () = ended.notified() => return,
             }
-        });
+            ended.notified().await;
+        };
+        self.runtime.block_on(in_time(end));
         exchanges
     }
 
@@ -103,7 +111,7 @@ impl Clients {
                 let (mut sender, mut receiver) = connect(&super::options(server, name)).await?;
                 settle(&mut sender, &mut receiver, knowledge).await?;
                 compare(&mut sender, &mut receiver, knowledge).await?;
-                sender.close().await;
+                finish(sender, receiver).await;
                 Ok::<(), Dead>(())
             });
             settled.unwrap_or_else(|Dead(reason)| panic!("{name}: {reason}"));
@@ -247,7 +255,7 @@ async fn live(options: ConnectOptions, knowledge: &mut Knowledge, frames: u64) -
         }
         sender.flush().await?;
         if knowledge.in_doubt.is_empty() {
-            sender.close().await;
+            finish(sender, receiver).await;
             return Ok(());
         }
         let message = receiver.next().await?;
@@ -280,8 +288,14 @@ async fn single_orders(
             answered_at: unix_nanos(),
         });
     }
-    sender.close().await;
+    finish(sender, receiver).await;
     Ok(())
+}
+
+/// Ends a session from both sides, so that a node which is told to stop then waits for nobody.
+async fn finish(sender: Sender, mut receiver: Receiver) {
+    sender.close().await;
+    while receiver.next().await.is_ok() {}
 }
 
 fn unix_nanos() -> u64 {
@@ -332,6 +346,12 @@ async fn compare(
         "open orders, found and known: {lengths:?}, first difference {first:?}"
     );
     Ok(())
+}
+
+/// A node that neither answers nor ends fails the test.
+async fn in_time<T>(end: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(PATIENCE, end).await;
+    ended.expect("a node answers or ends")
 }
 
 /// Runs futures side by side on one task. Whether all were true.
