@@ -8,6 +8,7 @@
 //! | `traced` | a node under strace |
 //! | `audit` | no ack leaves before its order is synced |
 //! | `inject` | calls that fail: the node stops, and nothing acknowledged is missing |
+//! | `process` | stopped, wrong clock, little memory, slow disk, full disk |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
@@ -15,5 +16,6 @@ mod audit;
 #[path = "../common/mod.rs"]
 mod common;
 mod inject;
+mod process;
 mod trace;
 mod traced;
