@@ -6,6 +6,8 @@
 //! 2,000); the seed of the moments is printed, and `KEEL_KILL_SEED` sets it. Segments are short, so
 //! that kills also meet a segment being prepared or begun.
 
+#![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
+
 mod common;
 
 use std::time::{Duration, Instant};

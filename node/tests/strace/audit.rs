@@ -119,6 +119,7 @@ fn could_carry_ack(call: &Call) -> bool {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // A table of traces.
 fn planted_bad_traces_fail() {
     const GOOD: [&str; 8] = [
         "7 1.000010 sendmsg(9<socket:[1]>, {iov_len=34}, 0) = 34",
