@@ -6,6 +6,7 @@
 //! | `trading` | the lines of `keel client` and their replies |
 //! | `inspecting` | restart, `dump`, `replay` and `verify` |
 //! | `checkpoints` | starting from a checkpoint, proofs, damaged checkpoints, old segments |
+//! | `fixtures` | directories of every released format |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
@@ -17,6 +18,7 @@ mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;
 mod disk_ways;
+mod fixtures;
 mod inspecting;
 mod keys;
 mod markets;
