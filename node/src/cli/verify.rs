@@ -51,6 +51,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             "records": good.records,
             "commands": good.commands,
             "bytes": good.bytes,
+            "checkpoints": good.checkpoints,
             "height": good.last_height.get(),
             "sequence": good.last_sequence.get(),
             "damage": damage,
@@ -58,8 +59,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         print_line(&object.to_string());
     } else {
         print_line(&format!(
-            "{verdict}: {} good records, {} commands, {} bytes, up to height {} sequence {}",
-            good.records, good.commands, good.bytes, good.last_height, good.last_sequence
+            "{verdict}: {} good records, {} commands, {} bytes, up to height {} sequence {}, \
+             {} checkpoints",
+            good.records,
+            good.commands,
+            good.bytes,
+            good.last_height,
+            good.last_sequence,
+            good.checkpoints
         ));
     }
     let damage = damage.unwrap_or_default();

@@ -15,7 +15,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use types::command::{CancelScope, OrderKind, Place, SelfTrade};
 use types::wire::query::Question;
-use types::{BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, Side, Ticks};
+use types::{
+    BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, RejectReason, Side, Ticks,
+};
 
 const FRAME: usize = 8;
 const FRAMES_IN_FLIGHT: usize = 64;
@@ -160,6 +162,8 @@ struct Knowledge {
     resting: BTreeMap<u64, OrderId>,
     /// Frames without an answer.
     in_doubt: BTreeMap<Nonce, Vec<Command<'static>>>,
+    /// Those of them that the node refused for want of room.
+    refused: Vec<Nonce>,
     last_size: u64,
     next_nonce: u64,
     acknowledged: u64,
@@ -200,6 +204,10 @@ impl Knowledge {
 
     /// Takes an answer in.
     fn learn(&mut self, message: &Message) {
+        if let Message::Refused { nonce, reason } = message {
+            assert_eq!(*reason, RejectReason::DiskFull, "nonce {nonce}");
+            self.refused.push(*nonce);
+        }
         let Message::Ack(ack) = message else { return };
         let ack = ack.view();
         assert_eq!(ack.refused, None);
@@ -240,6 +248,7 @@ impl From<ConnectError> for Dead {
 
 /// One client's life: settle what is in doubt, compare, then load.
 async fn live(options: ConnectOptions, knowledge: &mut Knowledge, frames: u64) -> Result<(), Dead> {
+    knowledge.refused.clear();
     let (mut sender, mut receiver) = connect(&options).await?;
     settle(&mut sender, &mut receiver, knowledge).await?;
     compare(&mut sender, &mut receiver, knowledge).await?;
@@ -252,6 +261,11 @@ async fn live(options: ConnectOptions, knowledge: &mut Knowledge, frames: u64) -
             let (nonce, commands) = knowledge.next_frame(FRAME);
             sender.queue_frame_with(nonce, LogTime::ZERO, &commands);
             left -= 1;
+        }
+        // What found no room on the disk is sent again until it does.
+        for nonce in std::mem::take(&mut knowledge.refused) {
+            let commands = &knowledge.in_doubt[&nonce];
+            sender.queue_frame_with(nonce, LogTime::ZERO, commands);
         }
         sender.flush().await?;
         if knowledge.in_doubt.is_empty() {

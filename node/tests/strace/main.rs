@@ -8,14 +8,19 @@
 //! | `traced` | a node under strace |
 //! | `audit` | no ack leaves before its order is synced |
 //! | `inject` | calls that fail: the node stops, and nothing acknowledged is missing |
+//! | `checkpoints` | calls on checkpoint files that fail: the node serves on |
 //! | `process` | stopped, wrong clock, little memory, slow disk, full disk |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
 mod audit;
+mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;
 mod inject;
 mod process;
+#[allow(dead_code, reason = "it says more than is needed here")]
+#[path = "../cli/shell.rs"]
+mod shell;
 mod trace;
 mod traced;

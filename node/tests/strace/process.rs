@@ -2,15 +2,19 @@
 //! memory, a slow disk, a full one. Each ends with a start without fault that holds exactly what was
 //! acknowledged.
 
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use store::SegmentNumber;
 use tokio::sync::Notify;
 
 use crate::common::load::{Clients, LoadEnd, told_when_ended};
 use crate::common::{Node, ended, run, serving, text};
+use crate::shell::{Shell, accepted, op, place, with};
 use crate::traced::{Faults, Traced};
 
 const CLIENTS: [&str; 2] = ["dev-0", "dev-1"];
@@ -158,30 +162,62 @@ fn little_memory_is_a_refusal_or_a_crash_and_loses_nothing() {
 }
 
 #[test]
-fn a_full_disk_stops_the_node_and_it_starts_when_there_is_space() {
-    let disk = SmallDisk::mount(2);
+fn a_full_disk_refuses_orders_and_takes_cancels_until_there_is_space() {
+    let disk = SmallDisk::mount(4);
     let directory = disk.path().join("data");
     let arguments = ["--segment-length", "524288"];
-    let mut clients = Clients::new(&CLIENTS);
-    let node = Node::start(serving(&[], &directory, ANY_PORT, &arguments)).unwrap();
-    let told = told_when_ended(&node);
-    // Once a full disk refuses orders and not cancels, that is what to expect here.
-    let end = clients.load(node.address, &told, 1_000_000);
-    assert_eq!(end, LoadEnd::NodeEnded);
-    let (code, reason) = node.wait();
-    assert!(
-        code == 1 && reason.contains("No space left"),
-        "{code}: {reason}"
+    let node = Node::serve_with(&directory, &arguments);
+    let mut shell = Shell::connect(&node, "dev-0");
+    let first = shell.check(&place("bid", "100", "1"), &accepted());
+    shell.check(&place("bid", "99", "1"), &accepted());
+
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    let is_full = |reply: &Value| reply["reason"] == "DISK_FULL";
+    // What is ready takes two segments of at most 128 blocks.
+    let refused = (0..300).map(|_| shell.ask(&place("bid", "98", "1")));
+    let refused = refused.into_iter().find(is_full);
+    let refused = refused.expect("a full disk refuses orders in the end");
+    assert_eq!(
+        (&refused["status"], &refused["transient"]),
+        (&json!("rejected"), &json!(true))
     );
-    let (code, reason) = match Node::start(serving(&[], &directory, ANY_PORT, &arguments)) {
-        Ok(_) => (0, String::new()),
-        Err(ended) => ended,
+    // The cancel that was held room for.
+    let cancel = with(op("cancel"), "order_id", first["order_id"].clone());
+    shell.check(&cancel, &accepted());
+    shell.check(&with(op("cancel_all"), "market", "ETH-USD"), &accepted());
+    assert!(is_full(&shell.ask(&place("bid", "97", "1"))));
+    shell.check(&op("balances"), &accepted());
+
+    std::fs::remove_file(&ballast).unwrap();
+    let begun = Instant::now();
+    let again = loop {
+        let reply = shell.ask(&place("bid", "96", "1"));
+        if !is_full(&reply) {
+            break reply;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it never recovers"
+        );
     };
-    println!("still full: exit {code}: {reason}");
-    assert!(code <= 1, "{code}: {reason}");
-    disk.resize(64);
-    restart(&directory, &arguments, &mut clients);
-    assert!(0 < clients.acknowledged());
+    assert_eq!(again["status"], "accepted", "{again}");
+    let before = shell.ask(&op("orders"))["orders"].clone();
+    assert!(shell.close().success());
+    assert!(node.stop().success());
+
+    text(&run("verify", &directory, &[]));
+    let node = Node::serve_with(&directory, &arguments);
+    let mut shell = Shell::connect(&node, "dev-0");
+    assert_eq!(shell.ask(&op("orders"))["orders"], before);
+    assert!(node.stop().success());
+}
+
+/// Writes until there is no room for another page.
+fn fill(ballast: &Path) {
+    let mut file = File::create(ballast).unwrap();
+    let written = (0..).find_map(|_| file.write_all(&[1; 4_096]).err());
+    assert_eq!(written.unwrap().kind(), ErrorKind::StorageFull);
 }
 
 /// A tmpfs of its own, gone when the test ends.
@@ -199,10 +235,6 @@ impl SmallDisk {
             &["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"],
         );
         disk
-    }
-
-    fn resize(&self, mebibytes: u32) {
-        self.command("mount", &["-o", &format!("remount,size={mebibytes}m")]);
     }
 
     fn path(&self) -> &Path {
