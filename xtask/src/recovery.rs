@@ -14,34 +14,44 @@ const COMMANDS: u64 = 1_000_000;
 const ROUNDS: u32 = 60;
 
 /// Loads a node until a million commands are durable, kills it, and prints how long the next start
-/// takes until it is ready.
+/// takes until it is ready: without any checkpoint, and with those that a node makes by default.
 pub(crate) fn recovery(project: &Project) -> Result<(), Failure> {
     build(project, &["--release"])?;
-    let folder = Folder::new("recovery")?;
-    let mut durable = 0;
-    let mut rounds = 0;
-    let mut node = Node::start(project, &folder.path)?;
-    while durable < COMMANDS && rounds < ROUNDS {
-        load(project, &node.listen, "1")?;
+    for (what, arguments) in [("no checkpoint", &NO_CHECKPOINT[..]), ("checkpoints", &[])] {
+        let folder = Folder::new("recovery")?;
+        let mut durable = 0;
+        let mut rounds = 0;
+        let mut node = Node::start(project, &folder.path, arguments)?;
+        while durable < COMMANDS && rounds < ROUNDS {
+            load(project, &node.listen, "1")?;
+            node.kill()?;
+            // A start per round: only the node itself can say how many commands are durable.
+            node = Node::start(project, &folder.path, arguments)?;
+            durable = node.sequence;
+            rounds += 1;
+        }
         node.kill()?;
-        // A start per round: only the node itself can say how many commands are durable.
-        node = Node::start(project, &folder.path)?;
-        durable = node.sequence;
-        rounds += 1;
+        for _ in 0..STARTS {
+            let node = Node::start(project, &folder.path, arguments)?;
+            let (sequence, ready) = (node.sequence, node.ready);
+            println!("recovery, {what}: {sequence} commands, {ready:?} from spawn to ready");
+            node.kill()?;
+        }
     }
-    node.kill()?;
-    let node = Node::start(project, &folder.path)?;
-    let (sequence, ready) = (node.sequence, node.ready);
-    println!("recovery: {sequence} commands, {ready:?} from spawn to ready");
-    node.kill()
+    Ok(())
 }
+
+/// The next one is due in an hour.
+const NO_CHECKPOINT: [&str; 2] = ["--checkpoint-interval", "3600000"];
+/// Starts that are timed.
+const STARTS: u32 = 3;
 
 /// One journal, replayed by the debug and by the release build: the same hashes and root.
 pub(crate) fn profiles(project: &Project) -> Result<(), Failure> {
     build(project, &[])?;
     build(project, &["--release"])?;
     let folder = Folder::new("profiles")?;
-    let node = Node::start(project, &folder.path)?;
+    let node = Node::start(project, &folder.path, &[])?;
     load(project, &node.listen, "1")?;
     node.kill()?;
     let replay = |profile| -> Result<String, Failure> {
@@ -138,13 +148,14 @@ struct Node {
 }
 
 impl Node {
-    fn start(project: &Project, directory: &Path) -> Result<Self, Failure> {
+    fn start(project: &Project, directory: &Path, arguments: &[&str]) -> Result<Self, Failure> {
         let failed = |error| Failure::new(format!("keel serve: {error}"));
         let mut keel = project.command(&binary(project, "release", "keel"));
         keel.args(["serve", "--listen", "127.0.0.1:0", "--dir"]);
         let spawned = Instant::now();
         let mut process = keel
             .arg(directory)
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;

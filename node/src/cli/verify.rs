@@ -72,6 +72,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let damage = damage.unwrap_or_default();
     match report {
         Report::Clean(_) => Ok(()),
+        // The last batch of a running node, half written.
+        Report::TornTail { .. } if store::is_in_use(directory.path())? => Ok(()),
         Report::TornTail { .. } => Err(Failure::TornTail(damage)),
         Report::Corruption { .. } => Err(Failure::Corruption(damage)),
     }

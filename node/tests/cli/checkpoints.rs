@@ -338,3 +338,25 @@ fn impossible_options_are_refused() {
         assert_eq!(ended(&output).0, 2, "{arguments:?}");
     }
 }
+
+#[test]
+fn readers_need_not_wait_for_the_node_to_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    drop(traded(path));
+    let node = Node::serve_with(path, &["--checkpoint-interval", "10"]);
+    let mut shell = Shell::connect(&node, "dev-2");
+    for size in 1..30 {
+        shell.check(&place("bid", "90", &size.to_string()), &accepted());
+        let orders = lines(&run("dump", path, &["--orders"]));
+        assert_eq!(orders.len(), 3 + size, "what is answered is there");
+        for arguments in [["verify", "--json"], ["replay", "--roots"]] {
+            text(&run(arguments[0], path, &arguments[1..]));
+        }
+        text(&run("prove", path, &["--account", "2"]));
+        if size > 5 && checkpoints(path).len() > 1 {
+            break;
+        }
+    }
+    assert!(node.stop().success());
+}
