@@ -121,14 +121,15 @@ impl Checkpoints {
     }
 
     /// Writes a checkpoint, durably. A good one that is there already stays, a damaged one gives
-    /// way. After an error nothing is there that was not there before.
+    /// way. After an error it is there whole or not at all, and whether for good is not known.
     pub fn write(
         &self,
         meta: &CheckpointMeta,
         sections: [&AlignedBuffer; 2],
     ) -> Result<(), StoreError> {
         if self.heights()?.contains(&meta.height) && self.is_there(meta)? {
-            return Ok(());
+            // Whoever gave it its name may have failed to sync the directory.
+            return self.sync_directory();
         }
         let temporary = format!("{}{TEMPORARY_EXTENSION}", digits(meta.height));
         let written = self.write_as(&temporary, meta, sections);
@@ -254,8 +255,12 @@ impl Checkpoints {
         file.sync().context("sync", &path)?;
         let renamed = disk.rename(temporary, &file_name(meta.height));
         renamed.context("rename", &path)?;
-        let synced = disk.sync_directory();
-        synced.context("sync directory", &disk.directory())
+        self.sync_directory()
+    }
+
+    fn sync_directory(&self) -> Result<(), StoreError> {
+        let synced = self.disk.sync_directory();
+        synced.context("sync directory", &self.disk.directory())
     }
 
     fn remove(&self, height: Height) -> Result<(), StoreError> {

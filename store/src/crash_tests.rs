@@ -6,9 +6,9 @@
 use types::outcome::Digest;
 use types::{Height, NetworkId};
 
+use crate::disk::{Fault, NameSurvival, Random, Refusal, SimulatedDisk, Survival};
 use crate::journal::{Journal, NewRecord};
 use crate::recovery::{JournalConfig, Recovery};
-use crate::simulated_disk::{Fault, Random, SimulatedDisk, Survival};
 use crate::verify::{Report, verify_in};
 use crate::{Identity, InstanceId, JournalIo, SegmentLength, StoreError};
 
@@ -115,13 +115,16 @@ fn no_crash_at_any_operation_loses_a_committed_record() {
         live(&disk, &mut Random(seed), 12, &mut Expected::default()).unwrap();
         for crash_at in 1..=disk.operations() {
             let disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let mut expected = Expected::default();
             live(&disk, &mut Random(seed), 12, &mut expected).unwrap_err();
             for survival in Survival::ALL {
-                eprintln!("seed {seed}, crash at operation {crash_at}, {survival:?}");
                 let mut random = Random(seed ^ crash_at << 8);
-                let survivor = disk.crash(survival, &mut random);
+                let names = random.choose(&NameSurvival::ALL);
+                eprintln!(
+                    "seed {seed}, crash at operation {crash_at}, {survival:?}, names {names:?}"
+                );
+                let survivor = disk.crash(survival, names, &mut random);
                 check_survivor(&survivor, &mut random, expected.clone());
             }
         }
@@ -139,7 +142,7 @@ fn check_survivor(disk: &SimulatedDisk, random: &mut Random, mut expected: Expec
         expected.committed.push(vec![2; 100]);
         expected.exactly = None;
     }
-    let disk = disk.crash(Survival::Nothing, random);
+    let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, random);
     live(&disk, random, 3, &mut expected).unwrap();
     let Report::Clean(totals) = verify_in(&disk.folders()).unwrap() else {
         panic!("not clean after recovery");
@@ -156,12 +159,13 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
         let mut expected = Expected::default();
         for _ in 0..10 {
             let crash_at = disk.operations() + 1 + random.below(25);
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let appended = !expected.appended.is_empty();
             let crashed = live(&disk, &mut random, 8, &mut expected).is_err();
             assert!(crashed || appended || !expected.committed.is_empty());
-            let survival = Survival::ALL[random.below(8) as usize];
-            disk = disk.crash(survival, &mut random);
+            let survival = random.choose(&Survival::ALL);
+            let names = random.choose(&NameSurvival::ALL);
+            disk = disk.crash(survival, names, &mut random);
             // Appended in this life, or not durable yet: how much of it is there is open again.
             if !expected.appended.is_empty() || matches!(survival, Survival::Killed) {
                 expected.exactly = None;
@@ -187,7 +191,11 @@ fn fail_at_each_operation(new_disk: impl Fn() -> SimulatedDisk) {
     for failing in start + 1.. {
         let disk = new_disk();
         let mut journal = recover(&disk, &mut Expected::default()).unwrap();
-        disk.set_fault(Some(Fault::FailOnce(failing)));
+        let refusal = Refusal::Io;
+        disk.inject(Fault::Fail {
+            at: failing,
+            refusal,
+        });
         let failed = (0..6).find_map(|_| {
             append(&mut journal, &[1; 5_000]);
             journal.commit().err()
@@ -224,7 +232,8 @@ fn a_failed_preparer_harms_nothing() {
     let mut expected = Expected::default();
     let mut journal = recover(&disk, &mut expected).unwrap();
     let number = journal.wants_prepared().unwrap();
-    disk.set_fault(Some(Fault::FailOnce(disk.operations() + 2)));
+    let (at, refusal) = (disk.operations() + 2, Refusal::Full);
+    disk.inject(Fault::Fail { at, refusal });
     journal.preparer().prepare(number).unwrap_err();
     assert_eq!(
         journal.wants_prepared(),
@@ -261,10 +270,10 @@ fn a_late_preparer_takes_nothing_away() {
 fn short_and_interrupted_writes_are_finished() {
     for linked in [false, true] {
         let disk = SimulatedDisk::with_commits_linked(linked);
-        disk.set_awkward();
+        disk.set_awkward(true);
         let mut expected = Expected::default();
         live(&disk, &mut Random(3), 12, &mut expected).unwrap();
-        let disk = disk.crash(Survival::Nothing, &mut Random(0));
+        let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, &mut Random(0));
         recover(&disk, &mut expected).unwrap();
     }
 }

@@ -1,13 +1,19 @@
 //! All that the store asks of a disk: one directory, few verbs.
 //!
-//! [`RealDisk`](crate::real_disk::RealDisk) is the disk of a node. The seam exists so that a
+//! A node has a directory of a real file system. The seam exists so that a
 //! simulated disk can stand in for it, which fails on demand and forgets what was never synced.
+//! Both are public with the feature `simulation`, for tests of other crates.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::format::PAGE;
-use crate::map::FileBytes;
+
+pub use crate::map::FileBytes;
+#[cfg(any(test, feature = "simulation"))]
+pub use crate::simulated_disk::{NameSurvival, Random, SimulatedDisk, Survival};
+#[cfg(any(test, feature = "simulation"))]
+pub use crate::simulated_faults::{Fault, Refusal};
 
 /// The files of one directory. Changes of names are durable after [`Disk::sync_directory`].
 pub trait Disk: std::fmt::Debug + Send + Sync {

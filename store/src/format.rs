@@ -89,13 +89,16 @@
 //!   `h`, or any bytes beyond the next segment or in two segments: corruption. Nothing is cut, the
 //!   node does not start. A valid header of the same batch proves nothing: writes may land in any
 //!   order;
+//! - a header of this instance that names another place than where it is: a write went astray, and no
+//!   crash does that: corruption;
 //! - a header whose checksum holds at the place itself, but which names another place, instance or
 //!   predecessor, is never the result of a crash: corruption;
 //! - otherwise it is a torn tail: its bytes are copied aside, overwritten with zeros, synced, and the
 //!   journal goes on from there.
 //!
 //! What this cannot see: rot in the last batch looks like a tear, and a last batch that turned into
-//! zeros entirely looks like a clean end. Only a second copy elsewhere can tell these apart.
+//! zeros entirely looks like a clean end. Only a checkpoint of it, or a second copy elsewhere, can
+//! tell these apart.
 //! If the header of the bad record is unreadable, the search also meets pages of its payload, which
 //! strangers chose. To bear false witness they would need the instance id, which is never published;
 //! and all it could do is halt the node, never cut anything.

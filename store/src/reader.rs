@@ -16,7 +16,8 @@ use crate::ending::{Damage, Ending, Sequel, find_sequel};
 use crate::error::StoreError;
 use crate::folders::Folders;
 use crate::format::{
-    HeaderFault, Identity, InstanceId, PAGE, RecordHeader, hash, is_zero, record_length,
+    HEADER_LENGTH, HeaderFault, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash,
+    is_zero, record_length,
 };
 use crate::segment::SegmentNumber;
 use crate::start::{After, Start, check_first, open_first};
@@ -247,6 +248,10 @@ impl JournalReader {
         let record_hash = hash(header_bytes);
         let header = match RecordHeader::decode(header_bytes) {
             Ok(header) => header,
+            Err(HeaderFault::Damaged) if is_segment_header(header_bytes, self.instance) => {
+                let what = "a segment header is in the wrong place";
+                return Err(self.window.corruption(offset, what));
+            }
             Err(HeaderFault::Damaged) => return Ok(Found::damage("header", PAGE as u64)),
             Err(HeaderFault::Newer(_) | HeaderFault::Illegal) => {
                 return Err(self
@@ -334,6 +339,10 @@ impl JournalReader {
         }
         Ok(())
     }
+}
+
+fn is_segment_header(bytes: &[u8; HEADER_LENGTH], instance: InstanceId) -> bool {
+    SegmentHeader::decode(bytes).is_ok_and(|header| header.instance == instance)
 }
 
 /// What is at a place where a record may start.
