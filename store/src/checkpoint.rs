@@ -149,9 +149,18 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Removes what a crash left in preparation.
-    pub(crate) fn remove_temporary_files(&self) -> Result<(), StoreError> {
-        remove_temporary_files(&*self.disk)
+    /// Up to which height every checkpoint that is there holds all, durably: what a
+    /// [`Retention`](crate::Retention) may let go. Zero if there is none.
+    pub fn covered(&self) -> Result<Height, StoreError> {
+        // A checkpoint whose write failed at its last step has a name that may not last.
+        self.sync_directory()?;
+        Ok(self.heights()?.last().copied().unwrap_or(Height::ZERO))
+    }
+
+    /// Removes what a crash left in preparation, and makes what it left whole durable.
+    pub(crate) fn settle(&self) -> Result<(), StoreError> {
+        remove_temporary_files(&*self.disk)?;
+        self.sync_directory()
     }
 
     /// The path of a checkpoint, for messages.

@@ -129,11 +129,7 @@ pub(crate) fn live(
         if let Some(number) = journal.wants_prepared() {
             let retention = Retention {
                 segments: 2 + random.below(2),
-                covered: checkpoints
-                    .heights()?
-                    .last()
-                    .copied()
-                    .unwrap_or(Height::ZERO),
+                covered: checkpoints.covered()?,
             };
             let prepared = journal.preparer().prepare_recycling(number, &retention)?;
             if let Some(prepared) = prepared
@@ -307,6 +303,46 @@ fn a_checkpoint_that_is_there_is_made_durable_by_writing_it_again() {
     assert_eq!(expected.checkpoint, 2);
     let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, &mut Random(0));
     recover(&disk, &mut expected).unwrap();
+}
+
+/// A first checkpoint has its name, not yet durably; then segments are recycled on its word.
+#[test]
+fn nothing_relies_on_a_checkpoint_that_may_not_last() {
+    for killed in [true, false] {
+        let disk = SimulatedDisk::default();
+        let mut expected = Expected::default();
+        let (folders, mut journal) = recover(&disk, &mut expected).unwrap();
+        for _ in 0..7 {
+            append(&mut journal, &[4; 100]);
+            journal.commit().unwrap();
+            expected.committed.push(vec![4; 100]);
+        }
+        // Two sections of a page, then the header, the sync, the name and its sync.
+        let at = disk.operations() + 7;
+        let refusal = Refusal::Io;
+        disk.inject(Fault::Fail { at, refusal });
+        write_checkpoint(&folders, &journal, &mut expected).unwrap_err();
+        assert_eq!(folders.checkpoints().heights().unwrap().len(), 1);
+        let mut disk = disk;
+        if killed {
+            disk = disk.crash(Survival::Killed, NameSurvival::Nothing, &mut Random(0));
+            (_, journal) = recover(&disk, &mut expected).unwrap();
+        }
+        let retention = Retention {
+            segments: 1,
+            covered: match killed {
+                true => Height::new(7),
+                false => disk.folders().checkpoints().covered().unwrap(),
+            },
+        };
+        let number = journal.wants_prepared().unwrap();
+        let prepared = journal.preparer().prepare_recycling(number, &retention);
+        prepared.unwrap().unwrap();
+        let first = crate::start::segments(&disk.journal()).unwrap()[0];
+        assert!(1 < first.get(), "{first}");
+        let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, &mut Random(0));
+        recover(&disk, &mut expected).unwrap();
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl PreparedSegment {
 pub struct Retention {
     /// So many segments are kept, the one to be prepared included.
     pub segments: u64,
-    /// Height of the oldest checkpoint that is kept and durable. What a later start from any kept
+    /// [`Checkpoints::covered`](crate::Checkpoints::covered). What a later start from any kept
     /// checkpoint could need stays, whatever the number says.
     pub covered: Height,
 }

@@ -83,6 +83,13 @@ impl Recovery {
     ) -> Result<Self, StoreError> {
         let disk = &folders.journal;
         let new = after.is_none() && segments(&**disk)?.is_empty();
+        if new && let Some(height) = folders.checkpoints().heights()?.first() {
+            return Err(StoreError::RolledBack {
+                directory: disk.directory(),
+                height: *height,
+                what: "it is gone".to_owned(),
+            });
+        }
         let reader = match new {
             true => None,
             false => {
@@ -116,7 +123,7 @@ impl Journal {
     pub fn open(mut recovery: Recovery) -> Result<(Self, Recovered), StoreError> {
         while recovery.next_record()?.is_some() {}
         remove_temporary_files(&*recovery.folders.journal)?;
-        recovery.folders.checkpoints().remove_temporary_files()?;
+        recovery.folders.checkpoints().settle()?;
         match recovery.reader.take() {
             None => create(recovery),
             Some(reader) => resume(recovery, &reader),

@@ -285,6 +285,10 @@ fn a_journal_that_lost_what_was_durable_is_told() {
     fs::remove_dir_all(directory.path().join("journal")).unwrap();
     let error = begin_after_newest(directory.path()).unwrap_err();
     assert!(matches!(error, StoreError::RolledBack { .. }), "{error}");
+    // And no new one is begun beside a checkpoint, whatever state that is in.
+    flip(&checkpoint(directory.path(), 13), 0);
+    let error = begin_after_newest(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::RolledBack { .. }), "{error}");
 }
 
 #[test]

@@ -134,10 +134,9 @@ fn old_segments_become_new_ones() {
     let mut recycled = 0;
     for height in 1..=60 {
         if let Some(number) = journal.wants_prepared() {
-            let oldest = checkpoints.heights().unwrap().last().copied();
             let retention = Retention {
                 segments: 4,
-                covered: oldest.unwrap_or(Height::ZERO),
+                covered: checkpoints.covered().unwrap(),
             };
             let inode = |number| segment(directory.path(), number).metadata().unwrap().ino();
             let before: Vec<_> = segments(directory.path()).into_iter().map(inode).collect();
