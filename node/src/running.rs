@@ -17,10 +17,9 @@ use std::time::Duration;
 
 use engine::State;
 use gateway::{
-    AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory,
-    SignatureWorker,
+    Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker,
 };
-use store::{Folders, InstanceId, Journal, JournalConfig, JournalIo, SegmentLength};
+use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
 use types::auth::FrameKey;
 use types::wire::query::Reference;
@@ -31,9 +30,9 @@ use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::pipeline::Pipeline;
-use crate::recovery::Restored;
+use crate::recovery::Recovered;
 use crate::rings::{Ends, SignatureEnds};
-use crate::shadow::{Beginning, CheckpointPlan, Shadow};
+use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Parking, Worker};
 use crate::{checkpoint_thread, journal_thread, recovery, shadow};
@@ -127,14 +126,18 @@ impl Running {
         let public_key = identity.public_key();
 
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
+        let (folders, recovered) = recover(&directory, journal_io, options.journal.segment_length)?;
         let Recovered {
-            folders,
             journal,
             state,
             answers,
             beginning,
-            recovery,
-        } = recover(&directory, journal_io, options.journal.segment_length)?;
+            warnings,
+        } = recovered;
+        let recovery = Recovery {
+            sequence: state.position().sequence.get(),
+            warnings,
+        };
         let plan = CheckpointPlan {
             identity: directory.identity(),
             instance: journal.instance(),
@@ -255,31 +258,15 @@ fn end_process_on_panic() {
     }));
 }
 
-/// Everything that is built from the data directory at start.
-struct Recovered {
-    folders: Folders,
-    journal: Journal,
-    state: State,
-    answers: AnswerBook,
-    beginning: Beginning,
-    recovery: Recovery,
-}
-
-/// Reads, checks and re-executes the journal from the newest checkpoint on, then opens it for
-/// writing.
+/// Locks the data directory and recovers everything from it.
 fn recover(
     directory: &DataDir,
     io: JournalIo,
     segment_length: SegmentLength,
-) -> Result<Recovered, Failure> {
+) -> Result<(Folders, Recovered), Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
     let folders = Folders::lock(directory.path(), io)?;
-    let (genesis, seed) = (directory.genesis(), recovery::random_hash_seed()?);
-    let mut warnings = Vec::new();
-    let restored = Restored::newest(&folders.checkpoints(), directory, seed, |what| {
-        warnings.push(format!("{what}; an older one is used"));
-    })?;
     let config = JournalConfig {
         data_directory: directory.path().to_owned(),
         segment_length,
@@ -287,33 +274,9 @@ fn recover(
         new_instance: InstanceId::new(instance),
         io,
     };
-    let mut reading = store::Recovery::begin_in(&folders, &config, restored.after.as_ref())?;
-    let written = restored.state.position().height;
-    let restored = restored.replay(&mut reading, 1, |_, _, _| Ok(()))?;
-    let (journal, recovered) = Journal::open(reading)?;
-    warnings.extend(recovered.cut.map(|cut| {
-        let tail = recovery::describe_tail(&cut.tail);
-        format!("{tail}; cut, and kept in {}", cut.copy.display())
-    }));
-    let position = *restored.state.position();
-    let copy = restored.copy_state(genesis, recovery::random_hash_seed()?);
-    Ok(Recovered {
-        folders,
-        state: copy,
-        answers: restored.answers.clone(),
-        beginning: Beginning {
-            state: restored.state,
-            tree: restored.tree,
-            answers: restored.answers,
-            record_hash: journal.last_record_hash(),
-            is_written: position.height == written,
-        },
-        journal,
-        recovery: Recovery {
-            sequence: position.sequence.get(),
-            warnings,
-        },
-    })
+    let seeds = [recovery::random_hash_seed()?, recovery::random_hash_seed()?];
+    let recovered = recovery::recover(&folders, &config, directory.genesis(), seeds)?;
+    Ok((folders, recovered))
 }
 
 fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameKey) -> Worker<()> {
