@@ -15,7 +15,7 @@ mod genesis_file;
 mod journal_io;
 pub mod journal_thread;
 pub mod pipeline;
-mod recovery;
+pub mod recovery;
 mod rings;
 mod running;
 pub mod shadow;
@@ -23,4 +23,4 @@ pub mod space;
 mod text;
 pub mod threads;
 
-pub use cli::main;
+pub use cli::{Failure, main};

@@ -11,8 +11,8 @@ use engine::snapshot::{self, changed_accounts};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
-    After, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity, JournalReader,
-    Location, Record, StoreError, TornTail,
+    After, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity, Journal,
+    JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
 };
 use types::AccountId;
 use types::auth::FrameKey;
@@ -23,6 +23,67 @@ use types::{Height, SequenceNumber};
 
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::shadow::Beginning;
+
+/// What a node goes on from: built from the data directory and nothing else.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The journal, open to write.
+    pub journal: Journal,
+    /// The state after its last block, for the pipeline.
+    pub state: State,
+    /// The answers up to there, for the gateway.
+    pub answers: AnswerBook,
+    /// The same state once more and what goes with it, for the shadow.
+    pub beginning: Beginning,
+    /// Worth a message: what a torn tail lost and where it is kept, and which checkpoints are
+    /// damaged.
+    pub warnings: Vec<String>,
+}
+
+/// Reads, checks and re-executes the journal from the newest checkpoint on, then opens it for
+/// writing. The seeds keep hash tables of both states out of strangers' aim and change no outcome.
+pub fn recover(
+    folders: &Folders,
+    config: &JournalConfig,
+    genesis: &Genesis,
+    [shadow_seed, state_seed]: [u64; 2],
+) -> Result<Recovered, Failure> {
+    let mut warnings = Vec::new();
+    let restored = Restored::newest(&folders.checkpoints(), genesis, shadow_seed, |what| {
+        warnings.push(format!("{what}; an older one is used"));
+    })?;
+    let mut reading = store::Recovery::begin_in(folders, config, restored.after.as_ref())?;
+    let written = restored.state.position().height;
+    let restored = restored.replay(&mut reading, 1, |_, _, _| Ok(()))?;
+    let (journal, recovered) = Journal::open(reading)?;
+    warnings.extend(recovered.cut.map(|cut| {
+        let tail = describe_tail(&cut.tail);
+        format!("{tail}; cut, and kept in {}", cut.copy.display())
+    }));
+    let height = restored.state.position().height;
+    Ok(Recovered {
+        state: restored.copy_state(genesis, state_seed),
+        answers: restored.answers.clone(),
+        beginning: Beginning {
+            state: restored.state,
+            tree: restored.tree,
+            answers: restored.answers,
+            record_hash: journal.last_record_hash(),
+            is_written: height == written,
+        },
+        journal,
+        warnings,
+    })
+}
+
+/// What every journal segment and checkpoint of a network must say.
+pub fn identity_of(genesis: &Genesis) -> Identity {
+    Identity {
+        network: genesis.network(),
+        genesis_hash: genesis.hash(),
+    }
+}
 
 /// Somewhere that records come from, in order.
 pub(crate) trait Records {
@@ -106,25 +167,22 @@ impl Restored {
     /// `warn`.
     pub(crate) fn newest(
         checkpoints: &Checkpoints,
-        directory: &DataDir,
+        genesis: &Genesis,
         hash_seed: u64,
         mut warn: impl FnMut(String),
     ) -> Result<Self, Failure> {
-        let identity = directory.identity();
+        let identity = identity_of(genesis);
         for height in checkpoints.heights()? {
             match checkpoints.load(height, &identity) {
-                Ok(checkpoint) => {
-                    let genesis = directory.genesis();
-                    match Self::from_checkpoint(&checkpoint, genesis, hash_seed) {
-                        Ok(restored) => return Ok(restored),
-                        Err(what) => warn(format!("the checkpoint of height {height}: {what}")),
-                    }
-                }
+                Ok(checkpoint) => match Self::from_checkpoint(&checkpoint, genesis, hash_seed) {
+                    Ok(restored) => return Ok(restored),
+                    Err(what) => warn(format!("the checkpoint of height {height}: {what}")),
+                },
                 Err(error @ StoreError::Corruption { .. }) => warn(error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Self::genesis(directory.genesis(), hash_seed))
+        Ok(Self::genesis(genesis, hash_seed))
     }
 
     /// The same state once more, by way of a snapshot.
@@ -245,7 +303,7 @@ fn begin(directory: &DataDir, folders: &Folders, from: ReplayFrom) -> Result<Res
     let genesis = directory.genesis();
     let height = match from {
         ReplayFrom::Newest => {
-            return Restored::newest(&checkpoints, directory, 0, |what| {
+            return Restored::newest(&checkpoints, genesis, 0, |what| {
                 eprintln!("keel: {what}; an older one is used");
             });
         }

@@ -17,10 +17,9 @@ use std::time::Duration;
 
 use engine::State;
 use gateway::{
-    AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory,
-    SignatureWorker,
+    Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker,
 };
-use store::{Folders, InstanceId, Journal, JournalConfig, JournalIo, SegmentLength};
+use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
 use types::auth::FrameKey;
 use types::wire::query::Reference;
@@ -31,9 +30,9 @@ use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::pipeline::Pipeline;
-use crate::recovery::Restored;
-use crate::rings::{Ends, SignatureEnds};
-use crate::shadow::{Beginning, CheckpointPlan, Shadow};
+use crate::recovery::Recovered;
+use crate::rings::{CoreEnds, Ends, SignatureEnds};
+use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Nudge, Parking, Worker};
 use crate::{checkpoint_thread, journal_thread, recovery, shadow};
@@ -93,11 +92,16 @@ pub(crate) struct Running {
     gateway: GatewayHandle,
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
+    core: Core,
+    fatal: mpsc::Receiver<String>,
+}
+
+/// The threads behind the sessions.
+struct Core {
     pipeline: Worker<State>,
     journal: Worker<()>,
     shadow: Worker<()>,
     checkpoint: Worker<()>,
-    fatal: mpsc::Receiver<String>,
 }
 
 /// What was found in the data directory at start.
@@ -127,49 +131,16 @@ impl Running {
         let public_key = identity.public_key();
 
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
-        let Recovered {
-            folders,
-            journal,
-            state,
-            answers,
-            beginning,
-            recovery,
-        } = recover(&directory, journal_io, options.journal.segment_length)?;
-        let plan = CheckpointPlan {
-            identity: directory.identity(),
-            instance: journal.instance(),
-            interval: options.checkpoints.interval,
+        let (folders, recovered) = recover(&directory, journal_io, options.journal.segment_length)?;
+        let recovery = Recovery {
+            sequence: recovered.state.position().sequence.get(),
+            warnings: recovered.warnings.clone(),
         };
+        let answers = recovered.answers.clone();
+        let frame_key = *recovered.state.frame_key();
         let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
 
-        let signatures = start_signatures(ends.signatures, *state.frame_key());
-        let covered = Covered::default();
-        let recycling = Recycling {
-            segments: options.journal.kept,
-            covered: covered.clone(),
-        };
-        let space = SpacePlan::for_segments(options.journal.segment_length.get());
-        let (parking, ports) = ends.journal;
-        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
-        let room = journal.room();
-        let journal = start_journal(journal, parking, fatal_sender.clone());
-        let (parking, ports) = ends.pipeline;
-        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
-        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
-            pipeline.run(parking, stop)
-        });
-        let (parking, nudge, ports) = ends.shadow;
-        let shadow = Shadow::new(beginning, plan, clock, ports);
-        let shadow = start_shadow(shadow, nudge, parking, fatal_sender);
-        let (parking, ports) = ends.checkpoint;
-        let writer = CheckpointWriter::new(
-            folders.checkpoints(),
-            options.checkpoints.kept,
-            covered,
-            ports,
-        );
-        let checkpoint = start_checkpoint(writer, parking);
         let genesis = directory.genesis();
         let setup = GatewaySetup {
             config: options.gateway,
@@ -181,6 +152,15 @@ impl Running {
             answers,
         };
         let (gateway, gateway_thread) = start_gateway(setup, ends.gateway, socket)?;
+        let signatures = start_signatures(ends.signatures, frame_key);
+        let core = Core::start(
+            recovered,
+            ends.core,
+            options,
+            &folders,
+            &clock,
+            fatal_sender,
+        );
         let running = Self {
             directory,
             local_address,
@@ -189,10 +169,7 @@ impl Running {
             gateway,
             gateway_thread,
             signatures,
-            pipeline,
-            journal,
-            shadow,
-            checkpoint,
+            core,
             fatal,
         };
         Ok((running, recovery))
@@ -232,15 +209,71 @@ impl Running {
     pub(crate) fn stop(self) -> (State, DataDir) {
         self.gateway.drain();
         self.signatures.finish();
-        let state = self.pipeline.finish();
-        self.journal.finish();
-        self.shadow.finish();
-        self.checkpoint.finish();
+        let state = self.core.finish();
         self.gateway.close();
         self.gateway_thread
             .join()
             .expect("a panic ends the process");
         (state, self.directory)
+    }
+}
+
+impl Core {
+    fn start(
+        recovered: Recovered,
+        ends: CoreEnds,
+        options: &NodeOptions,
+        folders: &Folders,
+        clock: &Clock,
+        fatal: mpsc::Sender<String>,
+    ) -> Self {
+        let Recovered {
+            journal,
+            state,
+            beginning,
+            ..
+        } = recovered;
+        let plan = CheckpointPlan {
+            identity: *journal.identity(),
+            instance: journal.instance(),
+            interval: options.checkpoints.interval,
+        };
+        let covered = Covered::default();
+        let recycling = Recycling {
+            segments: options.journal.kept,
+            covered: covered.clone(),
+        };
+        let space = SpacePlan::for_segments(options.journal.segment_length.get());
+        let (parking, ports) = ends.journal;
+        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
+        let room = journal.room();
+        let journal = start_journal(journal, parking, fatal.clone());
+        let (parking, ports) = ends.pipeline;
+        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
+        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
+            pipeline.run(parking, stop)
+        });
+        let (parking, nudge, ports) = ends.shadow;
+        let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let shadow = start_shadow(shadow, nudge, parking, fatal);
+        let (parking, ports) = ends.checkpoint;
+        let kept = options.checkpoints.kept;
+        let writer = CheckpointWriter::new(folders.checkpoints(), kept, covered, ports);
+        Self {
+            pipeline,
+            journal,
+            shadow,
+            checkpoint: start_checkpoint(writer, parking),
+        }
+    }
+
+    /// Finishes what was taken in, makes a checkpoint, and returns the final state.
+    fn finish(self) -> State {
+        let state = self.pipeline.finish();
+        self.journal.finish();
+        self.shadow.finish();
+        self.checkpoint.finish();
+        state
     }
 }
 
@@ -255,31 +288,15 @@ fn end_process_on_panic() {
     }));
 }
 
-/// Everything that is built from the data directory at start.
-struct Recovered {
-    folders: Folders,
-    journal: Journal,
-    state: State,
-    answers: AnswerBook,
-    beginning: Beginning,
-    recovery: Recovery,
-}
-
-/// Reads, checks and re-executes the journal from the newest checkpoint on, then opens it for
-/// writing.
+/// Locks the data directory and recovers everything from it.
 fn recover(
     directory: &DataDir,
     io: JournalIo,
     segment_length: SegmentLength,
-) -> Result<Recovered, Failure> {
+) -> Result<(Folders, Recovered), Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
     let folders = Folders::lock(directory.path(), io)?;
-    let (genesis, seed) = (directory.genesis(), recovery::random_hash_seed()?);
-    let mut warnings = Vec::new();
-    let restored = Restored::newest(&folders.checkpoints(), directory, seed, |what| {
-        warnings.push(format!("{what}; an older one is used"));
-    })?;
     let config = JournalConfig {
         data_directory: directory.path().to_owned(),
         segment_length,
@@ -287,33 +304,9 @@ fn recover(
         new_instance: InstanceId::new(instance),
         io,
     };
-    let mut reading = store::Recovery::begin_in(&folders, &config, restored.after.as_ref())?;
-    let written = restored.state.position().height;
-    let restored = restored.replay(&mut reading, 1, |_, _, _| Ok(()))?;
-    let (journal, recovered) = Journal::open(reading)?;
-    warnings.extend(recovered.cut.map(|cut| {
-        let tail = recovery::describe_tail(&cut.tail);
-        format!("{tail}; cut, and kept in {}", cut.copy.display())
-    }));
-    let position = *restored.state.position();
-    let copy = restored.copy_state(genesis, recovery::random_hash_seed()?);
-    Ok(Recovered {
-        folders,
-        state: copy,
-        answers: restored.answers.clone(),
-        beginning: Beginning {
-            state: restored.state,
-            tree: restored.tree,
-            answers: restored.answers,
-            record_hash: journal.last_record_hash(),
-            is_written: position.height == written,
-        },
-        journal,
-        recovery: Recovery {
-            sequence: position.sequence.get(),
-            warnings,
-        },
-    })
+    let seeds = [recovery::random_hash_seed()?, recovery::random_hash_seed()?];
+    let recovered = recovery::recover(&folders, &config, directory.genesis(), seeds)?;
+    Ok((folders, recovered))
 }
 
 fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameKey) -> Worker<()> {

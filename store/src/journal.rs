@@ -10,11 +10,12 @@ use std::io;
 use std::sync::Arc;
 
 use types::outcome::Digest;
+use types::planted::{Bug, is_planted};
 use types::{Height, SequenceNumber};
 
 use crate::aligned::AlignedBuffer;
 use crate::chain::Chain;
-use crate::disk::Disk;
+use crate::disk::{Disk, write_all_at};
 use crate::error::{Context, StoreError};
 use crate::format::{
     HEADER_LENGTH, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash, record_length,
@@ -240,6 +241,11 @@ impl Journal {
         self.buffer.bytes().len()
     }
 
+    /// Whose journal it is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The random name of this data directory.
     pub const fn instance(&self) -> InstanceId {
         self.instance
@@ -314,14 +320,21 @@ impl Journal {
             }
             let path = || self.disk.path(&piece.segment.file_name());
             let bytes = &self.buffer.bytes()[written..written + piece.length];
-            self.current
-                .file
-                .write_and_sync(bytes, piece.offset)
-                .map_err(|source| StoreError::Io {
+            let file = &*self.current.file;
+            let is_last = written + piece.length == self.buffer.bytes().len();
+            let done = match is_last || !is_planted(Bug::RotationNotSynced) {
+                true => file.write_and_sync(bytes, piece.offset),
+                false => write_all_at(file, bytes, piece.offset),
+            };
+            if let Err(source) = done
+                && !is_planted(Bug::FailedSyncIgnored)
+            {
+                return Err(StoreError::Io {
                     what: "write and sync",
                     path: path(),
                     source,
-                })?;
+                });
+            }
             written += piece.length;
         }
         assert_eq!(written, self.buffer.bytes().len());

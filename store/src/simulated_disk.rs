@@ -148,8 +148,7 @@ impl SimulatedDisk {
     }
 
     /// A new disk whose commits go by writes linked to syncs, or not.
-    #[cfg(test)]
-    pub(crate) fn with_commits_linked(linked: bool) -> Self {
+    pub fn with_commits_linked(linked: bool) -> Self {
         let disk = Self::default();
         disk.state().linked = linked;
         disk

@@ -5,9 +5,10 @@
 
 use ledger::StateTree;
 use ledger::snapshot::LedgerSnapshot;
-use matching::{ArmedOrder, RestingOrder};
+use matching::{ArmedOrder, Book, RestingOrder};
 use rkyv::{Archive, Serialize};
 use types::command::{Crossing, Immediate, OrderKind, StopLeg, TimeInForce};
+use types::planted::{Bug, is_planted};
 use types::{AccountId, MarketId, Side, Ticks};
 
 use crate::market::MarketState;
@@ -291,11 +292,19 @@ fn market_row(state: &MarketState) -> MarketRow {
         reference_price: state.reference.map_or(0, |it| it.price.get()),
         reference_since: state.reference.map_or(0, |it| it.since.get()),
         orders: orders.map(|order| order_row(&order)).collect(),
-        turns: state.book.turns().map(|order_id| order_id.get()).collect(),
+        turns: turns(&state.book),
         armed: state.triggers.orders().map(armed_row).collect(),
         quotes: quotes.collect(),
         remembered: remembered.collect(),
     }
+}
+
+fn turns(book: &Book) -> Vec<u64> {
+    let mut turns: Vec<u64> = book.turns().map(|order_id| order_id.get()).collect();
+    if is_planted(Bug::TurnsMissing) {
+        turns.sort_unstable();
+    }
+    turns
 }
 
 fn order_row(order: &RestingOrder) -> OrderRow {

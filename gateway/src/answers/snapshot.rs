@@ -6,6 +6,7 @@
 //! nonce u64, first sequence number u64, reason of a refusal u16 (0: none), length u32, and so many
 //! bytes of packed outcomes. Keys and answers ascend by key and by slot.
 
+use types::planted::{Bug, is_planted};
 use types::{KeyId, Nonce, RejectReason, SequenceNumber};
 
 use super::{AnswerBook, KeyAnswers, PackedOutcomes, slot_index};
@@ -20,7 +21,8 @@ impl AnswerBook {
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.last_sequence.get().to_le_bytes());
         let keys = self.keys.iter().zip(0u32..);
-        let keys = keys.filter(|(answers, _)| answers.is_used());
+        let keys =
+            keys.filter(|(answers, _)| answers.is_used() && !is_planted(Bug::AnswersMissing));
         bytes.extend_from_slice(&(keys.clone().count() as u32).to_le_bytes());
         for (answers, key) in keys {
             bytes.extend_from_slice(&key.to_le_bytes());

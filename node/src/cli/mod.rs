@@ -53,7 +53,7 @@ enum Command {
 
 /// Why a command ended without doing its job.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It did not work; the text says what and why.
     #[error("{0}")]
     Failed(String),

@@ -14,12 +14,12 @@ use types::{
     OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 
-use crate::auction::Published;
-use crate::book::{Book, hold_price, is_over};
-use crate::enter::Entrant;
-use crate::funds::{Funds, needed};
-use crate::limits::Reference;
-use crate::protection::Protections;
+use super::auction::Published;
+use super::book::{Book, hold_price, is_over};
+use super::enter::Entrant;
+use super::funds::{Funds, needed};
+use super::limits::Reference;
+use super::protection::Protections;
 
 /// Orders affected and lots, or why not.
 pub(crate) type Answer = Result<(u32, u64), RejectReason>;

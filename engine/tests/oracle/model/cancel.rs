@@ -5,7 +5,7 @@ use types::limits::REMEMBERED_CANCELS_MAX;
 use types::outcome::DoneReason;
 use types::{ClientOrderId, OrderId, RejectReason, Side};
 
-use crate::exchange::{Answer, Exchange, Market};
+use super::exchange::{Answer, Exchange, Market};
 
 impl Exchange {
     pub(crate) fn cancel(&mut self, cancel: &Cancel) -> Answer {

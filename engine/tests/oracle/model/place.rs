@@ -5,11 +5,11 @@ use types::limits::{ORDERS_PER_BOOK_MAX, PRICE_TICKS_MAX};
 use types::outcome::{Armed as ArmedEvent, Event};
 use types::{BaseLots, OrderId, RejectReason, Side, Ticks};
 
-use crate::book::{hold_price, is_over};
-use crate::cascade::{is_beyond, is_met, stop_trigger};
-use crate::enter::Entrant;
-use crate::exchange::{Answer, Armed, Exchange, Market, check_price, check_quantity};
-use crate::funds::needed;
+use super::book::{hold_price, is_over};
+use super::cascade::{is_beyond, is_met, stop_trigger};
+use super::enter::Entrant;
+use super::exchange::{Answer, Armed, Exchange, Market, check_price, check_quantity};
+use super::funds::needed;
 
 impl Exchange {
     pub(crate) fn place(&mut self, place: &Place) -> Answer {

@@ -5,10 +5,10 @@ use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::{DoneReason, Event, Indicative, RestingTaker};
 use types::{OrderId, Side, Ticks};
 
-use crate::book::{Book, Order, accepts};
-use crate::enter::Trade;
-use crate::exchange::{Exchange, Market};
-use crate::limits::Reference;
+use super::book::{Book, Order, accepts};
+use super::enter::Trade;
+use super::exchange::{Exchange, Market};
+use super::limits::Reference;
 
 /// What an auction comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use types::command::{ProtectionLimits, SetProtection};
 use types::outcome::DoneReason;
 use types::{AccountId, RejectReason};
 
-use crate::book::Order;
-use crate::exchange::{Answer, Exchange};
-use crate::funds::notional;
+use super::book::Order;
+use super::exchange::{Answer, Exchange};
+use super::funds::notional;
 
 /// What shares one count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

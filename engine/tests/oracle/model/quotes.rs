@@ -7,10 +7,10 @@ use types::limits::ORDERS_PER_BOOK_MAX;
 use types::outcome::DoneReason;
 use types::{AssetId, ClientOrderId, OrderId, RejectReason, Side};
 
-use crate::book::{Order, accepts};
-use crate::enter::Entrant;
-use crate::exchange::{Answer, Exchange, Market, check_price, check_quantity};
-use crate::funds::needed;
+use super::book::{Order, accepts};
+use super::enter::Entrant;
+use super::exchange::{Answer, Exchange, Market, check_price, check_quantity};
+use super::funds::needed;
 
 /// A level of a set, and its place in it.
 #[derive(Clone, Copy, Debug)]

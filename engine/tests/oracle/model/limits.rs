@@ -3,8 +3,8 @@
 use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
 use types::{AccountId, RejectReason, Side};
 
-use crate::exchange::{Exchange, Market};
-use crate::funds::notional;
+use super::exchange::{Exchange, Market};
+use super::funds::notional;
 use types::command::MarketStatus;
 
 const PARTS: u128 = 1_000_000;

@@ -4,7 +4,7 @@ use types::RejectReason;
 use types::command::{MarketStatus, OrderKind, Place, Replace, SetMarketStatus, TimeInForce};
 use types::outcome::{Event, StatusChanged};
 
-use crate::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange};
 
 /// What a replace does to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use types::command::{MarketStatus, OrderKind, OrderTarget, Replace, Resting, Tim
 use types::outcome::DoneReason;
 use types::{RejectReason, Side};
 
-use crate::book::{Order, hold_price, is_over};
-use crate::cascade::is_beyond;
-use crate::enter::Entrant;
-use crate::exchange::{Answer, Armed, Exchange, Market, check_price, check_quantity};
-use crate::funds::needed;
-use crate::status::Change;
+use super::book::{Order, hold_price, is_over};
+use super::cascade::is_beyond;
+use super::enter::Entrant;
+use super::exchange::{Answer, Armed, Exchange, Market, check_price, check_quantity};
+use super::funds::needed;
+use super::status::Change;
 
 impl Exchange {
     pub(crate) fn replace(&mut self, replace: &Replace) -> Answer {

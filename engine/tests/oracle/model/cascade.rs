@@ -7,9 +7,9 @@ use types::limits::ORDERS_PER_BOOK_MAX;
 use types::outcome::{DoneReason, Event, Triggered};
 use types::{BaseLots, OrderId, RejectReason, Side, Ticks};
 
-use crate::book::Order;
-use crate::enter::Entrant;
-use crate::exchange::{Armed, Exchange, Market};
+use super::book::Order;
+use super::enter::Entrant;
+use super::exchange::{Armed, Exchange, Market};
 
 /// What has been set off and waits for its turn.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,7 @@ impl Exchange {
 
     /// Why an order that was set off does not even try.
     fn why_not(&self, market: usize, resting: Resting, entrant: &Entrant) -> Option<DoneReason> {
-        if crate::book::is_over(resting, self.now) {
+        if super::book::is_over(resting, self.now) {
             Some(DoneReason::Expired)
         } else if resting.protected && self.is_tripped(market, entrant.account) {
             Some(DoneReason::Protection)

@@ -4,9 +4,9 @@ use types::command::{MarketStatus, OrderKind, Resting, SelfTrade};
 use types::outcome::{DoneReason, Event, Fill, Party, Reduced, Rested, RestingTaker};
 use types::{AccountId, Atoms, BaseLots, ClientOrderId, OrderId, Side, Ticks};
 
-use crate::book::{Order, hold_price};
-use crate::exchange::{Exchange, Market};
-use crate::funds::{Swap, needed};
+use super::book::{Order, hold_price};
+use super::exchange::{Exchange, Market};
+use super::funds::{Swap, needed};
 
 /// An order about to enter its book.
 #[derive(Clone, Copy, Debug)]
