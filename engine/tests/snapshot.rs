@@ -4,7 +4,7 @@ mod common;
 
 use common::{cut, limited_genesis, random_frames, run};
 use engine::State;
-use engine::snapshot::{self, Contradiction, StateSnapshot, changed_accounts};
+use engine::snapshot::{self, Contradiction, Image, Memory, StateSnapshot, changed_accounts};
 use ledger::StateTree;
 use rkyv::util::AlignedVec;
 use types::genesis::Genesis;
@@ -13,9 +13,26 @@ use types::outcome::BlockOutcome;
 const COMMANDS: usize = 12_000;
 
 fn written(state: &State, tree: &StateTree) -> AlignedVec<16> {
-    let mut bytes = AlignedVec::new();
-    snapshot::write(state, tree, |piece| bytes.extend_from_slice(piece));
-    bytes
+    let mut image = Image::new(Aligned::default());
+    image.update(state, tree, &[]);
+    image.memory().0.clone()
+}
+
+#[derive(Default)]
+struct Aligned(AlignedVec<16>);
+
+impl Memory for Aligned {
+    fn append(&mut self, length: usize) {
+        self.0.resize(self.0.len() + length, 0xaa);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.0.resize(length.min(self.0.len()), 0);
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
 }
 
 fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) -> State {
@@ -47,13 +64,20 @@ fn a_restart_changes_nothing() {
         let mut tree = StateTree::new(again.ledger());
         let mut outcome = BlockOutcome::default();
         let mut changed = Vec::new();
+        let mut image = Image::new(Aligned::default());
         for (number, (block, hash)) in blocks.iter().zip(&hashes).enumerate() {
             engine::sequential::execute(&mut again, block, &mut outcome);
             assert_eq!(outcome.hash, *hash, "block {}", block.height);
             changed_accounts(&outcome, &mut changed);
             if number % 10 == 9 {
-                tree.update(again.ledger(), changed.drain(..));
+                tree.update(again.ledger(), changed.iter().copied());
                 assert_eq!(tree.root(), again.ledger().state_root());
+                image.update(&again, &tree, &changed);
+                changed.clear();
+                assert!(
+                    image.memory().0[..] == written(&again, &tree)[..],
+                    "an image that is kept is one that is made anew"
+                );
                 again = restored(&genesis, &again, &tree, number as u64);
             }
         }

@@ -186,6 +186,17 @@ impl Ledger {
         }
     }
 
+    /// The tables of accounts and balances, as they lie in memory and in a snapshot.
+    pub fn tables(&self) -> [&[u8]; 2] {
+        [self.accounts.as_bytes(), self.cells.balances().as_bytes()]
+    }
+
+    /// An account's row of each.
+    pub fn rows(&self, account: AccountId) -> [&[u8]; 2] {
+        let row = &self.accounts[account.index()];
+        [row.as_bytes(), self.cells.row(account).as_bytes()]
+    }
+
     /// The ledger that a snapshot was made of.
     pub fn restore(snapshot: &ArchivedLedgerSnapshot<'_>) -> Result<Self, Contradiction> {
         let accounts = snapshot.accounts.iter().map(|row| Account {

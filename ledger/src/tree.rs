@@ -11,6 +11,7 @@
 
 use std::sync::LazyLock;
 
+use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 use types::AccountId;
@@ -166,8 +167,35 @@ pub(crate) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     let mut children = [0; 64];
     children[..32].copy_from_slice(left.as_bytes());
     children[32..].copy_from_slice(right.as_bytes());
-    Digest::new(Sha256::digest(children).into())
+    // SHA-256 of 64 bytes is this block and one that never changes, without any buffering.
+    let mut words = INITIAL;
+    compress256(&mut words, &[children, PADDING_OF_64]);
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Digest::new(digest)
 }
+
+/// What SHA-256 starts from (FIPS 180-4, 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// What follows a message of 64 bytes: one bit, zeros, and its length in bits.
+const PADDING_OF_64: [u8; 64] = {
+    let mut block = [0; 64];
+    block[0] = 0x80;
+    block[62] = 2;
+    block
+};
 
 static EMPTY_SUBTREES: LazyLock<[Digest; DEPTH + 1]> = LazyLock::new(|| {
     let mut subtrees = [EMPTY_LEAF; DEPTH + 1];

@@ -3,6 +3,7 @@
 //! A checkpoint that cannot be written is told and given up: the journal is the truth, and an older
 //! checkpoint only makes the next start longer.
 
+use engine::snapshot::{Image, Memory};
 use rtrb::{Consumer, Producer};
 use store::{AlignedBuffer, CheckpointMeta, Checkpoints, StoreError};
 
@@ -21,17 +22,38 @@ pub struct CheckpointJob {
 /// The buffers of a checkpoint, used again and again.
 #[derive(Debug)]
 pub struct Sections {
-    /// The state, and the last answers.
-    pub(crate) buffers: [AlignedBuffer; 2],
-    /// Scratch for the answers.
-    pub(crate) answers: Vec<u8>,
+    /// The state as of the last checkpoint.
+    pub(crate) state: Image<Buffer>,
+    /// The last answers.
+    pub(crate) answers: AlignedBuffer,
+    /// Scratch for them.
+    pub(crate) scratch: Vec<u8>,
+}
+
+/// Memory that a direct write takes.
+#[derive(Debug)]
+pub struct Buffer(pub(crate) AlignedBuffer);
+
+impl Memory for Buffer {
+    fn append(&mut self, length: usize) {
+        self.0.append(length);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
 }
 
 impl Sections {
     pub(crate) fn new() -> Self {
         Self {
-            buffers: [0; 2].map(AlignedBuffer::with_capacity),
-            answers: Vec::new(),
+            state: Image::new(Buffer(AlignedBuffer::with_capacity(0))),
+            answers: AlignedBuffer::with_capacity(0),
+            scratch: Vec::new(),
         }
     }
 }
@@ -85,8 +107,8 @@ impl CheckpointWriter {
     /// Writes what there is to write; what came of it, if there was anything.
     pub fn turn(&mut self) -> Option<Result<CheckpointMeta, StoreError>> {
         let CheckpointJob { meta, sections } = self.ports.jobs.pop().ok()?;
-        let [snapshot, answers] = &sections.buffers;
-        let written = self.checkpoints.write(&meta, [snapshot, answers]);
+        let buffers = [&sections.state.memory().0, &sections.answers];
+        let written = self.checkpoints.write(&meta, buffers);
         let written = written.and_then(|()| self.tidy());
         let pushed = self.ports.spent.push(sections);
         assert!(pushed.is_ok(), "there is one set of buffers");

@@ -7,12 +7,12 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use engine::State;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
-use engine::snapshot::{self, changed_accounts};
+use engine::snapshot::{self, Image, changed_accounts};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
-    After, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity, Journal,
-    JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
+    After, AlignedBuffer, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity,
+    Journal, JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
 };
 use types::AccountId;
 use types::auth::FrameKey;
@@ -21,6 +21,7 @@ use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Digest};
 use types::{Height, SequenceNumber};
 
+use crate::checkpoint_thread::Buffer;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
 use crate::shadow::Beginning;
@@ -187,11 +188,9 @@ impl Restored {
 
     /// The same state once more, by way of a snapshot.
     pub(crate) fn copy_state(&self, genesis: &Genesis, hash_seed: u64) -> State {
-        let mut bytes = store::AlignedBuffer::with_capacity(0);
-        snapshot::write(&self.state, &self.tree, |piece| {
-            bytes.extend_from_slice(piece);
-        });
-        let copy = snapshot::access(bytes.bytes())
+        let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
+        image.update(&self.state, &self.tree, &[]);
+        let copy = snapshot::access(image.memory().0.bytes())
             .and_then(|archived| State::restore(archived, genesis, hash_seed))
             .expect("what a state writes down is a state");
         assert_eq!(copy.digest(), self.state.digest());

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::snapshot::{self, changed_accounts};
+use engine::snapshot::changed_accounts;
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
@@ -226,9 +226,11 @@ impl Shadow {
     /// Brings the state tree up to date and hands a snapshot to whoever writes it.
     fn checkpoint(&mut self) {
         let mut sections = self.sections.take().expect("asked for before");
-        self.tree
-            .update(self.state.ledger(), self.changed.drain(..));
-        sections.fill(&self.state, &self.tree, &self.answers);
+        let Self { state, tree, .. } = self;
+        tree.update(state.ledger(), self.changed.iter().copied());
+        sections.state.update(state, tree, &self.changed);
+        self.changed.clear();
+        sections.note(&self.answers);
         let position = self.state.position();
         let meta = CheckpointMeta {
             identity: self.plan.identity,
@@ -305,14 +307,11 @@ pub(crate) fn run(
 const BURST: Duration = Duration::from_millis(5);
 
 impl Sections {
-    fn fill(&mut self, state: &State, tree: &StateTree, answers: &AnswerBook) {
-        let [snapshot, last_answers] = &mut self.buffers;
-        snapshot.clear();
-        snapshot::write(state, tree, |bytes| snapshot.extend_from_slice(bytes));
+    fn note(&mut self, answers: &AnswerBook) {
+        self.scratch.clear();
+        answers.encode(&mut self.scratch);
         self.answers.clear();
-        answers.encode(&mut self.answers);
-        last_answers.clear();
-        last_answers.extend_from_slice(&self.answers);
+        self.answers.extend_from_slice(&self.scratch);
     }
 }
 

@@ -50,6 +50,11 @@ impl AlignedBuffer {
         self.append(bytes.len()).copy_from_slice(bytes);
     }
 
+    /// Forgets what is beyond this length, keeps the memory.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Forgets the content, keeps the memory.
     pub fn clear(&mut self) {
         self.length = 0;

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use engine::State;
-use engine::snapshot;
+use engine::snapshot::{self, Image, Memory};
 use ledger::StateTree;
 use rustix::time::{ClockId, clock_gettime};
 use store::AlignedBuffer;
@@ -28,17 +28,19 @@ pub fn run(size: Size) -> Result<()> {
     println!("\n{accounts} accounts x {ASSETS} assets, ms of CPU, median of {passes}");
     let genesis = genesis(accounts)?;
     let state = State::from_genesis(&genesis, 1);
-    let mut buffer = AlignedBuffer::with_capacity(0);
     let mut tree = StateTree::new(state.ledger());
+    let dirty: Vec<AccountId> = (0..DIRTY).map(|index| spread(index, accounts)).collect();
 
-    let write = |buffer: &mut AlignedBuffer, tree: &StateTree| {
-        buffer.clear();
-        snapshot::write(&state, tree, |bytes| buffer.extend_from_slice(bytes));
-    };
-    write(&mut buffer, &tree);
-    row("snapshot into a reused buffer", passes, || {
-        write(&mut buffer, &tree)
+    let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
+    image.update(&state, &tree, &[]);
+    row("a whole snapshot, reused buffer", passes, || {
+        image.forget();
+        image.update(&state, &tree, &[]);
     });
+    row("the same, 10,000 accounts changed", passes, || {
+        image.update(&state, &tree, &dirty);
+    });
+    let buffer = &image.memory().0;
     println!("  it has {:.1} MB", buffer.bytes().len() as f64 / 1e6);
     row("its BLAKE3 digest", passes, || blake3::hash(buffer.bytes()));
     let archived = snapshot::access(buffer.bytes())?;
@@ -48,7 +50,6 @@ pub fn run(size: Size) -> Result<()> {
     row("state tree from scratch", passes.min(5), || {
         StateTree::new(state.ledger())
     });
-    let dirty: Vec<AccountId> = (0..DIRTY).map(|index| spread(index, accounts)).collect();
     row("tree update, 10,000 random leaves", passes, || {
         tree.update(state.ledger(), dirty.iter().copied());
     });
@@ -63,6 +64,23 @@ pub fn run(size: Size) -> Result<()> {
     let checked = micros(2_000, |_| proof.verify(&root));
     println!("  {:<36}{checked:>9.1} us", "a check of it");
     Ok(())
+}
+
+/// Memory as a node has it.
+struct Buffer(AlignedBuffer);
+
+impl Memory for Buffer {
+    fn append(&mut self, length: usize) {
+        self.0.append(length);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.bytes_mut()
+    }
 }
 
 /// A network of many accounts that differ.

@@ -9,7 +9,7 @@ use engine::market::MarketState;
 use engine::protection::Scope;
 use engine::snapshot;
 use ledger::StateTree;
-use rkyv::util::AlignedVec;
+use rkyv::rancor::Panic;
 use types::block::{Block, Entry, SequencedFrame};
 use types::command::{ProtectionLimits, Transfer};
 use types::genesis::Genesis;
@@ -147,8 +147,7 @@ impl Twins {
     /// The engine goes on with what a snapshot keeps of it.
     fn restart(&mut self) {
         let tree = StateTree::new(self.state.ledger());
-        let mut bytes = AlignedVec::<16>::new();
-        snapshot::write(&self.state, &tree, |piece| bytes.extend_from_slice(piece));
+        let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
         let snapshot = snapshot::access(&bytes).unwrap();
         let restored = State::restore(snapshot, &self.genesis, 3).unwrap();
         restored.assert_invariants();
