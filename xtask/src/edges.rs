@@ -32,6 +32,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("fuzz", &["types", "matching", "engine"]),
+    (
+        "sim",
+        &[
+            "types", "matching", "ledger", "engine", "store", "gateway", "node",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

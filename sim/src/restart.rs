@@ -1,0 +1,479 @@
+//! Between two lives: what survives, and what the next start makes of it.
+
+use gateway::AnswerBook;
+use node::Failure;
+use node::recovery::{Recovered, recover};
+use store::disk::{Disk, Fault, NameSurvival, SimulatedDisk, Survival};
+use store::{InstanceId, JournalConfig, JournalIo, Record, Report, SegmentLength, verify_in};
+use types::command::MarketStatus;
+use types::outcome::Digest;
+use types::{Height, Side};
+
+use crate::clients::{chance, index};
+use crate::life::End;
+use crate::plan::Harm;
+use crate::run::{Oracle, Violation, World};
+use crate::trace::folders;
+use crate::truth::read_journal;
+
+/// One future of a crashed disk, after its recovery.
+struct Future {
+    disk: SimulatedDisk,
+    recovered: Recovered,
+    name: String,
+}
+
+/// What a start came to, to be compared.
+struct Seen {
+    name: String,
+    height: Height,
+    sequence: u64,
+    digests: [Digest; 2],
+    record_hash: Digest,
+    answers: AnswerBook,
+    disk: SimulatedDisk,
+}
+
+impl World {
+    /// The very first start, of an empty disk.
+    pub(crate) fn first_start(&mut self) -> Result<Option<Recovered>, Violation> {
+        let recovered = self.recover(&self.disk.clone());
+        recovered.map(Some).map_err(|failure| refused(&failure))
+    }
+
+    /// The next start. `None`: the directory is lost, as it may be, and the run is over.
+    pub(crate) fn restart(&mut self, end: End) -> Result<Option<Recovered>, Violation> {
+        if end == End::Power {
+            self.note_place();
+        }
+        let faults = self.disk.triggered();
+        let destroyed = |fault: &Fault| {
+            matches!(fault, Fault::LostWrite { .. } | Fault::MisdirectedWrite { .. })
+        };
+        self.harmed |= faults.iter().any(destroyed);
+        self.disk.set_capacity(None);
+        if self.plan.harm == Harm::Rot && 2 < self.lives {
+            self.rot();
+        }
+        if self.harmed {
+            return self.restart_harmed(end);
+        }
+        let survivals = match end {
+            End::Power => Survival::ALL.to_vec(),
+            End::Killed => vec![Survival::Killed, self.random.choose(&Survival::ALL)],
+            End::Stopped => vec![Survival::Nothing, Survival::Killed],
+        };
+        let chosen = index(&mut self.random, survivals.len());
+        let mut seen = Vec::new();
+        let mut next = None;
+        for (at, survival) in survivals.into_iter().enumerate() {
+            let future = self.future(survival)?;
+            if at == chosen {
+                next = Some(future);
+            } else {
+                seen.push(Seen::new(future));
+            }
+        }
+        let next = next.expect("one of them was chosen");
+        self.disk = next.disk.clone();
+        self.accept(&next)?;
+        self.compare_futures(&seen)?;
+        self.settle_watch()?;
+        self.note_recovered(&next.recovered);
+        Ok(Some(next.recovered))
+    }
+
+    /// Crashes the disk, perhaps again in the recovery, and recovers.
+    fn future(&mut self, survival: Survival) -> Result<Future, Violation> {
+        let names = self.random.choose(&NameSurvival::ALL);
+        let mut name = format!("{survival:?}, names {names:?}");
+        let mut disk = self.disk.crash(survival, names, &mut self.random);
+        let mut in_a_row = 0;
+        while in_a_row < 3 && chance(&mut self.random, 25) {
+            in_a_row += 1;
+            let at = disk.operations() + 1 + self.random.below(12);
+            disk.inject(Fault::PowerLoss { at });
+            let started = self.recover(&disk);
+            self.crash_points += 1;
+            if disk.operations() < at {
+                // It was through before.
+                started.map_err(|failure| refused(&failure))?;
+            } else {
+                self.trace.reach(match in_a_row {
+                    1 => "power failed in a recovery",
+                    _ => "power failed in two recoveries in a row",
+                });
+            }
+            let survival = self.random.choose(&Survival::ALL);
+            let names = self.random.choose(&NameSurvival::ALL);
+            name = format!("{name}, again at {at}: {survival:?}, names {names:?}");
+            disk = disk.crash(survival, names, &mut self.random);
+        }
+        if self.plan.harm == Harm::Failures && chance(&mut self.random, 20) {
+            self.fail_recovery(&disk)?;
+        }
+        self.crash_points += 1;
+        match self.recover(&disk) {
+            Ok(recovered) => Ok(Future {
+                disk,
+                recovered,
+                name,
+            }),
+            Err(failure) => {
+                let what = format!("{name}: {failure}");
+                Err(Violation::new(Oracle::Recovery, what))
+            }
+        }
+    }
+
+    /// An operation of a recovery fails: either nothing came of it, or it is tried again.
+    fn fail_recovery(&mut self, disk: &SimulatedDisk) -> Result<(), Violation> {
+        let at = disk.operations() + 1 + self.random.below(8);
+        let refusal = store::disk::Refusal::Io;
+        disk.inject(Fault::Fail { at, refusal });
+        let started = self.recover(disk);
+        disk.heal();
+        match started {
+            Ok(_) => Ok(()),
+            Err(Failure::Failed(_)) => {
+                self.trace.reach("a failed recovery was tried again");
+                Ok(())
+            }
+            Err(other) => Err(refused(&other)),
+        }
+    }
+
+    pub(crate) fn recover(&mut self, disk: &SimulatedDisk) -> Result<Recovered, Failure> {
+        let folders = folders(disk, &self.trace);
+        let config = JournalConfig {
+            data_directory: "simulated".into(),
+            segment_length: SegmentLength::new(self.plan.segment_length).expect("a legal length"),
+            identity: self.identity,
+            new_instance: InstanceId::new([9; 16]),
+            io: JournalIo::Sync,
+        };
+        let seeds = [self.random.below(1 << 32), self.random.below(1 << 32)];
+        let recovered = recover(&folders, &config, &self.genesis, seeds);
+        let what = match &recovered {
+            Ok(recovered) => recovered.state.position().height.to_string(),
+            Err(failure) => failure.to_string(),
+        };
+        self.trace.note("recovered", &what, &[]);
+        recovered
+    }
+
+    /// The future that became the present: everything is held against the truth, which grows by what
+    /// has become durable.
+    fn accept(&mut self, future: &Future) -> Result<(), Violation> {
+        let folders = future.disk.folders();
+        let in_future = |violation: Violation| violation.within(&future.name);
+        let records = read_journal(&folders, &self.identity)
+            .map_err(|error| Violation::new(Oracle::Recovery, error.to_string()).within(&future.name))?;
+        self.note_tail(&future.recovered, &records);
+        self.truth.extend(&records).map_err(in_future)?;
+        let clean = matches!(verify_in(&folders), Ok(Report::Clean(_)));
+        Violation::unless(clean, Oracle::Recovery, || {
+            format!("{}: not clean after recovery: {:?}", future.name, verify_in(&folders))
+        })?;
+        self.compare_checkpoints(&future.disk, &future.name)?;
+        let seen = Seen::of(future);
+        self.compare(&seen, Some(&future.recovered.answers))
+    }
+
+    /// What was seen in the last life is in the history now, or was promised to nobody.
+    fn settle_watch(&mut self) -> Result<(), Violation> {
+        let watch = std::mem::take(&mut self.watch);
+        for (height, sequence, answer) in &watch.answers {
+            let found = self.truth.answers.get(sequence);
+            Violation::unless(found == Some(answer), Oracle::Ledger, || {
+                format!("block {height}, sequence {sequence}: {found:?}, but {answer:?} was told")
+            })?;
+        }
+        for (height, hash) in &watch.outcomes {
+            let found = self.truth.fact(*height).map(|fact| fact.outcome_hash);
+            Violation::unless(found == Some(*hash), Oracle::Replay, || {
+                format!("block {height}: outcome {found:?}, but {hash} left the node")
+            })?;
+        }
+        for (name, height, digest) in &watch.digests {
+            let found = self.truth.digest_at(*height);
+            Violation::unless(found == Some(*digest), Oracle::Replay, || {
+                format!("block {height}: {name} is another one")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn compare_checkpoints(&self, disk: &SimulatedDisk, name: &str) -> Result<(), Violation> {
+        let checkpoints = disk.folders().checkpoints();
+        let heights = checkpoints.heights().unwrap_or_default();
+        for height in heights {
+            let loaded = checkpoints.load(height, &self.identity);
+            let meta = match &loaded {
+                Ok(checkpoint) => checkpoint.meta(),
+                Err(error) => {
+                    let what = format!("{name}: {error}");
+                    return Err(Violation::new(Oracle::Recovery, what));
+                }
+            };
+            let Some(fact) = self.truth.fact(height) else {
+                let what = format!("{name}: a checkpoint of block {height}, which is not there");
+                return Err(Violation::new(Oracle::Recovery, what));
+            };
+            let found = (meta.record_hash, meta.outcome_hash, meta.state_root);
+            let expected = (fact.record.hash, fact.outcome_hash, fact.root);
+            Violation::unless(found == expected, Oracle::Replay, || {
+                format!("{name}: the checkpoint of block {height} has other hashes")
+            })?;
+            if fact.has_fills {
+                self.trace.reach("a checkpoint of a block with fills");
+            }
+        }
+        Ok(())
+    }
+
+    /// The other futures of the same crash.
+    fn compare_futures(&mut self, seen: &[Seen]) -> Result<(), Violation> {
+        let end = self.truth.height();
+        let longest = seen.iter().filter(|seen| end < seen.height);
+        let mut beyond = Vec::new();
+        if let Some(longest) = longest.max_by_key(|seen| seen.height) {
+            let records = read_journal(&longest.disk.folders(), &self.identity)
+                .map_err(|error| Violation::new(Oracle::Recovery, error.to_string()))?;
+            beyond = self.truth.scout(&records)?;
+        }
+        for one in seen {
+            if one.height <= end {
+                self.compare(one, Some(&one.answers))?;
+            } else {
+                let at = one.height.get() - end.get() - 1;
+                let digest = beyond[usize::try_from(at).expect("a short tail")];
+                Violation::unless(one.digests == [digest; 2], Oracle::Replay, || {
+                    format!("{}: another state at block {}", one.name, one.height)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, seen: &Seen, answers: Option<&AnswerBook>) -> Result<(), Violation> {
+        let Seen { name, height, .. } = seen;
+        let released = self.released();
+        Violation::unless(released <= *height, Oracle::Ledger, || {
+            format!("{name}: ends with block {height}, but block {released} left the node")
+        })?;
+        let digest = self.truth.digest_at(*height);
+        let [state, shadow] = seen.digests.map(Some);
+        Violation::unless([state, shadow] == [digest; 2], Oracle::Replay, || {
+            format!("{name}: another state at block {height}")
+        })?;
+        let fact = self.truth.fact(*height);
+        let is_same = fact.is_none_or(|fact| fact.record.hash == seen.record_hash);
+        Violation::unless(is_same, Oracle::Replay, || {
+            format!("{name}: another record at block {height}")
+        })?;
+        let checked = answers.map(|answers| self.truth.check_answers(answers, seen.sequence));
+        checked.unwrap_or(Ok(())).map_err(|it| it.within(name))
+    }
+
+    /// Up to where outcomes had left the node before this start.
+    fn released(&self) -> Height {
+        self.watch.released
+    }
+
+    /// A bit of what lies there flips.
+    fn rot(&mut self) {
+        let folder = match chance(&mut self.random, 70) {
+            true => self.disk.journal(),
+            false => self.disk.checkpoints(),
+        };
+        let names = folder.names().unwrap_or_default();
+        let names: Vec<_> = names.iter().filter(|name| name.ends_with(".keel")).collect();
+        if names.is_empty() {
+            return;
+        }
+        let name = names[index(&mut self.random, names.len())];
+        let content = folder.content(name);
+        // Mostly where something is written.
+        let written: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
+        let byte = match written.is_empty() || chance(&mut self.random, 20) {
+            true => index(&mut self.random, content.len().max(1)),
+            false => written[index(&mut self.random, written.len())],
+        };
+        if byte < content.len() {
+            let bit = 8 * byte + index(&mut self.random, 8);
+            folder.flip(name, bit);
+            self.trace.note("rot", name, &bit.to_le_bytes());
+            self.harmed = true;
+        }
+    }
+
+    /// Something durable may be gone: a start refuses, or is exactly right up to what can be proven.
+    fn restart_harmed(&mut self, end: End) -> Result<Option<Recovered>, Violation> {
+        let survival = match end {
+            End::Power => self.random.choose(&Survival::ALL),
+            End::Killed | End::Stopped => Survival::Killed,
+        };
+        let names = self.random.choose(&NameSurvival::ALL);
+        let disk = self.disk.crash(survival, names, &mut self.random);
+        self.crash_points += 1;
+        let (refusal, passed) = match self.plan.harm {
+            Harm::Rot => ("rot was refused", "rot was passed by"),
+            Harm::Lost => ("a lost write was refused", "a lost write was passed by"),
+            _ => (
+                "a misdirected write was refused",
+                "a misdirected write was passed by",
+            ),
+        };
+        let recovered = match self.recover(&disk) {
+            Ok(recovered) => recovered,
+            Err(Failure::Corruption(_)) => {
+                self.trace.reach(refusal);
+                return Ok(None);
+            }
+            Err(other) => return Err(refused(&other)),
+        };
+        if recovered.warnings.iter().any(|it| it.contains("older one")) {
+            self.trace.reach("a start from an older checkpoint");
+        }
+        self.trace.reach(passed);
+        let name = format!("{survival:?}, names {names:?}");
+        let future = Future {
+            disk,
+            recovered,
+            name,
+        };
+        self.accept_harmed(future)
+    }
+
+    fn accept_harmed(&mut self, future: Future) -> Result<Option<Recovered>, Violation> {
+        let records = match read_journal(&future.disk.folders(), &self.identity) {
+            Ok(records) => records,
+            // A start need not read all of it.
+            Err(_) => return Ok(None),
+        };
+        let released = self.released();
+        let height = future.recovered.state.position().height;
+        Violation::unless(
+            released.get() <= height.get() + COMMIT_BLOCKS_MAX,
+            Oracle::Recovery,
+            || {
+                let name = &future.name;
+                format!("{name}: ends with block {height}, and {released} left the node")
+            },
+        )?;
+        self.truth.extend(&records)?;
+        let seen = Seen::of(&future);
+        if height < released || height < self.truth.height() {
+            let digest = self.truth.digest_at(height);
+            let is_right = digest.is_none_or(|digest| seen.digests == [digest; 2]);
+            Violation::unless(is_right, Oracle::Recovery, || {
+                format!("{}: a state that never was, at block {height}", future.name)
+            })?;
+            let state = "the last commit was lost, and nothing can prove it";
+            self.trace.reach(state);
+            return Ok(None);
+        }
+        self.compare(&seen, Some(&future.recovered.answers))?;
+        self.settle_watch()?;
+        self.disk = future.disk;
+        Ok(Some(future.recovered))
+    }
+
+    /// Where power failed.
+    fn note_place(&self) {
+        let (verb, name) = self.trace.last();
+        let is_preparing = name.contains(".ahead");
+        let is_checkpoint = name.contains(".tmp") && !is_preparing && !name.contains("journal");
+        let state = match verb {
+            "commit" => "power failed in a commit",
+            "rename" if is_preparing => "power failed at a rename of a segment",
+            "write" | "sync" | "create" if is_preparing => {
+                "power failed while a segment was prepared"
+            }
+            "rename" if is_checkpoint => "power failed at the rename of a checkpoint",
+            "write" | "sync" | "create" if is_checkpoint => {
+                "power failed while a checkpoint was written"
+            }
+            "remove" => "power failed while an old checkpoint was removed",
+            _ => return,
+        };
+        self.trace.reach(state);
+    }
+
+    fn note_tail(&self, recovered: &Recovered, records: &[Record]) {
+        let height = recovered.state.position().height;
+        let state = match height.get().saturating_sub(self.released().get()) {
+            0 => "nothing beyond what was released survived",
+            1 => "one block beyond what was released survived",
+            _ => "two blocks beyond what was released survived",
+        };
+        self.trace.reach(state);
+        if recovered.warnings.iter().any(|it| it.contains("torn tail")) {
+            self.trace.reach("a torn tail was cut");
+        }
+        if records.first().is_some_and(|first| first.height.get() > 1) {
+            self.trace.reach("a journal without its first segment");
+        }
+    }
+
+    fn note_recovered(&self, recovered: &Recovered) {
+        let state = &recovered.state;
+        let checkpoints = self.disk.folders().checkpoints();
+        match checkpoints.heights() {
+            Ok(heights) if !heights.is_empty() => self.trace.reach("a start from a checkpoint"),
+            _ if 10 < state.position().height.get() => {
+                self.trace.reach("a start from the genesis after many blocks");
+            }
+            _ => {}
+        }
+        if state.protections().iter().any(|(.., count)| count.is_tripped) {
+            self.trace.reach("a tripped protection was recovered");
+        }
+        for (_, _, market) in state.market_states() {
+            if market.status == MarketStatus::Auction && 0 < market.book.len() {
+                self.trace.reach("a market in auction was recovered");
+            }
+            let orders = Side::BOTH.into_iter();
+            for order in orders.flat_map(|side| market.book.orders(side)) {
+                if order.stop.is_some() {
+                    self.trace.reach("a stop beside a resting order was recovered");
+                }
+                if order.expires_at.get() != 0 {
+                    self.trace.reach("an order that expires was recovered");
+                }
+            }
+        }
+    }
+}
+
+/// So many blocks may be in flight at once, and so in one commit.
+const COMMIT_BLOCKS_MAX: u64 = 2;
+
+impl Seen {
+    fn new(future: Future) -> Self {
+        Self {
+            answers: future.recovered.answers.clone(),
+            ..Self::of(&future)
+        }
+    }
+
+    fn of(future: &Future) -> Self {
+        let Recovered {
+            state, beginning, ..
+        } = &future.recovered;
+        Self {
+            name: future.name.clone(),
+            height: state.position().height,
+            sequence: state.position().sequence.get(),
+            digests: [state.digest(), beginning.state.digest()],
+            record_hash: beginning.record_hash,
+            answers: AnswerBook::new(),
+            disk: future.disk.clone(),
+        }
+    }
+}
+
+fn refused(failure: &Failure) -> Violation {
+    Violation::new(Oracle::Recovery, failure.to_string())
+}
