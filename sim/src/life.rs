@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::plan::Harm;
 use crate::run::{Oracle, Violation, World};
 use crate::trace::folders;
-use crate::truth::Answer;
+use crate::truth::{Answer, Written};
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub(crate) enum End {
 pub(crate) struct Watch {
     /// Up to where outcomes have left the node.
     pub(crate) released: Height,
-    /// Outcome hashes that left the node.
+    /// Blocks that left the node.
+    pub(crate) blocks: Vec<Written>,
+    /// Their outcome hashes.
     pub(crate) outcomes: Vec<(Height, Digest)>,
     /// Answers that left the node, each with its block and the sequence number of its frame.
     pub(crate) answers: Vec<(Height, u64, Answer)>,
@@ -187,11 +189,16 @@ impl World {
         }
         while let Ok(refused) = node.refused.pop() {
             let is_full = refused.reason == RejectReason::DiskFull;
-            Violation::unless(is_full && self.watch.is_full, Oracle::Progress, || {
+            let is_needed = self.watch.is_full || !self.disk.triggered().is_empty();
+            Violation::unless(is_full && is_needed, Oracle::Progress, || {
                 format!("refused without need: {:?}", refused.reason)
             })?;
-            self.watch.refused_orders += 1;
-            self.trace.reach("a full disk refused an order");
+            if self.watch.is_full {
+                self.watch.refused_orders += 1;
+                self.trace.reach("a full disk refused an order");
+            } else {
+                self.trace.reach("a failed preparation stopped nothing");
+            }
         }
         Ok(())
     }
@@ -208,6 +215,7 @@ impl World {
         })?;
         self.trace.note("released", "", outcome.hash.as_bytes());
         self.watch.released = outcome.height;
+        self.watch.blocks.push(Written::from(&**block));
         self.watch.outcomes.push((outcome.height, outcome.hash));
         answers.follow(outcome);
         let frames = block.block.entries.iter().filter_map(|entry| match entry {

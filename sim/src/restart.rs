@@ -4,7 +4,7 @@ use gateway::AnswerBook;
 use node::Failure;
 use node::recovery::{Recovered, recover};
 use store::disk::{Disk, Fault, NameSurvival, SimulatedDisk, Survival};
-use store::{InstanceId, JournalConfig, JournalIo, Record, Report, SegmentLength, verify_in};
+use store::{InstanceId, JournalConfig, JournalIo, Report, SegmentLength, verify_in};
 use types::command::MarketStatus;
 use types::outcome::Digest;
 use types::{Height, Side};
@@ -14,7 +14,7 @@ use crate::life::End;
 use crate::plan::Harm;
 use crate::run::{Oracle, Violation, World};
 use crate::trace::folders;
-use crate::truth::read_journal;
+use crate::truth::{Written, read_journal};
 
 /// One future of a crashed disk, after its recovery.
 struct Future {
@@ -170,6 +170,8 @@ impl World {
         let records = read_journal(&folders, &self.identity)
             .map_err(|error| Violation::new(Oracle::Recovery, error.to_string()).within(&future.name))?;
         self.note_tail(&future.recovered, &records);
+        let left = std::mem::take(&mut self.watch.blocks);
+        self.truth.extend(&left)?;
         self.truth.extend(&records).map_err(in_future)?;
         let clean = matches!(verify_in(&folders), Ok(Report::Clean(_)));
         Violation::unless(clean, Oracle::Recovery, || {
@@ -362,9 +364,12 @@ impl World {
                 format!("{name}: ends with block {height}, and {released} left the node")
             },
         )?;
+        let left = std::mem::take(&mut self.watch.blocks);
+        self.truth.extend(&left)?;
+        let end = self.truth.height();
         self.truth.extend(&records)?;
         let seen = Seen::of(&future);
-        if height < released || height < self.truth.height() {
+        if height < released || height < end {
             let digest = self.truth.digest_at(height);
             let is_right = digest.is_none_or(|digest| seen.digests == [digest; 2]);
             Violation::unless(is_right, Oracle::Recovery, || {
@@ -401,7 +406,7 @@ impl World {
         self.trace.reach(state);
     }
 
-    fn note_tail(&self, recovered: &Recovered, records: &[Record]) {
+    fn note_tail(&self, recovered: &Recovered, records: &[Written]) {
         let height = recovered.state.position().height;
         let state = match height.get().saturating_sub(self.released().get()) {
             0 => "nothing beyond what was released survived",

@@ -8,11 +8,12 @@ use engine::State;
 use engine::replay::{RecordedBlock, Replay};
 use gateway::AnswerBook;
 use store::{Folders, Identity, JournalReader, Record};
-use types::block::{Block, Entry};
+use types::block::{Block, Entry, ReleasedBlock};
 use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Digest, Event, FrameReceipt, FrameVerdict, Receipt};
 use types::wire::ack::CommandOutcome;
-use types::{AccountId, AssetId, Height, KeyId, Nonce};
+use types::wire::payload::encode_entry;
+use types::{AccountId, AssetId, Height, KeyId, Nonce, SequenceNumber};
 
 use crate::model::exchange::Exchange;
 use crate::run::{Oracle, Violation};
@@ -49,10 +50,54 @@ impl Answer {
     }
 }
 
+/// A block as it was written, read from a journal or seen to leave a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) height: Height,
+    first_sequence: SequenceNumber,
+    command_count: u64,
+    /// `None`: it was not seen.
+    previous_outcome: Option<Digest>,
+    payload: Vec<u8>,
+    /// Of the record.
+    pub(crate) hash: Digest,
+}
+
+impl From<Record> for Written {
+    fn from(record: Record) -> Self {
+        Self {
+            height: record.height,
+            first_sequence: record.first_sequence,
+            command_count: record.command_count,
+            previous_outcome: Some(record.previous_outcome),
+            payload: record.payload,
+            hash: record.hash,
+        }
+    }
+}
+
+impl From<&ReleasedBlock> for Written {
+    fn from(released: &ReleasedBlock) -> Self {
+        let block = &released.block;
+        let mut payload = Vec::new();
+        for entry in &block.entries {
+            encode_entry(entry, &mut payload);
+        }
+        Self {
+            height: block.height,
+            first_sequence: block.first_sequence,
+            command_count: block.command_count(),
+            previous_outcome: None,
+            payload,
+            hash: released.record_hash,
+        }
+    }
+}
+
 /// A block as it is for good.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
-    pub(crate) record: Record,
+    pub(crate) record: Written,
     pub(crate) outcome_hash: Digest,
     /// Of the state after it.
     pub(crate) digest: Digest,
@@ -107,8 +152,8 @@ impl Truth {
         }
     }
 
-    /// Compares records with the history, and takes what is new as history.
-    pub(crate) fn extend(&mut self, records: &[Record]) -> Result<(), Violation> {
+    /// Compares blocks with the history, and takes what is new as history.
+    pub(crate) fn extend(&mut self, records: &[Written]) -> Result<(), Violation> {
         for record in records {
             match self.fact(record.height) {
                 Some(fact) => same_record(&fact.record, record)?,
@@ -120,7 +165,7 @@ impl Truth {
 
     /// The digests after these records, of which some are beyond the history, without taking them
     /// as history.
-    pub(crate) fn scout(&self, records: &[Record]) -> Result<Vec<Digest>, Violation> {
+    pub(crate) fn scout(&self, records: &[Written]) -> Result<Vec<Digest>, Violation> {
         let mut scout = Replay::new(State::from_genesis(&self.genesis, 78));
         for fact in &self.facts {
             apply(&mut scout, &fact.record)?;
@@ -161,7 +206,7 @@ impl Truth {
         Ok(())
     }
 
-    fn execute(&mut self, record: &Record) -> Result<(), Violation> {
+    fn execute(&mut self, record: &Written) -> Result<(), Violation> {
         apply(&mut self.replay, record)?;
         let state = self.replay.state();
         let outcome = self.replay.outcome();
@@ -251,19 +296,21 @@ fn follow(model: &mut Exchange, block: &Block, outcome: &BlockOutcome) -> Vec<Re
     receipts
 }
 
-fn same_record(expected: &Record, found: &Record) -> Result<(), Violation> {
+fn same_record(expected: &Written, found: &Written) -> Result<(), Violation> {
     let is_same = found.hash == expected.hash && found.payload == expected.payload;
     Violation::unless(is_same, Oracle::Replay, || {
         format!("block {}: another record than before", found.height)
     })
 }
 
-fn apply(replay: &mut Replay, record: &Record) -> Result<(), Violation> {
+fn apply(replay: &mut Replay, record: &Written) -> Result<(), Violation> {
     let block = RecordedBlock {
         height: record.height,
         first_sequence: record.first_sequence,
         command_count: record.command_count,
-        previous_outcome: record.previous_outcome,
+        previous_outcome: record
+            .previous_outcome
+            .unwrap_or(replay.state().position().outcome_hash),
         payload: Bytes::from(record.payload.clone()),
     };
     let applied = replay.apply(block);
@@ -274,7 +321,7 @@ fn apply(replay: &mut Replay, record: &Record) -> Result<(), Violation> {
 pub(crate) fn read_journal(
     folders: &Folders,
     identity: &Identity,
-) -> Result<Vec<Record>, store::StoreError> {
+) -> Result<Vec<Written>, store::StoreError> {
     let after = if folders.reaches_back()? {
         None
     } else {
@@ -290,7 +337,7 @@ pub(crate) fn read_journal(
     let mut reader = JournalReader::open_in(folders, identity, after.as_ref())?;
     let mut records = Vec::new();
     while let Some(record) = reader.next_record()? {
-        records.push(record);
+        records.push(Written::from(record));
     }
     Ok(records)
 }
