@@ -87,7 +87,9 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corruption { .. } => Self::Corruption(error.to_string()),
+            StoreError::Corruption { .. } | StoreError::RolledBack { .. } => {
+                Self::Corruption(error.to_string())
+            }
             StoreError::NoRing { .. } => Self::Failed(format!(
                 "{error}\nhint: `--journal-io sync` needs none; `keel doctor` says what this \
                  machine has"
