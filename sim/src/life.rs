@@ -53,6 +53,7 @@ impl World {
     pub(crate) fn live(&mut self, recovered: Recovered) -> Result<End, Violation> {
         self.watch.started_at = recovered.state.position().sequence.get();
         self.watch.released = recovered.state.position().height;
+        self.set_machine_clock();
         let folders = folders(&self.disk, &self.trace);
         let mut node = Node::start(recovered, &folders, &self.plan, self.identity, &self.now);
         self.clients.disconnect();
@@ -73,6 +74,8 @@ impl World {
             Some(end) => end,
             None => self.end_in_peace(&mut node)?,
         };
+        // What is in the ring has left the gate: it must last.
+        self.take_released(&mut node)?;
         if end != End::Power {
             self.look_at(&node)?;
         }
@@ -83,7 +86,9 @@ impl World {
         let at = self.disk.operations() + 1 + self.random.below(self.plan.operations);
         let fails = chance(&mut self.random, 80);
         fails.then(|| self.disk.inject(Fault::PowerLoss { at }));
-        fails.then_some(at)
+        let at = fails.then_some(at);
+        self.trace.expect_crash(at);
+        at
     }
 
     fn inject_harm(&mut self) {
@@ -251,22 +256,29 @@ impl World {
         Ok(())
     }
 
+    /// A node's clock never runs backwards while it lives (`node::threads::Clock`).
     fn let_time_go(&mut self) {
-        let now = self.clock();
-        let next = if chance(&mut self.random, self.plan.jumps) {
-            self.trace.reach("the clock jumped a day");
-            match self.random.coin() {
-                true => now + DAY_NS,
-                false => now.saturating_sub(DAY_NS),
-            }
-        } else if chance(&mut self.random, self.plan.backwards) {
-            self.trace.reach("the clock ran backwards");
-            now - self.random.below(5_000_000)
-        } else {
-            now + self.random.below(self.plan.pace_ns + 1)
+        let step = match chance(&mut self.random, self.plan.jumps) {
+            true => DAY_NS,
+            false => self.random.below(self.plan.pace_ns + 1),
         };
+        let next = self.clock() + step;
         self.trace.note("time", "", &next.to_le_bytes());
         self.set_clock(next);
+    }
+
+    /// Between two lives the machine's clock can be set to anything.
+    fn set_machine_clock(&mut self) {
+        let now = self.clock();
+        if chance(&mut self.random, 2 * self.plan.jumps) {
+            self.trace.reach("the clock jumped a day");
+            let ahead = self.random.coin();
+            self.set_clock(if ahead { now + DAY_NS } else { now - DAY_NS });
+        } else if chance(&mut self.random, 2 * self.plan.backwards) {
+            self.trace.reach("the clock ran backwards");
+            let back = self.random.below(5_000_000);
+            self.set_clock(now - back);
+        }
     }
 
     /// Space comes and goes.

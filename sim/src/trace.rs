@@ -19,6 +19,8 @@ struct Record {
     events: u64,
     reached: BTreeSet<&'static str>,
     last: (&'static str, String),
+    /// Power fails during this operation.
+    crash_at: Option<u64>,
 }
 
 impl Trace {
@@ -44,14 +46,23 @@ impl Trace {
         (hash, record.events, record.reached.clone())
     }
 
-    /// What the disk was asked last, and about which file.
+    /// Power will fail during this operation; `None`: during none.
+    pub(crate) fn expect_crash(&self, at: Option<u64>) {
+        self.record().crash_at = at;
+    }
+
+    /// What the disk was asked last while it had power, and about which file.
     pub(crate) fn last(&self) -> (&'static str, String) {
         self.record().last.clone()
     }
 
-    fn ask(&self, verb: &'static str, name: &str, bytes: &[u8]) {
+    fn ask(&self, disk: &SimulatedDisk, verb: &'static str, name: &str, bytes: &[u8]) {
         self.note(verb, name, bytes);
-        self.record().last = (verb, name.to_owned());
+        let mut record = self.record();
+        if record.crash_at.is_none_or(|at| disk.operations() < at) {
+            record.last = (verb, name.to_owned());
+        }
+        drop(record);
         if verb == "rename" && name.contains(".keel>") {
             self.reach("a segment was recycled");
         }
@@ -64,9 +75,9 @@ impl Trace {
 
 /// The folders of a simulated disk whose every change is noted.
 pub(crate) fn folders(disk: &SimulatedDisk, trace: &Trace) -> Folders {
-    let traced = |inner| {
+    let traced = |disk| {
         Arc::new(TracedDisk {
-            inner,
+            disk,
             trace: trace.clone(),
         })
     };
@@ -75,13 +86,14 @@ pub(crate) fn folders(disk: &SimulatedDisk, trace: &Trace) -> Folders {
 
 #[derive(Debug)]
 struct TracedDisk {
-    inner: SimulatedDisk,
+    disk: SimulatedDisk,
     trace: Trace,
 }
 
 impl TracedDisk {
     fn file(&self, name: &str, inner: Box<dyn DiskFile>) -> Box<dyn DiskFile> {
         Box::new(TracedFile {
+            disk: self.disk.clone(),
             inner,
             name: name.to_owned(),
             trace: self.trace.clone(),
@@ -91,50 +103,51 @@ impl TracedDisk {
 
 impl Disk for TracedDisk {
     fn names(&self) -> io::Result<Vec<String>> {
-        self.inner.names()
+        self.disk.names()
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.inner.open_to_read(name)
+        self.disk.open_to_read(name)
     }
 
     fn map(&self, name: &str) -> io::Result<FileBytes> {
-        self.inner.map(name)
+        self.disk.map(name)
     }
 
     fn open_to_write(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(self.file(name, self.inner.open_to_write(name)?))
+        Ok(self.file(name, self.disk.open_to_write(name)?))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        self.trace.ask("create", name, &[]);
-        Ok(self.file(name, self.inner.create(name)?))
+        self.trace.ask(&self.disk, "create", name, &[]);
+        Ok(self.file(name, self.disk.create(name)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.trace.ask("rename", &format!("{from}>{to}"), &[]);
-        self.inner.rename(from, to)
+        self.trace.ask(&self.disk, "rename", &format!("{from}>{to}"), &[]);
+        self.disk.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.trace.ask("remove", name, &[]);
-        self.inner.remove(name)
+        self.trace.ask(&self.disk, "remove", name, &[]);
+        self.disk.remove(name)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let directory = self.inner.directory();
+        let directory = self.disk.directory();
         self.trace
-            .ask("sync directory", &directory.to_string_lossy(), &[]);
-        self.inner.sync_directory()
+            .ask(&self.disk, "sync directory", &directory.to_string_lossy(), &[]);
+        self.disk.sync_directory()
     }
 
     fn directory(&self) -> PathBuf {
-        self.inner.directory()
+        self.disk.directory()
     }
 }
 
 #[derive(Debug)]
 struct TracedFile {
+    disk: SimulatedDisk,
     inner: Box<dyn DiskFile>,
     name: String,
     trace: Trace,
@@ -150,17 +163,17 @@ impl DiskFile for TracedFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.trace.ask("write", &self.name, bytes);
+        self.trace.ask(&self.disk, "write", &self.name, bytes);
         self.inner.write_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.trace.ask("sync", &self.name, &[]);
+        self.trace.ask(&self.disk, "sync", &self.name, &[]);
         self.inner.sync()
     }
 
     fn write_and_sync(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.trace.ask("commit", &self.name, bytes);
+        self.trace.ask(&self.disk, "commit", &self.name, bytes);
         self.inner.write_and_sync(bytes, offset)
     }
 }
