@@ -97,9 +97,7 @@ impl CheckpointWriter {
     /// Removes old ones, and tells what the others cover.
     fn tidy(&self) -> Result<(), StoreError> {
         self.checkpoints.keep(self.kept)?;
-        if let Some(oldest) = self.checkpoints.heights()?.last() {
-            self.covered.set(*oldest);
-        }
+        self.covered.set(self.checkpoints.covered()?);
         Ok(())
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! Group commit: while one sync runs the next blocks queue up and share the next one. The first
 //! failed write or sync ends the thread with its error; no later block is ever called durable.
-//! A segment that cannot be made ahead is no such failure: the pipeline hears that room is short, and
-//! it is tried again every second.
+//! A disk without room for another segment is no such failure: the pipeline hears that room is short,
+//! and the segment is tried again every second. Any other failure to make one is.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -139,9 +140,8 @@ impl JournalWorker {
 
     /// Writes and syncs what is there; whether there was anything to do. An error is final.
     pub fn turn(&mut self) -> Result<bool, StoreError> {
-        let prepared = self
-            .preparation
-            .keep_up(&mut self.journal, self.clock.unix_nanos());
+        let now = self.clock.unix_nanos();
+        let prepared = self.preparation.keep_up(&mut self.journal, now)?;
         while let Ok(block) = self.ports.blocks.pop() {
             let record = NewRecord {
                 height: block.height,
@@ -268,13 +268,13 @@ impl Preparation {
     }
 
     /// Hands over what is prepared, and starts what is wanted. Whether there was anything to do.
-    fn keep_up(&mut self, journal: &mut Journal, now: u64) -> bool {
-        let taken = self.take(journal, now);
+    fn keep_up(&mut self, journal: &mut Journal, now: u64) -> Result<bool, StoreError> {
+        let taken = self.take(journal, now)?;
         if self.retry_at.is_some_and(|at| now < at) {
-            return taken;
+            return Ok(taken);
         }
         let Some(number) = journal.wants_prepared() else {
-            return taken;
+            return Ok(taken);
         };
         let preparer = journal.preparer();
         let retention = self.recycling.segments.map(|segments| Retention {
@@ -296,12 +296,12 @@ impl Preparation {
             journal.preparation_failed();
             self.retry_at = Some(now.saturating_add(RETRY_NS));
         }
-        taken
+        Ok(taken)
     }
 
-    fn take(&mut self, journal: &mut Journal, now: u64) -> bool {
+    fn take(&mut self, journal: &mut Journal, now: u64) -> Result<bool, StoreError> {
         let Ok(prepared) = self.prepared.try_recv() else {
-            return false;
+            return Ok(false);
         };
         match prepared {
             Ok(segment) => {
@@ -310,16 +310,30 @@ impl Preparation {
                     journal.offer_prepared(segment);
                 }
             }
-            Err(error) => {
+            Err(error) if is_full(&error) => {
                 if self.retry_at.is_none() {
                     tracing::error!("no room for more: orders are refused soon: {error}");
                 }
                 journal.preparation_failed();
                 self.retry_at = Some(now.saturating_add(RETRY_NS));
             }
+            Err(error) => return Err(error),
         }
-        true
+        Ok(true)
     }
+}
+
+/// Whether there was no room to write a segment. Then it is written anew from its first byte, which
+/// is no second try of a failed sync; whatever else fails is a broken disk.
+fn is_full(error: &StoreError) -> bool {
+    let StoreError::Io { what, source, .. } = error else {
+        return false;
+    };
+    let is_full = matches!(
+        source.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    );
+    is_full && matches!(*what, "create" | "write" | "sync")
 }
 
 fn prepare(

@@ -56,8 +56,10 @@ pub struct Ports {
 pub struct Follower {
     /// Where it receives them.
     pub released: Producer<Arc<ReleasedBlock>>,
-    /// Wakes it.
+    /// Wakes it, as soon as it wants to be woken.
     pub wake: Wake,
+    /// Wakes it at once, because there is no room.
+    pub wake_full: Wake,
 }
 
 /// The loop's state.
@@ -159,6 +161,12 @@ impl Pipeline {
     /// Sends every block that may leave to all followers, waking each once.
     fn release(&mut self) -> bool {
         let mut worked = false;
+        for follower in &self.ports.followers {
+            // It may be about to look again by itself, but not soon enough.
+            if follower.released.is_full() {
+                follower.wake_full.wake();
+            }
+        }
         let room = |follower: &Follower| !follower.released.is_full();
         while self.ports.followers.iter().all(room) {
             let Some(mut block) = self.gate.release() else {

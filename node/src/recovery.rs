@@ -388,11 +388,14 @@ impl Recorded {
     }
 }
 
-/// A torn tail as a failure: what was asked for was done up to there.
-pub(crate) fn torn_tail(torn: Option<TornTail>) -> Result<(), Failure> {
+/// A torn tail as a failure: what was asked for was done up to there. Beside a running node it is
+/// none: its last batch is being written.
+pub(crate) fn torn_tail(directory: &DataDir, torn: Option<TornTail>) -> Result<(), Failure> {
     match torn {
-        None => Ok(()),
-        Some(tail) => Err(Failure::TornTail(describe_tail(&tail))),
+        Some(tail) if !store::is_in_use(directory.path())? => {
+            Err(Failure::TornTail(describe_tail(&tail)))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

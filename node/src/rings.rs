@@ -6,7 +6,7 @@ use gateway::Wake;
 use rtrb::RingBuffer;
 use tokio::sync::Notify;
 
-use crate::threads::{Parking, Waker};
+use crate::threads::{Nudge, Parking, Waker};
 use crate::{checkpoint_thread, journal_thread, pipeline, shadow};
 
 /// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
@@ -26,7 +26,7 @@ pub(crate) struct Ends {
     pub(crate) signatures: (Parking, SignatureEnds),
     pub(crate) pipeline: (Parking, pipeline::Ports),
     pub(crate) journal: (Parking, journal_thread::Ports),
-    pub(crate) shadow: (Parking, shadow::Ports),
+    pub(crate) shadow: (Parking, Nudge, shadow::Ports),
     pub(crate) checkpoint: (Parking, checkpoint_thread::Ports),
 }
 
@@ -70,6 +70,8 @@ impl Ends {
             Wake::new(move || waker.wake())
         };
         let notify = Arc::clone(&gateway);
+        let nudge_shadow = Nudge::new(&shadow);
+        let nudge = nudge_shadow.clone();
         let wake_gateway = Wake::new(move || notify.notify_one());
 
         Self {
@@ -107,11 +109,13 @@ impl Ends {
                     followers: vec![
                         pipeline::Follower {
                             released: released_in,
-                            wake: wake_gateway,
+                            wake: wake_gateway.clone(),
+                            wake_full: wake_gateway,
                         },
                         pipeline::Follower {
                             released: followed_in,
-                            wake: wake(&wake_shadow),
+                            wake: Wake::new(move || nudge.nudge()),
+                            wake_full: wake(&wake_shadow),
                         },
                     ],
                 },
@@ -126,6 +130,7 @@ impl Ends {
             ),
             shadow: (
                 shadow,
+                nudge_shadow,
                 shadow::Ports {
                     released: followed,
                     wake_pipeline,

@@ -34,7 +34,7 @@ use crate::recovery::Recovered;
 use crate::rings::{Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
-use crate::threads::{Clock, Parking, Worker};
+use crate::threads::{Clock, Nudge, Parking, Worker};
 use crate::{checkpoint_thread, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
@@ -162,9 +162,9 @@ impl Running {
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
             pipeline.run(parking, stop)
         });
-        let (parking, ports) = ends.shadow;
+        let (parking, nudge, ports) = ends.shadow;
         let shadow = Shadow::new(beginning, plan, clock, ports);
-        let shadow = start_shadow(shadow, parking, fatal_sender);
+        let shadow = start_shadow(shadow, nudge, parking, fatal_sender);
         let (parking, ports) = ends.checkpoint;
         let writer = CheckpointWriter::new(
             folders.checkpoints(),
@@ -322,9 +322,14 @@ fn start_journal(
     })
 }
 
-fn start_shadow(shadow: Shadow, parking: Parking, fatal: mpsc::Sender<String>) -> Worker<()> {
+fn start_shadow(
+    shadow: Shadow,
+    nudge: Nudge,
+    parking: Parking,
+    fatal: mpsc::Sender<String>,
+) -> Worker<()> {
     Worker::start("keel-shadow", parking, move |parking, stop| {
-        if let Err(diverged) = shadow::run(shadow, parking, stop) {
+        if let Err(diverged) = shadow::run(shadow, &nudge, parking, stop) {
             // As above.
             drop(fatal.try_send(diverged.to_string()));
         }

@@ -1,7 +1,7 @@
 //! What a node's threads are made of: a clock, a place to wait, a request to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -83,6 +83,44 @@ pub struct Waker(Unparker);
 impl Waker {
     pub(crate) fn wake(&self) {
         self.0.unpark();
+    }
+}
+
+/// Wakes a thread that has gone to sleep, and leaves one alone that looks again by itself soon.
+#[derive(Clone, Debug)]
+pub struct Nudge {
+    waker: Waker,
+    is_asleep: Arc<AtomicBool>,
+}
+
+impl Nudge {
+    /// For whoever waits here.
+    pub fn new(parking: &Parking) -> Self {
+        Self {
+            waker: parking.waker(),
+            is_asleep: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// After something was pushed.
+    pub fn nudge(&self) {
+        // Between the push before it and the look at the flag; pairs with the one below.
+        fence(Ordering::SeqCst);
+        if self.is_asleep.load(Ordering::Relaxed) {
+            self.waker.wake();
+        }
+    }
+
+    /// The thread is about to sleep, and must look once more before it does. Of two SeqCst fences
+    /// one comes first: either that look sees what was pushed, or whoever pushed it sees the flag.
+    pub(crate) fn fall_asleep(&self) {
+        self.is_asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// It looks again by itself from here on.
+    pub(crate) fn wake_up(&self) {
+        self.is_asleep.store(false, Ordering::Relaxed);
     }
 }
 

@@ -78,7 +78,7 @@ pub use journal::{Journal, NewRecord};
 pub use measure::{Measurement, Timing, measure};
 pub use prepare::{PreparedSegment, Retention, SegmentPreparer};
 pub use reader::{JournalReader, Location, Record, Totals};
-pub use real_disk::JournalIo;
+pub use real_disk::{JournalIo, is_in_use};
 pub use recovery::{CutTail, JournalConfig, Recovered, Recovery};
 pub use segment::{SegmentLength, SegmentNumber};
 pub use start::After;

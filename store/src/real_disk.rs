@@ -135,6 +135,20 @@ pub(crate) fn sync_directory_at(path: &Path) -> Result<(), StoreError> {
         .context("sync directory", path)
 }
 
+/// Whether another process writes in this data directory now.
+pub fn is_in_use(data_directory: &Path) -> Result<bool, StoreError> {
+    let path = data_directory.join(JOURNAL_FOLDER).join(LOCK_FILE);
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        other => other.context("open", &path)?,
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(io::Error::from(error)).context("lock", &path),
+    }
+}
+
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK_FILE);
     let mut options = OpenOptions::new();

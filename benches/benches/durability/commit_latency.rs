@@ -1,8 +1,8 @@
-//! How long a commit takes: one record of 4 KiB or 64 KiB, back to back, alone and beside busy
-//! threads.
+//! How long a commit takes: one record of 4 KiB or 64 KiB, back to back, without and with one
+//! spinning thread a core in this process.
 //!
-//! The next segment is made between two commits, outside of what is measured. Beside one spinning
-//! thread a core a commit also waits for the scheduler; that is where the two ways differ.
+//! The next segment is made between two commits, outside of what is measured. What else runs on the
+//! machine is not seen here, and may cost a commit more than our own spinning threads do.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +20,9 @@ pub fn run(size: Size, parent: &Path) -> Result<()> {
         Size::Full => (3_000, 600),
     };
     println!("\ncommit latency, us");
-    println!("record   beside        io     commits       p50       p99       max");
+    println!("record   spinning      io     commits       p50       p99       max");
     for length in [4 << 10, 64 << 10] {
-        section(length, "nobody", alone, size, parent)?;
+        section(length, "none", alone, size, parent)?;
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism()?.get() {
@@ -33,7 +33,7 @@ pub fn run(size: Size, parent: &Path) -> Result<()> {
                     }
                 });
             }
-            let measured = section(length, "busy threads", beside, size, parent);
+            let measured = section(length, "one a core", beside, size, parent);
             stop.store(true, Ordering::Relaxed);
             measured
         })?;
@@ -41,7 +41,7 @@ pub fn run(size: Size, parent: &Path) -> Result<()> {
     Ok(())
 }
 
-fn section(length: usize, beside: &str, commits: usize, size: Size, parent: &Path) -> Result<()> {
+fn section(length: usize, spinning: &str, commits: usize, size: Size, parent: &Path) -> Result<()> {
     let payload = vec![7; length - HEADER_LENGTH];
     let mut journals = Vec::new();
     for io in ways() {
@@ -65,7 +65,7 @@ fn section(length: usize, beside: &str, commits: usize, size: Size, parent: &Pat
         latencies.sort_unstable_by(f64::total_cmp);
         let percentile = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
         println!(
-            "{:<7}  {beside:<12}  {:<5} {commits:>8}  {:>8.1}  {:>8.1}  {:>8.1}",
+            "{:<7}  {spinning:<12}  {:<5} {commits:>8}  {:>8.1}  {:>8.1}  {:>8.1}",
             format!("{} KiB", length >> 10),
             io.name(),
             percentile(50),

@@ -1,4 +1,5 @@
-//! What durability costs: time and CPU of group commit, by both ways to the disk.
+//! What durability costs: group commit by both ways to the disk, snapshots, the state tree and its
+//! proofs, and executing a journal again.
 //!
 //! ```text
 //! cargo bench -p benches --bench durability -- [--quick] [--only NAME] [--dir D]
@@ -12,6 +13,8 @@
 
 mod commit_latency;
 mod group_commit;
+mod large_state;
+mod replay;
 mod scratch;
 
 use std::path::PathBuf;
@@ -75,6 +78,12 @@ fn run(options: &Options) -> Result<()> {
     }
     if asked("commit_latency") {
         commit_latency::run(size, &options.dir)?;
+    }
+    if asked("large_state") {
+        large_state::run(size)?;
+    }
+    if asked("replay") {
+        replay::run(size)?;
     }
     Ok(())
 }

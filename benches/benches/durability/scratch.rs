@@ -51,7 +51,8 @@ impl Scratch {
             command_count,
             previous_outcome: Digest::ZERO,
         };
-        Ok(self.journal.append(&record, payload)?)
+        self.journal.append(&record, payload)?;
+        Ok(())
     }
 }
 

@@ -112,7 +112,7 @@ fn check(
     let started = Instant::now();
     let replayed = recovery::replay_directory(directory, ReplayFrom::Start, 1, |_, _, _| Ok(()))?;
     let seconds = started.elapsed().as_secs_f64();
-    recovery::torn_tail(replayed.torn)?;
+    recovery::torn_tail(directory, replayed.torn)?;
     let Restored { state, tree, .. } = replayed.end;
     let root = tree.root();
     let equal = state.position() == live.position()

@@ -46,5 +46,5 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if !lines.is_empty() {
         print_line(&lines.join("\n"));
     }
-    recovery::torn_tail(replayed.torn)
+    recovery::torn_tail(&directory, replayed.torn)
 }

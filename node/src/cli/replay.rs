@@ -113,7 +113,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if let Err(error) = state.ledger().check_conservation() {
         return Err(Failure::Corruption(error.to_string()));
     }
-    recovery::torn_tail(replayed.torn)
+    recovery::torn_tail(&directory, replayed.torn)
 }
 
 /// Lines on their way out, many at a time.

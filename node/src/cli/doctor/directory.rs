@@ -80,7 +80,7 @@ fn checkpoint_files(names: &[String]) -> Check {
     let heights = names
         .iter()
         .filter_map(|name| SegmentNumber::from_file_name(name));
-    let newest = heights.clone().last().map(SegmentNumber::get);
+    let newest = heights.clone().next_back().map(SegmentNumber::get);
     let found = match newest {
         Some(height) => format!("{}, the newest of height {height}", heights.count()),
         None => "none".to_owned(),
