@@ -72,6 +72,7 @@ impl Node {
         let follower = |released| Follower {
             released,
             wake: wake(),
+            wake_full: wake(),
         };
         let ports = pipeline::Ports {
             frames: arrived,

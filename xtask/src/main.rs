@@ -14,6 +14,7 @@ mod fetch_data;
 mod fuzz;
 mod oracle;
 mod project;
+mod sim;
 mod recovery;
 mod tidy;
 mod versions;
@@ -84,6 +85,11 @@ const COMMANDS: &[Command] = &[
         name: "oracle",
         about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
         run: oracle::run,
+    },
+    Command {
+        name: "sim",
+        about: "the long form of the simulation: 200,000 crash points",
+        run: sim::run,
     },
 ];
 
