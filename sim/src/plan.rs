@@ -4,7 +4,7 @@
 //! shows where it is absent.
 
 use store::disk::Random;
-use types::genesis::{self, Genesis, GenesisAccount, MarketLimits};
+use types::genesis::{self, Genesis, GenesisAccount, MarketLimits, PriceBand};
 use types::{AssetId, Atoms, FeeRate, GroupId, NetworkId};
 
 /// How many accounts trade; the last is the operator.
@@ -130,11 +130,21 @@ impl Plan {
 
 /// Two markets with fees and rebates, and four accounts with little money, so that funds run out.
 /// Accounts 0 and 1 belong together; the last is the operator.
-pub(crate) fn small_genesis() -> Genesis {
+pub(crate) fn small_genesis(random: &mut Random) -> Genesis {
     let development = genesis::development();
     let mut markets = development.markets().to_vec();
     markets[1].maker_fee = FeeRate::new(-50).expect("a legal rebate");
-    markets[0].limits = MarketLimits::NONE;
+    if random.coin() {
+        markets[0].limits = MarketLimits {
+            notional_min: Atoms::new(2_000),
+            open_orders_max: 12,
+            band: Some(PriceBand {
+                width_ppm: 80_000,
+                interval_ms: u64::from(random.coin()),
+            }),
+            ..MarketLimits::NONE
+        };
+    }
     let balance = |asset| (AssetId::new(asset), Atoms::new(3_000_000));
     let accounts = (0..).zip(development.accounts()).take(ACCOUNTS as usize);
     let accounts = accounts.map(|(id, account): (u32, &GenesisAccount)| GenesisAccount {

@@ -18,6 +18,7 @@ pub const RARE: &[&str] = &[
     "a segment was recycled",
     "a start from a checkpoint",
     "a start from an older checkpoint",
+    "a start without the newest checkpoint",
     "a start from the genesis after many blocks",
     "a journal without its first segment",
     "a checkpoint of a block with fills",

@@ -78,6 +78,9 @@ impl World {
         self.disk = next.disk.clone();
         self.accept(&next)?;
         self.compare_futures(&seen)?;
+        if chance(&mut self.random, 30) {
+            self.start_from_older()?;
+        }
         self.settle_watch()?;
         self.note_recovered(&next.recovered);
         Ok(Some(next.recovered))
@@ -256,6 +259,41 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A start from any checkpoint, or from the genesis, comes to the same.
+    fn start_from_older(&mut self) -> Result<(), Violation> {
+        let power = (Survival::Killed, NameSurvival::Everything);
+        let disk = self.disk.crash(power.0, power.1, &mut self.random);
+        let folders = disk.folders();
+        let refused = |error: &dyn std::fmt::Display| {
+            Violation::new(Oracle::Recovery, format!("without newer checkpoints: {error}"))
+        };
+        let reaches_back = folders.reaches_back().map_err(|error| refused(&error))?;
+        let heights = folders.checkpoints().heights();
+        let heights = heights.map_err(|error| refused(&error))?;
+        let spared = usize::from(!reaches_back);
+        let removable = heights.len().saturating_sub(spared);
+        let names = disk.checkpoints().names().unwrap_or_default();
+        for height in heights.iter().take(1 + index(&mut self.random, removable.max(1))) {
+            if removable == 0 {
+                return Ok(());
+            }
+            let ending = format!("{height:0>20}.keel");
+            for name in names.iter().filter(|name| **name == ending) {
+                let removed = disk.checkpoints().remove(name);
+                removed.map_err(|error| refused(&error))?;
+            }
+        }
+        let recovered = self.recover(&disk).map_err(|error| refused(&error))?;
+        self.crash_points += 1;
+        self.trace.reach("a start without the newest checkpoint");
+        let seen = Seen::new(Future {
+            disk,
+            recovered,
+            name: "without newer checkpoints".to_owned(),
+        });
+        self.compare(&seen, Some(&seen.answers))
     }
 
     fn compare(&self, seen: &Seen, answers: Option<&AnswerBook>) -> Result<(), Violation> {

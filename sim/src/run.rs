@@ -137,7 +137,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let plan = Plan::draw(&mut random);
-        let genesis = small_genesis();
+        let genesis = small_genesis(&mut random);
         let world = Self {
             clients: Clients::new(&genesis, &mut random),
             truth: Truth::new(&genesis),

@@ -160,6 +160,7 @@ impl Truth {
                 None => self.execute(record)?,
             }
         }
+        self.state().assert_invariants();
         self.compare_balances()
     }
 
