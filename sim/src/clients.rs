@@ -12,8 +12,8 @@ use types::genesis::{self, Genesis};
 use types::wire::command::slots_needed;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyEpoch, KeyId, LogTime, MarketId,
-    Nonce, OrderId, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyEpoch, KeyId, LogTime,
+    MarketId, Nonce, OrderId, SequenceNumber, Side, Ticks,
 };
 
 use crate::plan::{ACCOUNTS, Plan};

@@ -92,20 +92,30 @@ impl World {
     }
 
     fn inject_harm(&mut self) {
-        let at = self.disk.operations() + 1 + self.random.below(self.plan.operations);
-        let fault = match self.plan.harm {
-            Harm::Failures => Fault::Fail {
-                at,
-                refusal: self.random.choose(&[Refusal::Io, Refusal::Full]),
-            },
-            Harm::Lost if self.lives > 1 => Fault::LostWrite { at },
-            Harm::Misdirected if self.lives > 1 => {
-                let pages = 1 + self.random.below(3);
-                Fault::MisdirectedWrite { at, pages }
-            }
-            _ => return,
+        self.disk.set_awkward(self.plan.awkward);
+        let faults = match self.plan.harm {
+            Harm::Failures => 1 + self.random.below(3),
+            Harm::Lost | Harm::Misdirected if self.lives > 1 => 1,
+            _ => 0,
         };
-        self.disk.inject(fault);
+        for _ in 0..faults {
+            let at = self.disk.operations() + 1 + self.random.below(self.plan.operations);
+            let fault = match self.plan.harm {
+                Harm::Lost => Fault::LostWrite { at },
+                Harm::Misdirected => {
+                    let pages = 1 + self.random.below(3);
+                    Fault::MisdirectedWrite { at, pages }
+                }
+                _ if self.random.below(4) == 0 => Fault::FailRead {
+                    at: self.disk.reads() + 1 + self.random.below(8),
+                },
+                _ => Fault::Fail {
+                    at,
+                    refusal: self.random.choose(&[Refusal::Io, Refusal::Full]),
+                },
+            };
+            self.disk.inject(fault);
+        }
     }
 
     /// One part does what it has to do. An end, if that was the end.

@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) frames_ring: usize,
     pub(crate) released_ring: usize,
     pub(crate) linked: bool,
+    /// Writes are short and interrupted.
+    pub(crate) awkward: bool,
     pub(crate) mix: Mix,
     pub(crate) commands_per_frame: u64,
     pub(crate) lost: u64,
@@ -112,6 +114,7 @@ impl Plan {
             frames_ring: random.choose(&[1, 2, 8, 64]),
             released_ring: random.choose(&[1, 2, 8, 64]),
             linked: random.coin(),
+            awkward: random.below(4) == 0,
             mix,
             commands_per_frame: 1 + random.below(8),
             lost,

@@ -3,7 +3,7 @@
 use gateway::AnswerBook;
 use node::Failure;
 use node::recovery::{Recovered, recover};
-use store::disk::{Disk, Fault, NameSurvival, SimulatedDisk, Survival};
+use store::disk::{Disk, Fault, NameSurvival, Refusal, SimulatedDisk, Survival};
 use store::{InstanceId, JournalConfig, JournalIo, Report, SegmentLength, verify_in};
 use types::command::MarketStatus;
 use types::outcome::Digest;
@@ -48,7 +48,10 @@ impl World {
         }
         let faults = self.disk.triggered();
         let destroyed = |fault: &Fault| {
-            matches!(fault, Fault::LostWrite { .. } | Fault::MisdirectedWrite { .. })
+            matches!(
+                fault,
+                Fault::LostWrite { .. } | Fault::MisdirectedWrite { .. }
+            )
         };
         self.harmed |= faults.iter().any(destroyed);
         self.disk.set_capacity(None);
@@ -131,9 +134,16 @@ impl World {
 
     /// An operation of a recovery fails: either nothing came of it, or it is tried again.
     fn fail_recovery(&mut self, disk: &SimulatedDisk) -> Result<(), Violation> {
-        let at = disk.operations() + 1 + self.random.below(8);
-        let refusal = store::disk::Refusal::Io;
-        disk.inject(Fault::Fail { at, refusal });
+        let (operations, reads) = (disk.operations(), disk.reads());
+        disk.inject(match self.random.coin() {
+            true => Fault::Fail {
+                at: operations + 1 + self.random.below(8),
+                refusal: self.random.choose(&[Refusal::Io, Refusal::Full]),
+            },
+            false => Fault::FailRead {
+                at: reads + 1 + self.random.below(20),
+            },
+        });
         let started = self.recover(disk);
         disk.heal();
         match started {
@@ -170,15 +180,20 @@ impl World {
     fn accept(&mut self, future: &Future) -> Result<(), Violation> {
         let folders = future.disk.folders();
         let in_future = |violation: Violation| violation.within(&future.name);
-        let records = read_journal(&folders, &self.identity)
-            .map_err(|error| Violation::new(Oracle::Recovery, error.to_string()).within(&future.name))?;
+        let records = read_journal(&folders, &self.identity).map_err(|error| {
+            Violation::new(Oracle::Recovery, error.to_string()).within(&future.name)
+        })?;
         self.note_tail(&future.recovered, &records);
         let left = std::mem::take(&mut self.watch.blocks);
         self.truth.extend(&left)?;
         self.truth.extend(&records).map_err(in_future)?;
         let clean = matches!(verify_in(&folders), Ok(Report::Clean(_)));
         Violation::unless(clean, Oracle::Recovery, || {
-            format!("{}: not clean after recovery: {:?}", future.name, verify_in(&folders))
+            format!(
+                "{}: not clean after recovery: {:?}",
+                future.name,
+                verify_in(&folders)
+            )
         })?;
         self.compare_checkpoints(&future.disk, &future.name)?;
         let seen = Seen::of(future);
@@ -267,7 +282,10 @@ impl World {
         let disk = self.disk.crash(power.0, power.1, &mut self.random);
         let folders = disk.folders();
         let refused = |error: &dyn std::fmt::Display| {
-            Violation::new(Oracle::Recovery, format!("without newer checkpoints: {error}"))
+            Violation::new(
+                Oracle::Recovery,
+                format!("without newer checkpoints: {error}"),
+            )
         };
         let reaches_back = folders.reaches_back().map_err(|error| refused(&error))?;
         let heights = folders.checkpoints().heights();
@@ -275,7 +293,10 @@ impl World {
         let spared = usize::from(!reaches_back);
         let removable = heights.len().saturating_sub(spared);
         let names = disk.checkpoints().names().unwrap_or_default();
-        for height in heights.iter().take(1 + index(&mut self.random, removable.max(1))) {
+        for height in heights
+            .iter()
+            .take(1 + index(&mut self.random, removable.max(1)))
+        {
             if removable == 0 {
                 return Ok(());
             }
@@ -328,7 +349,10 @@ impl World {
             false => self.disk.checkpoints(),
         };
         let names = folder.names().unwrap_or_default();
-        let names: Vec<_> = names.iter().filter(|name| name.ends_with(".keel")).collect();
+        let names: Vec<_> = names
+            .iter()
+            .filter(|name| name.ends_with(".keel"))
+            .collect();
         if names.is_empty() {
             return;
         }
@@ -466,11 +490,16 @@ impl World {
         match checkpoints.heights() {
             Ok(heights) if !heights.is_empty() => self.trace.reach("a start from a checkpoint"),
             _ if 10 < state.position().height.get() => {
-                self.trace.reach("a start from the genesis after many blocks");
+                self.trace
+                    .reach("a start from the genesis after many blocks");
             }
             _ => {}
         }
-        if state.protections().iter().any(|(.., count)| count.is_tripped) {
+        if state
+            .protections()
+            .iter()
+            .any(|(.., count)| count.is_tripped)
+        {
             self.trace.reach("a tripped protection was recovered");
         }
         for (_, _, market) in state.market_states() {
@@ -480,7 +509,8 @@ impl World {
             let orders = Side::BOTH.into_iter();
             for order in orders.flat_map(|side| market.book.orders(side)) {
                 if order.stop.is_some() {
-                    self.trace.reach("a stop beside a resting order was recovered");
+                    self.trace
+                        .reach("a stop beside a resting order was recovered");
                 }
                 if order.expires_at.get() != 0 {
                     self.trace.reach("an order that expires was recovered");

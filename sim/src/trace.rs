@@ -124,7 +124,8 @@ impl Disk for TracedDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.trace.ask(&self.disk, "rename", &format!("{from}>{to}"), &[]);
+        self.trace
+            .ask(&self.disk, "rename", &format!("{from}>{to}"), &[]);
         self.disk.rename(from, to)
     }
 
@@ -135,8 +136,12 @@ impl Disk for TracedDisk {
 
     fn sync_directory(&self) -> io::Result<()> {
         let directory = self.disk.directory();
-        self.trace
-            .ask(&self.disk, "sync directory", &directory.to_string_lossy(), &[]);
+        self.trace.ask(
+            &self.disk,
+            "sync directory",
+            &directory.to_string_lossy(),
+            &[],
+        );
         self.disk.sync_directory()
     }
 

@@ -37,15 +37,23 @@ fn a_node_survives_every_crash() {
         "{points} crash points in {runs} runs of {lives} lives: {blocks} blocks, {events} events, \
          seeds from {first}, {seconds:.1} s"
     );
-    let missing: Vec<_> = RARE.iter().filter(|state| !reached.contains(*state)).collect();
-    println!("{} of {} rare states reached", RARE.len() - missing.len(), RARE.len());
+    let missing: Vec<_> = RARE
+        .iter()
+        .filter(|state| !reached.contains(*state))
+        .collect();
+    println!(
+        "{} of {} rare states reached",
+        RARE.len() - missing.len(),
+        RARE.len()
+    );
     assert!(missing.is_empty(), "never reached: {missing:#?}");
 }
 
 #[test]
 fn a_seed_decides_everything() {
     for seed in 1..=12 {
-        let [first, second] = [(); 2].map(|()| run(seed).unwrap_or_else(|failed| panic!("{failed}")));
+        let [first, second] =
+            [(); 2].map(|()| run(seed).unwrap_or_else(|failed| panic!("{failed}")));
         assert_eq!(first.hash, second.hash, "seed {seed}");
         assert_eq!(first.events, second.events, "seed {seed}");
     }

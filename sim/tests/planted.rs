@@ -26,7 +26,13 @@ fn every_planted_bug_is_caught() {
         plant(Some(bug));
         match (1..=RUNS_MAX).find_map(|seed| run(seed).err()) {
             Some(Failed { seed, oracle, what }) => {
-                let words: String = what.lines().next().unwrap_or_default().chars().take(110).collect();
+                let words: String = what
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(110)
+                    .collect();
                 let (bug, oracle) = (format!("{bug:?}"), format!("{oracle:?}"));
                 println!("{bug:<22} {seed:>5}  {oracle:<10} {words}");
             }

@@ -176,13 +176,21 @@ fn check_features(name: &str, manifest: &toml::Table) -> Vec<String> {
         }
     }
     let tables = ["dependencies", "build-dependencies", "dev-dependencies"];
-    let tables = tables.into_iter().filter_map(|table| manifest.get(table)?.as_table());
+    let tables = tables
+        .into_iter()
+        .filter_map(|table| manifest.get(table)?.as_table());
     for (dependency, value) in tables.flatten() {
         let enabled = value.get("features").and_then(toml::Value::as_array);
-        for item in enabled.into_iter().flatten().filter_map(toml::Value::as_str) {
+        for item in enabled
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_str)
+        {
             let known = FOR_TESTS.iter().find(|(test, _)| *test == item);
             if known.is_some_and(|(_, only)| *only != Some(name)) {
-                findings.push(format!("{name}: dependency {dependency} switches on {item}"));
+                findings.push(format!(
+                    "{name}: dependency {dependency} switches on {item}"
+                ));
             }
         }
     }

@@ -14,8 +14,8 @@ mod fetch_data;
 mod fuzz;
 mod oracle;
 mod project;
-mod sim;
 mod recovery;
+mod sim;
 mod tidy;
 mod versions;
 
