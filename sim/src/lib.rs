@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod harmed;
 mod life;
 #[allow(dead_code, clippy::unwrap_used, unreachable_pub)] // Shared with the engine's own tests.
 #[path = "../../engine/tests/oracle/model/mod.rs"]

@@ -17,18 +17,18 @@ use crate::trace::folders;
 use crate::truth::{Written, read_journal};
 
 /// One future of a crashed disk, after its recovery.
-struct Future {
-    disk: SimulatedDisk,
-    recovered: Recovered,
-    name: String,
+pub(crate) struct Future {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) recovered: Recovered,
+    pub(crate) name: String,
 }
 
 /// What a start came to, to be compared.
-struct Seen {
+pub(crate) struct Seen {
     name: String,
     height: Height,
     sequence: u64,
-    digests: [Digest; 2],
+    pub(crate) digests: [Digest; 2],
     record_hash: Digest,
     answers: AnswerBook,
     disk: SimulatedDisk,
@@ -201,7 +201,7 @@ impl World {
     }
 
     /// What was seen in the last life is in the history now, or was promised to nobody.
-    fn settle_watch(&mut self) -> Result<(), Violation> {
+    pub(crate) fn settle_watch(&mut self) -> Result<(), Violation> {
         let watch = std::mem::take(&mut self.watch);
         for (height, sequence, answer) in &watch.answers {
             let found = self.truth.answers.get(sequence);
@@ -317,7 +317,11 @@ impl World {
         self.compare(&seen, Some(&seen.answers))
     }
 
-    fn compare(&self, seen: &Seen, answers: Option<&AnswerBook>) -> Result<(), Violation> {
+    pub(crate) fn compare(
+        &self,
+        seen: &Seen,
+        answers: Option<&AnswerBook>,
+    ) -> Result<(), Violation> {
         let Seen { name, height, .. } = seen;
         let released = self.released();
         Violation::unless(released <= *height, Oracle::Ledger, || {
@@ -338,190 +342,10 @@ impl World {
     }
 
     /// Up to where outcomes had left the node before this start.
-    fn released(&self) -> Height {
+    pub(crate) fn released(&self) -> Height {
         self.watch.released
     }
-
-    /// A bit of what lies there flips.
-    fn rot(&mut self) {
-        let folder = match chance(&mut self.random, 70) {
-            true => self.disk.journal(),
-            false => self.disk.checkpoints(),
-        };
-        let names = folder.names().unwrap_or_default();
-        let names: Vec<_> = names
-            .iter()
-            .filter(|name| name.ends_with(".keel"))
-            .collect();
-        if names.is_empty() {
-            return;
-        }
-        let name = names[index(&mut self.random, names.len())];
-        let content = folder.content(name);
-        // Mostly where something is written.
-        let written: Vec<usize> = (0..content.len()).filter(|at| content[*at] != 0).collect();
-        let byte = match written.is_empty() || chance(&mut self.random, 20) {
-            true => index(&mut self.random, content.len().max(1)),
-            false => written[index(&mut self.random, written.len())],
-        };
-        if byte < content.len() {
-            let bit = 8 * byte + index(&mut self.random, 8);
-            folder.flip(name, bit);
-            self.trace.note("rot", name, &bit.to_le_bytes());
-            self.harmed = true;
-        }
-    }
-
-    /// Something durable may be gone: a start refuses, or is exactly right up to what can be proven.
-    fn restart_harmed(&mut self, end: End) -> Result<Option<Recovered>, Violation> {
-        let survival = match end {
-            End::Power => self.random.choose(&Survival::ALL),
-            End::Killed | End::Stopped => Survival::Killed,
-        };
-        let names = self.random.choose(&NameSurvival::ALL);
-        let disk = self.disk.crash(survival, names, &mut self.random);
-        self.crash_points += 1;
-        let (refusal, passed) = match self.plan.harm {
-            Harm::Rot => ("rot was refused", "rot was passed by"),
-            Harm::Lost => ("a lost write was refused", "a lost write was passed by"),
-            _ => (
-                "a misdirected write was refused",
-                "a misdirected write was passed by",
-            ),
-        };
-        let recovered = match self.recover(&disk) {
-            Ok(recovered) => recovered,
-            Err(Failure::Corruption(_)) => {
-                self.trace.reach(refusal);
-                return Ok(None);
-            }
-            Err(other) => return Err(refused(&other)),
-        };
-        if recovered.warnings.iter().any(|it| it.contains("older one")) {
-            self.trace.reach("a start from an older checkpoint");
-        }
-        self.trace.reach(passed);
-        let name = format!("{survival:?}, names {names:?}");
-        let future = Future {
-            disk,
-            recovered,
-            name,
-        };
-        self.accept_harmed(future)
-    }
-
-    fn accept_harmed(&mut self, future: Future) -> Result<Option<Recovered>, Violation> {
-        let records = match read_journal(&future.disk.folders(), &self.identity) {
-            Ok(records) => records,
-            // A start need not read all of it.
-            Err(_) => return Ok(None),
-        };
-        let released = self.released();
-        let height = future.recovered.state.position().height;
-        Violation::unless(
-            released.get() <= height.get() + COMMIT_BLOCKS_MAX,
-            Oracle::Recovery,
-            || {
-                let name = &future.name;
-                format!("{name}: ends with block {height}, and {released} left the node")
-            },
-        )?;
-        let left = std::mem::take(&mut self.watch.blocks);
-        self.truth.extend(&left)?;
-        let end = self.truth.height();
-        self.truth.extend(&records)?;
-        let seen = Seen::of(&future);
-        if height < released || height < end {
-            let digest = self.truth.digest_at(height);
-            let is_right = digest.is_none_or(|digest| seen.digests == [digest; 2]);
-            Violation::unless(is_right, Oracle::Recovery, || {
-                format!("{}: a state that never was, at block {height}", future.name)
-            })?;
-            let state = "the last commit was lost, and nothing can prove it";
-            self.trace.reach(state);
-            return Ok(None);
-        }
-        self.compare(&seen, Some(&future.recovered.answers))?;
-        self.settle_watch()?;
-        self.disk = future.disk;
-        Ok(Some(future.recovered))
-    }
-
-    /// Where power failed.
-    fn note_place(&self) {
-        let (verb, name) = self.trace.last();
-        let is_preparing = name.contains(".ahead");
-        let is_checkpoint = name.contains(".tmp") && !is_preparing && !name.contains("journal");
-        let state = match verb {
-            "commit" => "power failed in a commit",
-            "rename" if is_preparing => "power failed at a rename of a segment",
-            "write" | "sync" | "create" if is_preparing => {
-                "power failed while a segment was prepared"
-            }
-            "rename" if is_checkpoint => "power failed at the rename of a checkpoint",
-            "write" | "sync" | "create" if is_checkpoint => {
-                "power failed while a checkpoint was written"
-            }
-            "remove" => "power failed while an old checkpoint was removed",
-            _ => return,
-        };
-        self.trace.reach(state);
-    }
-
-    fn note_tail(&self, recovered: &Recovered, records: &[Written]) {
-        let height = recovered.state.position().height;
-        let state = match height.get().saturating_sub(self.released().get()) {
-            0 => "nothing beyond what was released survived",
-            1 => "one block beyond what was released survived",
-            _ => "two blocks beyond what was released survived",
-        };
-        self.trace.reach(state);
-        if recovered.warnings.iter().any(|it| it.contains("torn tail")) {
-            self.trace.reach("a torn tail was cut");
-        }
-        if records.first().is_some_and(|first| first.height.get() > 1) {
-            self.trace.reach("a journal without its first segment");
-        }
-    }
-
-    fn note_recovered(&self, recovered: &Recovered) {
-        let state = &recovered.state;
-        let checkpoints = self.disk.folders().checkpoints();
-        match checkpoints.heights() {
-            Ok(heights) if !heights.is_empty() => self.trace.reach("a start from a checkpoint"),
-            _ if 10 < state.position().height.get() => {
-                self.trace
-                    .reach("a start from the genesis after many blocks");
-            }
-            _ => {}
-        }
-        if state
-            .protections()
-            .iter()
-            .any(|(.., count)| count.is_tripped)
-        {
-            self.trace.reach("a tripped protection was recovered");
-        }
-        for (_, _, market) in state.market_states() {
-            if market.status == MarketStatus::Auction && 0 < market.book.len() {
-                self.trace.reach("a market in auction was recovered");
-            }
-            let orders = Side::BOTH.into_iter();
-            for order in orders.flat_map(|side| market.book.orders(side)) {
-                if order.stop.is_some() {
-                    self.trace
-                        .reach("a stop beside a resting order was recovered");
-                }
-                if order.expires_at.get() != 0 {
-                    self.trace.reach("an order that expires was recovered");
-                }
-            }
-        }
-    }
 }
-
-/// So many blocks may be in flight at once, and so in one commit.
-const COMMIT_BLOCKS_MAX: u64 = 2;
 
 impl Seen {
     fn new(future: Future) -> Self {
@@ -531,7 +355,7 @@ impl Seen {
         }
     }
 
-    fn of(future: &Future) -> Self {
+    pub(crate) fn of(future: &Future) -> Self {
         let Recovered {
             state, beginning, ..
         } = &future.recovered;
@@ -547,6 +371,6 @@ impl Seen {
     }
 }
 
-fn refused(failure: &Failure) -> Violation {
+pub(crate) fn refused(failure: &Failure) -> Violation {
     Violation::new(Oracle::Recovery, failure.to_string())
 }
