@@ -20,9 +20,10 @@ fn written(state: &State, tree: &StateTree) -> AlignedVec<16> {
 
 fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) -> State {
     let bytes = written(state, tree);
-    let archived = snapshot::access(&bytes).unwrap();
+    let archived = snapshot::access(&bytes).expect("it is an archive");
     assert_eq!(archived.ledger.state_root(), tree.root());
-    let restored = State::restore(archived, genesis, hash_seed).unwrap();
+    let restored =
+        State::restore(archived, genesis, hash_seed).expect("a state writes itself down");
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
     assert_eq!(restored.position(), state.position());
@@ -83,11 +84,11 @@ const CHANGES: &[Change] = &[
         "prices are legal",
     ),
     (
-        |it| drop(it.markets[0].orders.remove(0)),
+        |it| _ = it.markets[0].orders.remove(0),
         "who has a turn rests",
     ),
     (
-        |it| drop(it.markets[0].turns.remove(0)),
+        |it| _ = it.markets[0].turns.remove(0),
         "one turn for each order",
     ),
     (|it| it.markets[0].armed[0].kind = 7, "a kind of no number"),
@@ -109,12 +110,12 @@ const CHANGES: &[Change] = &[
         "what is held is what open orders need",
     ),
     (
-        |it| drop(it.markets[0].armed.remove(0)),
+        |it| _ = it.markets[0].armed.remove(0),
         "open orders are counted",
     ),
     (|it| it.markets[0].last_trade = u64::MAX, "prices are legal"),
-    (|it| drop(it.scopes.pop()), "every protection is counted"),
-    (|it| drop(it.counts.pop()), "every protection is counted"),
+    (|it| _ = it.scopes.pop(), "every protection is counted"),
+    (|it| _ = it.counts.pop(), "every protection is counted"),
 ];
 
 /// A state in which there is something of everything.

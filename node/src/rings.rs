@@ -24,6 +24,11 @@ const CHECKPOINTS: usize = 1;
 pub(crate) struct Ends {
     pub(crate) gateway: gateway::Ports,
     pub(crate) signatures: (Parking, SignatureEnds),
+    pub(crate) core: CoreEnds,
+}
+
+/// Those of the threads behind the sessions.
+pub(crate) struct CoreEnds {
     pub(crate) pipeline: (Parking, pipeline::Ports),
     pub(crate) journal: (Parking, journal_thread::Ports),
     pub(crate) shadow: (Parking, Nudge, shadow::Ports),
@@ -97,59 +102,61 @@ impl Ends {
                     wake_gateway: Arc::clone(&gateway),
                 },
             ),
-            pipeline: (
-                pipeline,
-                pipeline::Ports {
-                    frames,
-                    refused: refused_in,
-                    wake_refused: wake_gateway.clone(),
-                    to_journal,
-                    wake_journal,
-                    durable,
-                    followers: vec![
-                        pipeline::Follower {
-                            released: released_in,
-                            wake: wake_gateway.clone(),
-                            wake_full: wake_gateway,
-                        },
-                        pipeline::Follower {
-                            released: followed_in,
-                            wake: Wake::new(move || nudge.nudge()),
-                            wake_full: wake(&wake_shadow),
-                        },
-                    ],
-                },
-            ),
-            journal: (
-                journal,
-                journal_thread::Ports {
-                    blocks,
-                    durable: durable_in,
-                    wake_pipeline: wake_pipeline.clone(),
-                },
-            ),
-            shadow: (
-                shadow,
-                nudge_shadow,
-                shadow::Ports {
-                    released: followed,
-                    wake_pipeline,
-                    requests,
-                    replies,
-                    wake_gateway: gateway,
-                    to_checkpoint,
-                    spent,
-                    wake_checkpoint,
-                },
-            ),
-            checkpoint: (
-                checkpoint,
-                checkpoint_thread::Ports {
-                    jobs,
-                    spent: spent_in,
-                    wake_shadow,
-                },
-            ),
+            core: CoreEnds {
+                pipeline: (
+                    pipeline,
+                    pipeline::Ports {
+                        frames,
+                        refused: refused_in,
+                        wake_refused: wake_gateway.clone(),
+                        to_journal,
+                        wake_journal,
+                        durable,
+                        followers: vec![
+                            pipeline::Follower {
+                                released: released_in,
+                                wake: wake_gateway.clone(),
+                                wake_full: wake_gateway,
+                            },
+                            pipeline::Follower {
+                                released: followed_in,
+                                wake: Wake::new(move || nudge.nudge()),
+                                wake_full: wake(&wake_shadow),
+                            },
+                        ],
+                    },
+                ),
+                journal: (
+                    journal,
+                    journal_thread::Ports {
+                        blocks,
+                        durable: durable_in,
+                        wake_pipeline: wake_pipeline.clone(),
+                    },
+                ),
+                shadow: (
+                    shadow,
+                    nudge_shadow,
+                    shadow::Ports {
+                        released: followed,
+                        wake_pipeline,
+                        requests,
+                        replies,
+                        wake_gateway: gateway,
+                        to_checkpoint,
+                        spent,
+                        wake_checkpoint,
+                    },
+                ),
+                checkpoint: (
+                    checkpoint,
+                    checkpoint_thread::Ports {
+                        jobs,
+                        spent: spent_in,
+                        wake_shadow,
+                    },
+                ),
+            },
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::pipeline::Pipeline;
 use crate::recovery::Recovered;
-use crate::rings::{Ends, SignatureEnds};
+use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Nudge, Parking, Worker};
@@ -92,11 +92,16 @@ pub(crate) struct Running {
     gateway: GatewayHandle,
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
+    core: Core,
+    fatal: mpsc::Receiver<String>,
+}
+
+/// The threads behind the sessions.
+struct Core {
     pipeline: Worker<State>,
     journal: Worker<()>,
     shadow: Worker<()>,
     checkpoint: Worker<()>,
-    fatal: mpsc::Receiver<String>,
 }
 
 /// What was found in the data directory at start.
@@ -127,52 +132,15 @@ impl Running {
 
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
         let (folders, recovered) = recover(&directory, journal_io, options.journal.segment_length)?;
-        let Recovered {
-            journal,
-            state,
-            answers,
-            beginning,
-            warnings,
-        } = recovered;
         let recovery = Recovery {
-            sequence: state.position().sequence.get(),
-            warnings,
+            sequence: recovered.state.position().sequence.get(),
+            warnings: recovered.warnings.clone(),
         };
-        let plan = CheckpointPlan {
-            identity: directory.identity(),
-            instance: journal.instance(),
-            interval: options.checkpoints.interval,
-        };
+        let answers = recovered.answers.clone();
+        let frame_key = *recovered.state.frame_key();
         let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
 
-        let signatures = start_signatures(ends.signatures, *state.frame_key());
-        let covered = Covered::default();
-        let recycling = Recycling {
-            segments: options.journal.kept,
-            covered: covered.clone(),
-        };
-        let space = SpacePlan::for_segments(options.journal.segment_length.get());
-        let (parking, ports) = ends.journal;
-        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
-        let room = journal.room();
-        let journal = start_journal(journal, parking, fatal_sender.clone());
-        let (parking, ports) = ends.pipeline;
-        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
-        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
-            pipeline.run(parking, stop)
-        });
-        let (parking, nudge, ports) = ends.shadow;
-        let shadow = Shadow::new(beginning, plan, clock, ports);
-        let shadow = start_shadow(shadow, nudge, parking, fatal_sender);
-        let (parking, ports) = ends.checkpoint;
-        let writer = CheckpointWriter::new(
-            folders.checkpoints(),
-            options.checkpoints.kept,
-            covered,
-            ports,
-        );
-        let checkpoint = start_checkpoint(writer, parking);
         let genesis = directory.genesis();
         let setup = GatewaySetup {
             config: options.gateway,
@@ -184,6 +152,15 @@ impl Running {
             answers,
         };
         let (gateway, gateway_thread) = start_gateway(setup, ends.gateway, socket)?;
+        let signatures = start_signatures(ends.signatures, frame_key);
+        let core = Core::start(
+            recovered,
+            ends.core,
+            options,
+            &folders,
+            &clock,
+            fatal_sender,
+        );
         let running = Self {
             directory,
             local_address,
@@ -192,10 +169,7 @@ impl Running {
             gateway,
             gateway_thread,
             signatures,
-            pipeline,
-            journal,
-            shadow,
-            checkpoint,
+            core,
             fatal,
         };
         Ok((running, recovery))
@@ -235,15 +209,71 @@ impl Running {
     pub(crate) fn stop(self) -> (State, DataDir) {
         self.gateway.drain();
         self.signatures.finish();
-        let state = self.pipeline.finish();
-        self.journal.finish();
-        self.shadow.finish();
-        self.checkpoint.finish();
+        let state = self.core.finish();
         self.gateway.close();
         self.gateway_thread
             .join()
             .expect("a panic ends the process");
         (state, self.directory)
+    }
+}
+
+impl Core {
+    fn start(
+        recovered: Recovered,
+        ends: CoreEnds,
+        options: &NodeOptions,
+        folders: &Folders,
+        clock: &Clock,
+        fatal: mpsc::Sender<String>,
+    ) -> Self {
+        let Recovered {
+            journal,
+            state,
+            beginning,
+            ..
+        } = recovered;
+        let plan = CheckpointPlan {
+            identity: *journal.identity(),
+            instance: journal.instance(),
+            interval: options.checkpoints.interval,
+        };
+        let covered = Covered::default();
+        let recycling = Recycling {
+            segments: options.journal.kept,
+            covered: covered.clone(),
+        };
+        let space = SpacePlan::for_segments(options.journal.segment_length.get());
+        let (parking, ports) = ends.journal;
+        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
+        let room = journal.room();
+        let journal = start_journal(journal, parking, fatal.clone());
+        let (parking, ports) = ends.pipeline;
+        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
+        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
+            pipeline.run(parking, stop)
+        });
+        let (parking, nudge, ports) = ends.shadow;
+        let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let shadow = start_shadow(shadow, nudge, parking, fatal);
+        let (parking, ports) = ends.checkpoint;
+        let kept = options.checkpoints.kept;
+        let writer = CheckpointWriter::new(folders.checkpoints(), kept, covered, ports);
+        Self {
+            pipeline,
+            journal,
+            shadow,
+            checkpoint: start_checkpoint(writer, parking),
+        }
+    }
+
+    /// Finishes what was taken in, makes a checkpoint, and returns the final state.
+    fn finish(self) -> State {
+        let state = self.pipeline.finish();
+        self.journal.finish();
+        self.shadow.finish();
+        self.checkpoint.finish();
+        state
     }
 }
 

@@ -241,6 +241,11 @@ impl Journal {
         self.buffer.bytes().len()
     }
 
+    /// Whose journal it is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// The random name of this data directory.
     pub const fn instance(&self) -> InstanceId {
         self.instance

@@ -12,8 +12,8 @@ use common::{
 };
 use store::format::PAGE;
 use store::{
-    Checkpoints, Folders, Identity, InstanceId, Journal, JournalReader, Recovery, Report,
-    StoreError, verify,
+    Checkpoints, Folders, Identity, InstanceId, Journal, JournalIo, JournalReader, Recovery,
+    Report, StoreError, verify,
 };
 use tempfile::{TempDir, tempdir};
 use types::outcome::Digest;
@@ -23,7 +23,7 @@ use types::{Height, NetworkId};
 fn directory_with_checkpoints(heights: &[u64]) -> TempDir {
     let directory = tempdir().unwrap();
     assert_eq!(open_after(directory.path()).2, None);
-    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
+    let folders = Folders::lock(directory.path(), JournalIo::Sync).unwrap();
     let recovery = Recovery::begin_in(&folders, &config(directory.path()), None).unwrap();
     let (mut journal, _) = Journal::open(recovery).unwrap();
     for height in 1..=12 {
@@ -49,7 +49,7 @@ fn sections_of_any_length_come_back_aligned() {
     journal.commit().unwrap();
     let mut meta = meta(&journal);
     drop(journal);
-    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
+    let folders = Folders::lock(directory.path(), JournalIo::Sync).unwrap();
     let checkpoints = folders.checkpoints();
     let lengths = [0, 1, 4_095, 4_096, 4_097, 1 << 20, (1 << 20) + 1, 3_000_001];
     for first in lengths {
@@ -167,7 +167,7 @@ fn a_damaged_checkpoint_gives_way_to_an_older_one() {
     assert_found(directory.path(), &checkpoint(directory.path(), 5), 0);
     flip(&checkpoint(directory.path(), 5), 3);
 
-    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
+    let folders = Folders::lock(directory.path(), JournalIo::Sync).unwrap();
     let recovery = Recovery::begin_in(
         &folders,
         &config(directory.path()),
@@ -228,7 +228,7 @@ fn a_checkpoint_of_another_directory_is_refused() {
     let theirs = tempdir().unwrap();
     let mut other = config(theirs.path());
     other.new_instance = InstanceId::new([9; 16]);
-    let folders = Folders::lock(theirs.path(), store::JournalIo::Sync).unwrap();
+    let folders = Folders::lock(theirs.path(), JournalIo::Sync).unwrap();
     let recovery = Recovery::begin_in(&folders, &other, None).unwrap();
     let (mut journal, _) = Journal::open(recovery).unwrap();
     for _ in 0..8 {
@@ -256,7 +256,7 @@ fn a_journal_that_lost_what_was_durable_is_told() {
     journal.commit().unwrap();
     let meta = meta(&journal);
     drop(journal);
-    let folders = Folders::lock(directory.path(), store::JournalIo::Sync).unwrap();
+    let folders = Folders::lock(directory.path(), JournalIo::Sync).unwrap();
     let small = section(&[]);
     let checkpoints = folders.checkpoints();
     checkpoints.write(&meta, [&small, &small]).unwrap();
@@ -360,7 +360,7 @@ fn a_folder_that_is_only_read_refuses_every_change() {
 #[test]
 fn checkpoints_hold_the_lock() {
     let directory = tempdir().unwrap();
-    let checkpoints = Folders::lock(directory.path(), store::JournalIo::Sync)
+    let checkpoints = Folders::lock(directory.path(), JournalIo::Sync)
         .unwrap()
         .checkpoints();
     let error = Recovery::begin(&config(directory.path())).unwrap_err();

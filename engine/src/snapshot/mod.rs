@@ -1,6 +1,6 @@
 //! The state as it lies in a checkpoint, and back.
 //!
-//! [`write`] serialises a [`State`] with its state tree; [`access`] reads such bytes where they lie,
+//! [`write()`] serializes a [`State`] with its state tree; [`access`] reads such bytes where they lie,
 //! mapped from a file or not; [`State::restore`] makes the state again, which answers every later
 //! command as the first one would have. What the bytes mean is in `rows`, field by field, and in
 //! [`ledger::snapshot`]: it is a file format, frozen by fixtures (`docs/CHECKPOINT.md`).

@@ -134,7 +134,7 @@ impl Twins {
         let execution = || engine::sequential::execute(state, block, outcome);
         catch_unwind(AssertUnwindSafe(execution)).map_err(|_| "the engine panics".to_owned())?;
         self.compare_outcomes(block)?;
-        if block.height.get() % RESTART_EVERY == 0 {
+        if block.height.get().is_multiple_of(RESTART_EVERY) {
             self.restart();
         }
         self.compare_states()
