@@ -222,19 +222,7 @@ fn draw_command<'a>(
     });
     match falls_on.take().expect("below the sum") {
         0 => Command::Place(draw_place(random, market, now)),
-        1 => Command::Cancel(match draw_target(random, market, sequence) {
-            OrderTarget::Order(order_id) => Cancel::Order(order_id),
-            OrderTarget::Client {
-                client_order_id, ..
-            } => Cancel::Client {
-                market,
-                client_order_id,
-                remember_until: LogTime::new(match random.below(4) {
-                    0 => now + random.below(20_000_000),
-                    _ => 0,
-                }),
-            },
-        }),
+        1 => Command::Cancel(draw_cancel(random, market, now, sequence)),
         2 => Command::Replace(Replace {
             target: draw_target(random, market, sequence),
             price: draw_price(random),
@@ -276,6 +264,22 @@ fn draw_command<'a>(
                 _ => random.choose(&MarketStatus::ALL),
             },
         }),
+    }
+}
+
+fn draw_cancel(random: &mut Random, market: MarketId, now: u64, sequence: u64) -> Cancel {
+    match draw_target(random, market, sequence) {
+        OrderTarget::Order(order_id) => Cancel::Order(order_id),
+        OrderTarget::Client {
+            client_order_id, ..
+        } => Cancel::Client {
+            market,
+            client_order_id,
+            remember_until: LogTime::new(match random.below(4) {
+                0 => now + random.below(20_000_000),
+                _ => 0,
+            }),
+        },
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// As `node::running` wires it, without threads.
+    #[allow(clippy::too_many_lines)] // A list: in two parts, who holds which end would be hidden.
     pub(crate) fn start(
         recovered: Recovered,
         folders: &Folders,

@@ -113,7 +113,7 @@ impl World {
             self.trace.reach("a tripped protection was recovered");
         }
         for (_, _, market) in state.market_states() {
-            if market.status == MarketStatus::Auction && 0 < market.book.len() {
+            if market.status == MarketStatus::Auction && !market.book.is_empty() {
                 self.trace.reach("a market in auction was recovered");
             }
             let orders = Side::BOTH.into_iter();

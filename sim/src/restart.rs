@@ -5,16 +5,15 @@ use node::Failure;
 use node::recovery::{Recovered, recover};
 use store::disk::{Disk, Fault, NameSurvival, Refusal, SimulatedDisk, Survival};
 use store::{InstanceId, JournalConfig, JournalIo, Report, SegmentLength, verify_in};
-use types::command::MarketStatus;
+use types::Height;
 use types::outcome::Digest;
-use types::{Height, Side};
 
 use crate::clients::{chance, index};
 use crate::life::End;
 use crate::plan::Harm;
 use crate::run::{Oracle, Violation, World};
 use crate::trace::folders;
-use crate::truth::{Written, read_journal};
+use crate::truth::read_journal;
 
 /// One future of a crashed disk, after its recovery.
 pub(crate) struct Future {
