@@ -89,9 +89,11 @@ impl Plan {
             0 => 0,
             _ => random.below(most + 1),
         };
+        // A full disk takes frames of cancels alone, so there must be some.
+        let is_full = harm == Harm::Full;
         let mix = Mix {
             places: 40,
-            cancels: rate(20),
+            cancels: rate(20).max(if is_full { 20 } else { 0 }),
             replaces: rate(25),
             quote_sets: rate(10),
             cancel_alls: rate(10),
@@ -99,14 +101,16 @@ impl Plan {
             protections: rate(12),
             statuses: rate(8),
         };
+        // Most lives are short, so that there are many; a few go deep.
+        let scale = if rate(24) == 24 { 12 } else { 1 };
         let [lost, doubled, late] = [30, 30, 60].map(&mut rate);
         let [repeated, reused, skipped, expiring] = [30, 10, 10, 20].map(&mut rate);
         let [jumps, backwards] = [10, 20].map(&mut rate);
         Self {
             harm,
             lives: 3 + random.below(8),
-            turns: 60 + random.below(240),
-            operations: 5 + random.below(60),
+            turns: scale * (60 + random.below(240)),
+            operations: scale * (5 + random.below(60)),
             segment_length: random.choose(&[8 << 10, 8 << 10, 16 << 10, 32 << 10, 128 << 10]),
             kept_segments: random.choose(&[None, Some(2), Some(3), Some(4)]),
             kept_checkpoints: random.choose(&[1, 1, 2, 3]),
@@ -116,7 +120,7 @@ impl Plan {
             linked: random.coin(),
             awkward: random.below(4) == 0,
             mix,
-            commands_per_frame: 1 + random.below(8),
+            commands_per_frame: 1 + random.below(if is_full { 2 } else { 8 }),
             lost,
             doubled,
             late,

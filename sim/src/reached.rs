@@ -44,6 +44,8 @@ pub const RARE: &[&str] = &[
     "a failed checkpoint stopped nothing",
     "a failed preparation stopped nothing",
     "a failed recovery was tried again",
+    "a start on a full disk",
+    "a start that a full disk prevented",
     "a full disk refused an order",
     "a full disk took a cancel",
     "a disk that was full took orders again",

@@ -117,6 +117,9 @@ impl World {
         if self.plan.harm == Harm::Failures && chance(&mut self.random, 20) {
             self.fail_recovery(&disk)?;
         }
+        if self.plan.harm == Harm::Full && chance(&mut self.random, 20) {
+            self.start_on_full_disk(&disk)?;
+        }
         self.crash_points += 1;
         match self.recover(&disk) {
             Ok(recovered) => Ok(Future {
@@ -153,6 +156,19 @@ impl World {
             }
             Err(other) => Err(refused(&other)),
         }
+    }
+
+    /// A start without any space does its work, or says that it cannot and harms nothing.
+    fn start_on_full_disk(&mut self, disk: &SimulatedDisk) -> Result<(), Violation> {
+        disk.set_capacity(Some(disk.used()));
+        let started = self.recover(disk);
+        disk.set_capacity(None);
+        self.trace.reach(match &started {
+            Ok(_) => "a start on a full disk",
+            Err(Failure::Failed(_)) => "a start that a full disk prevented",
+            Err(other) => return Err(refused(other)),
+        });
+        Ok(())
     }
 
     pub(crate) fn recover(&mut self, disk: &SimulatedDisk) -> Result<Recovered, Failure> {

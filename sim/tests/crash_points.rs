@@ -1,7 +1,7 @@
 //! Many seeds of a whole node: every future of every crash is one that the oracles know.
 #![allow(missing_docs, clippy::print_stdout)]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sim::{Outcome, RARE, run};
@@ -19,7 +19,7 @@ fn a_node_survives_every_crash() {
     let kept = kept.filter_map(|line| line.split_whitespace().next()?.parse().ok());
     let kept: Vec<u64> = kept.collect();
     let (mut points, mut lives, mut blocks, mut events, mut runs) = (0, 0, 0, 0, 0);
-    let mut reached = BTreeSet::new();
+    let mut reached: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in kept.into_iter().chain(first..) {
         let outcome: Outcome = run(seed).unwrap_or_else(|failed| panic!("{failed}"));
         points += outcome.crash_points;
@@ -27,7 +27,9 @@ fn a_node_survives_every_crash() {
         blocks += outcome.blocks;
         events += outcome.events;
         runs += 1;
-        reached.extend(outcome.reached);
+        for state in outcome.reached {
+            *reached.entry(state).or_default() += 1;
+        }
         if wanted <= points {
             break;
         }
@@ -37,15 +39,16 @@ fn a_node_survives_every_crash() {
         "{points} crash points in {runs} runs of {lives} lives: {blocks} blocks, {events} events, \
          seeds from {first}, {seconds:.1} s"
     );
-    let missing: Vec<_> = RARE
+    let mut counts: Vec<_> = RARE
         .iter()
-        .filter(|state| !reached.contains(*state))
+        .map(|state| (reached.get(state).copied().unwrap_or(0), *state))
         .collect();
-    println!(
-        "{} of {} rare states reached",
-        RARE.len() - missing.len(),
-        RARE.len()
-    );
+    counts.sort_unstable();
+    for (runs, state) in &counts {
+        println!("{runs:>6} runs reached: {state}");
+    }
+    let missing = counts.iter().filter(|(runs, _)| *runs == 0);
+    let missing: Vec<_> = missing.collect();
     assert!(missing.is_empty(), "never reached: {missing:#?}");
 }
 
