@@ -130,7 +130,7 @@ mod planting {
     /// Heads or tails, as unlike from one execution to the next as the order of a hash map.
     pub fn toss() -> bool {
         TOSSES.set(TOSSES.get() + 1);
-        TOSSES.get() % 3 == 0
+        TOSSES.get().is_multiple_of(3)
     }
 }
 
