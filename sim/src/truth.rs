@@ -10,6 +10,7 @@ use gateway::AnswerBook;
 use store::{Folders, Identity, JournalReader, Record};
 use types::block::{Block, Entry, ReleasedBlock};
 use types::genesis::Genesis;
+use types::limits::NONCE_WINDOW;
 use types::outcome::{BlockOutcome, Digest, Event, FrameReceipt, FrameVerdict, Receipt};
 use types::wire::ack::CommandOutcome;
 use types::wire::payload::encode_entry;
@@ -184,11 +185,18 @@ impl Truth {
         Ok(digests)
     }
 
-    /// Whether a book of last answers has the first answer of every frame that was executed.
+    /// Whether a book of last answers has the first answer of every frame that was executed, as
+    /// long as its nonce is within the window of its key.
     pub(crate) fn check_answers(&self, book: &AnswerBook, upto: u64) -> Result<(), Violation> {
         let mut outcomes = Vec::new();
-        for ((key, nonce), sequence) in &self.executed {
-            if *sequence > upto {
+        let mut highest = BTreeMap::new();
+        let known = |(_, sequence): &(_, &u64)| **sequence <= upto;
+        for ((key, nonce), _) in self.executed.iter().filter(known) {
+            // By key, then by nonce: the last one stays.
+            highest.insert(*key, *nonce);
+        }
+        for ((key, nonce), sequence) in self.executed.iter().filter(known) {
+            if NONCE_WINDOW <= highest[key].get() - nonce.get() {
                 continue;
             }
             let expected = &self.answers[sequence];
