@@ -252,7 +252,9 @@ fn make_as(
         Source::Segment(oldest) => take(disk, oldest, temporary, length)?,
         Source::Nothing | Source::Page(_) => disk.create(temporary).context("create", &path)?,
     };
-    write_zeros(&*file, 0, length.get()).context("write", &path)?;
+    if !matches!(source, Source::Segment(_)) || !is_planted(Bug::RecycledNotBlank) {
+        write_zeros(&*file, 0, length.get()).context("write", &path)?;
+    }
     if let Source::Page(page) = source {
         write_all_at(&*file, page.bytes(), 0).context("write", &path)?;
     }

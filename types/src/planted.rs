@@ -27,6 +27,10 @@ pub enum Bug {
     CheckpointNotSynced,
     /// Old segments go although no durable checkpoint covers them.
     RecycledTooEarly,
+    /// A segment that is used again keeps its old records.
+    RecycledNotBlank,
+    /// A torn tail is copied, and stays where it is.
+    TornTailLeft,
     /// A cancel-all ends orders in no certain order.
     ArbitraryOrder,
     /// Orders expire by the clock on the wall.
@@ -45,7 +49,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::RotationNotSynced,
         Self::DirectoryNotSynced,
         Self::AckBeforeSync,
@@ -55,6 +59,8 @@ impl Bug {
         Self::TailNotSynced,
         Self::CheckpointNotSynced,
         Self::RecycledTooEarly,
+        Self::RecycledNotBlank,
+        Self::TornTailLeft,
         Self::ArbitraryOrder,
         Self::WallClock,
         Self::HoldReleasedTwice,
@@ -124,7 +130,7 @@ mod planting {
     /// Heads or tails, as unlike from one execution to the next as the order of a hash map.
     pub fn toss() -> bool {
         TOSSES.set(TOSSES.get() + 1);
-        TOSSES.get() % 3 == 0
+        TOSSES.get().is_multiple_of(3)
     }
 }
 

@@ -100,6 +100,23 @@ const STEPS: &[Step] = &[
             &[("KEEL_KILL_CYCLES", "200")],
         ),
     },
+    // Each mistake that is planted on purpose must be caught. A build of its own: no other has them.
+    Step {
+        name: "planted bugs",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "sim",
+                "--features",
+                "planted-bugs",
+                "--test",
+                "planted",
+                "--locked",
+            ],
+            &[],
+        ),
+    },
     // Benches run a small size once, so that they never rot.
     Step {
         name: "benches",

@@ -15,6 +15,7 @@ mod fuzz;
 mod oracle;
 mod project;
 mod recovery;
+mod sim;
 mod tidy;
 mod versions;
 
@@ -84,6 +85,11 @@ const COMMANDS: &[Command] = &[
         name: "oracle",
         about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
         run: oracle::run,
+    },
+    Command {
+        name: "sim",
+        about: "the long form of the simulation: 200,000 crash points",
+        run: sim::run,
     },
 ];
 
