@@ -304,7 +304,7 @@ pub(crate) fn run(
 
 /// Blocks are executed again many at a time: with warm caches that costs half of what it costs one
 /// by one, and nobody waits for it. Who asks a question wakes this thread at once.
-const BURST: Duration = Duration::from_millis(5);
+const BURST: Duration = Duration::from_millis(1);
 
 impl Sections {
     fn note(&mut self, answers: &AnswerBook) {
