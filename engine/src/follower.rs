@@ -1,9 +1,8 @@
 //! A second state built from events alone.
 //!
-//! Queries must not touch the engine's memory, and events must explain every balance. The follower
-//! serves both: it applies released outcomes to its own ledger and its own list of open orders, by
-//! the same verbs and the same integer products, and tests compare it with the engine's state. It
-//! also keeps what the events say of the markets.
+//! Events must explain every balance, every open order and what the markets are like. The follower
+//! applies outcomes to its own ledger and its own lists, by the same verbs and the same integer
+//! products, and tests and fuzzing compare it with the engine's state.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

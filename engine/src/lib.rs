@@ -11,16 +11,19 @@
 //! | [`market`] | one market's book and what stands beside it |
 //! | [`protection`] | how much the quotes of an account may trade before they are pulled |
 //! | [`state`] | ledger and markets of one network, at one point of the total order |
+//! | [`snapshot`] | the state as it lies in a checkpoint, and back |
+//! | `answer` | what a state answers when it is asked |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
 //! | [`sequencer`] | numbers frames and seals blocks |
 //! | [`gate`] | holds every outcome back until its block is durable |
 //! | [`replay`] | the journal again, checking every recorded hash |
-//! | [`follower`] | a second state built from events alone, for queries and as a check |
+//! | [`follower`] | a second state built from events alone: what they must explain |
 //! | [`market_data`] | what the public learns of each book, from events alone |
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod answer;
 pub mod follower;
 pub mod gate;
 pub mod market;
@@ -29,6 +32,7 @@ pub mod protection;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;
+pub mod snapshot;
 pub mod state;
 pub mod transition;
 pub mod view;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use matching::{ArmedOrder, Book, Triggers};
+use matching::{ArmedOrder, Book, Indication, Triggers};
 use types::command::MarketStatus;
 use types::limits::REMEMBERED_CANCELS_MAX;
 use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
@@ -80,6 +80,8 @@ pub struct Indicative {
     pub is_stale: bool,
     /// When it was published last in this auction; zero: not yet.
     pub published_at: LogTime,
+    /// What was published last in this auction, if there was a price.
+    pub published: Option<Indication>,
 }
 
 /// An order that a trade has set off and that has not entered yet.
@@ -116,6 +118,13 @@ impl Quotes {
     /// The set to write the next one into.
     pub(crate) fn last_mut(&mut self, account: AccountId) -> &mut QuotedSet {
         self.sets.entry(account).or_default()
+    }
+
+    /// Sets as they were.
+    pub(crate) fn restore(sets: impl Iterator<Item = (AccountId, QuotedSet)>) -> Self {
+        Self {
+            sets: sets.collect(),
+        }
     }
 
     /// All sets, by account.

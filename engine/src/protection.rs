@@ -4,7 +4,7 @@
 //! and rare, but for `Protections::trips`, which only fills of protected orders ask. Who trips is
 //! decided here; who is pulled is the transition's to find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use matching::Guard;
 use types::command::{ProtectionLimits, SetProtection};
@@ -169,6 +169,38 @@ impl Protections {
             .range(all)
             .filter(move |(_, other)| **other == scope)
             .map(|((_, market), _)| *market)
+    }
+
+    /// Which markets share a count, by account and market.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = (AccountId, MarketId, Scope)> {
+        let scopes = self.scopes.iter();
+        scopes.map(|((account, market), scope)| (*account, *market, *scope))
+    }
+
+    /// The counts, by account and scope.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (AccountId, Scope, &Count)> {
+        let counts = self.counts.iter();
+        counts.map(|((account, scope), count)| (*account, *scope, count))
+    }
+
+    /// Protections as they were; `None` unless exactly what is protected is counted.
+    pub(crate) fn restore(
+        scopes: impl Iterator<Item = ((AccountId, MarketId), Scope)>,
+        counts: impl Iterator<Item = ((AccountId, Scope), Count)>,
+    ) -> Option<Self> {
+        let restored = Self {
+            scopes: scopes.collect(),
+            counts: counts.collect(),
+            tripped: Vec::new(),
+        };
+        let protected = restored
+            .scopes()
+            .map(|(account, _, scope)| (account, scope));
+        let protected: BTreeSet<_> = protected.collect();
+        protected
+            .iter()
+            .eq(restored.counts.keys())
+            .then_some(restored)
     }
 
     /// All of them, by account and market.

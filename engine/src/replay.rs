@@ -4,6 +4,7 @@
 //! the last block's outcome is vouched for by determinism alone until a later record names it.
 
 use bytes::Bytes;
+use types::auth::FrameKey;
 use types::block::Block;
 use types::outcome::{BlockOutcome, Digest};
 use types::{Height, RejectReason, SequenceNumber};
@@ -24,6 +25,35 @@ pub struct RecordedBlock {
     pub previous_outcome: Digest,
     /// Its entries, encoded as in `types::wire::payload`.
     pub payload: Bytes,
+}
+
+/// A recorded block whose payload was read: what a replay executes.
+#[derive(Clone, Debug)]
+pub struct DecodedBlock {
+    block: Block,
+    command_count: u64,
+    previous_outcome: Digest,
+    /// Why the payload cannot be read.
+    fault: Option<RejectReason>,
+}
+
+impl RecordedBlock {
+    /// Reads the payload and computes the digests of its frames: most of what a replay costs before
+    /// a block is executed, and needs no state.
+    pub fn decode(self, frame_key: &FrameKey) -> DecodedBlock {
+        let mut entries = Vec::new();
+        let decoded = types::wire::payload::decode_entries(self.payload, frame_key, &mut entries);
+        DecodedBlock {
+            block: Block {
+                height: self.height,
+                first_sequence: self.first_sequence,
+                entries,
+            },
+            command_count: self.command_count,
+            previous_outcome: self.previous_outcome,
+            fault: decoded.err(),
+        }
+    }
 }
 
 /// Where and why a journal does not replay.
@@ -83,7 +113,19 @@ impl Replay {
 
     /// Executes the next recorded block; see [`Replay::outcome`].
     pub fn apply(&mut self, record: RecordedBlock) -> Result<(), ReplayError> {
-        let height = record.height;
+        let frame_key = *self.state.frame_key();
+        self.execute(record.decode(&frame_key))
+    }
+
+    /// The same with a block that was decoded before, on any thread.
+    pub fn execute(&mut self, decoded: DecodedBlock) -> Result<(), ReplayError> {
+        let DecodedBlock {
+            block,
+            command_count,
+            previous_outcome,
+            fault,
+        } = decoded;
+        let height = block.height;
         let position = *self.state.position();
         if height != position.height.next() {
             return Err(ReplayError::Gap {
@@ -91,24 +133,21 @@ impl Replay {
                 found: height,
             });
         }
-        if record.previous_outcome != position.outcome_hash {
+        if previous_outcome != position.outcome_hash {
             return Err(ReplayError::Outcome {
                 height: position.height,
-                recorded: record.previous_outcome,
+                recorded: previous_outcome,
                 found: position.outcome_hash,
             });
         }
-        self.block.height = height;
-        self.block.first_sequence = record.first_sequence;
-        self.block.entries.clear();
-        let frame_key = *self.state.frame_key();
-        let entries = &mut self.block.entries;
-        types::wire::payload::decode_entries(record.payload, &frame_key, entries)
-            .map_err(|reason| ReplayError::Payload { height, reason })?;
-        let follows = record.first_sequence == position.sequence.next();
-        if !follows || record.command_count != self.block.command_count() {
+        if let Some(reason) = fault {
+            return Err(ReplayError::Payload { height, reason });
+        }
+        let follows = block.first_sequence == position.sequence.next();
+        if !follows || command_count != block.command_count() {
             return Err(ReplayError::Sequence { height });
         }
+        self.block = block;
         sequential::execute(&mut self.state, &self.block, &mut self.outcome);
         Ok(())
     }

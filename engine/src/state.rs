@@ -2,7 +2,7 @@
 
 use ledger::Ledger;
 use types::auth::FrameKey;
-use types::command::{Crossing, Immediate, MarketStatus, OrderKind, StopLeg, TimeInForce};
+use types::command::{MarketStatus, StopLeg};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
@@ -12,6 +12,7 @@ use types::{
 
 use crate::market::MarketState;
 use crate::protection::{Protections, Scope};
+use crate::snapshot::{Contradiction, kind_code};
 use crate::transition::held;
 use crate::view::{MarketView, StateView};
 
@@ -55,12 +56,37 @@ impl State {
     /// The state before the first command. `hash_seed` keeps strangers from aiming at the books'
     /// hash tables; nothing that leaves the engine depends on it.
     pub fn from_genesis(genesis: &Genesis, hash_seed: u64) -> Self {
-        let market = |spec: &MarketSpec| Market {
-            spec: *spec,
-            state: MarketState::new(hash_seed, spec.limits.status),
+        let markets = genesis.markets().iter();
+        let markets = markets.map(|spec| MarketState::new(hash_seed, spec.limits.status));
+        let position = Position {
+            height: Height::ZERO,
+            sequence: SequenceNumber::ZERO,
+            time: LogTime::ZERO,
+            outcome_hash: Digest::ZERO,
         };
+        Self::from_parts(
+            genesis,
+            Ledger::from_genesis(genesis),
+            markets.collect(),
+            Protections::default(),
+            position,
+        )
+    }
+
+    /// What never changes comes from the genesis, the rest is as given.
+    pub(crate) fn from_parts(
+        genesis: &Genesis,
+        ledger: Ledger,
+        markets: Vec<MarketState>,
+        protections: Protections,
+        position: Position,
+    ) -> Self {
+        let specs = genesis.markets().iter();
+        let markets = specs
+            .zip(markets)
+            .map(|(spec, state)| Market { spec: *spec, state });
         Self {
-            ledger: Ledger::from_genesis(genesis),
+            ledger,
             groups: genesis
                 .accounts()
                 .iter()
@@ -72,14 +98,9 @@ impl State {
                 .filter(|(_, account)| account.operator)
                 .map(|(id, _)| id)
                 .collect(),
-            markets: genesis.markets().iter().map(market).collect(),
-            protections: Protections::default(),
-            position: Position {
-                height: Height::ZERO,
-                sequence: SequenceNumber::ZERO,
-                time: LogTime::ZERO,
-                outcome_hash: Digest::ZERO,
-            },
+            markets: markets.collect(),
+            protections,
+            position,
             frame_key: FrameKey::new(genesis.network(), genesis.hash()),
         }
     }
@@ -171,33 +192,10 @@ impl State {
     /// Checks what must hold between any two commands, at a cost linear in the state: books are
     /// sound, balances conserved, and held funds are exactly what open orders need.
     pub fn assert_invariants(&self) {
-        let assets = usize::from(self.ledger.asset_count());
-        let accounts = self.ledger.account_count();
-        let mut holds = vec![Atoms::ZERO; accounts as usize * assets];
-        let mut open = vec![0u32; accounts as usize];
-        let mut count = |account: AccountId, (asset, amount): (AssetId, Atoms)| {
-            holds[account.index() * assets + asset.index()] += amount;
-            open[account.index()] += 1;
-        };
-        for (_, spec, state) in self.market_states() {
+        for (_, _, state) in self.market_states() {
             state.book.assert_invariants();
             state.triggers.assert_invariants();
             assert!(state.due.is_empty(), "nothing is due between commands");
-            for order in Side::BOTH
-                .into_iter()
-                .flat_map(|side| state.book.orders(side))
-            {
-                let terms = (order.price, order.stop);
-                count(
-                    order.account,
-                    held(spec, order.side, terms, order.remaining),
-                );
-            }
-            for order in state.triggers.orders() {
-                let stop = order.kind.resting().unwrap_or_default().stop;
-                let terms = (order.price, stop);
-                count(order.account, held(spec, order.side, terms, order.quantity));
-            }
             assert_stops(state);
             let is_collecting = state.book.is_collecting();
             assert!(is_collecting || state.status != MarketStatus::Auction);
@@ -208,20 +206,49 @@ impl State {
             );
         }
         assert!(!self.protections.has_tripped(), "nobody waits to be pulled");
-        for account in (0..accounts).map(AccountId::new) {
-            assert_eq!(self.ledger.open_orders(account), open[account.index()]);
-            for asset in 0..self.ledger.asset_count() {
-                let asset = AssetId::new(asset);
-                assert_eq!(
-                    self.ledger.balance(account, asset).held,
-                    holds[account.index() * assets + asset.index()],
-                    "held of account {account}, asset {asset}"
-                );
-            }
+        if let Err(contradiction) = self.check_holds() {
+            panic!("{contradiction}");
         }
         if let Err(error) = self.ledger.check_conservation() {
             panic!("{error}");
         }
+    }
+
+    /// Whether held funds and counts of open orders are exactly those of the orders that are open.
+    pub(crate) fn check_holds(&self) -> Result<(), Contradiction> {
+        let assets = usize::from(self.ledger.asset_count());
+        let accounts = self.ledger.account_count();
+        let mut holds = vec![Atoms::ZERO; accounts as usize * assets];
+        let mut open = vec![0u32; accounts as usize];
+        for (_, spec, state) in self.market_states() {
+            let resting = Side::BOTH.into_iter();
+            let resting = resting.flat_map(|side| state.book.orders(side));
+            let resting = resting.map(|order| {
+                let terms = (order.price, order.stop);
+                let held = held(spec, order.side, terms, order.remaining);
+                (order.account, held)
+            });
+            let armed = state.triggers.orders().map(|order| {
+                let stop = order.kind.resting().unwrap_or_default().stop;
+                let held = held(spec, order.side, (order.price, stop), order.quantity);
+                (order.account, held)
+            });
+            for (account, (asset, amount)) in resting.chain(armed) {
+                let count = open.get_mut(account.index());
+                *count.ok_or(Contradiction("every order is some account's"))? += 1;
+                holds[account.index() * assets + asset.index()] += amount;
+            }
+        }
+        for account in (0..accounts).map(AccountId::new) {
+            let is_counted = self.ledger.open_orders(account) == open[account.index()];
+            Contradiction::unless(is_counted, "open orders are counted")?;
+            for asset in (0..self.ledger.asset_count()).map(AssetId::new) {
+                let held = self.ledger.balance(account, asset).held;
+                let is_held = held == holds[account.index() * assets + asset.index()];
+                Contradiction::unless(is_held, "what is held is what open orders need")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -295,7 +322,7 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         number(order.trigger.condition as u64);
         number(order.trigger.price.get());
         number(order.self_trade as u64);
-        number(kind_code(order.kind));
+        number(kind_code(order.kind).into());
         let resting = order.kind.resting().unwrap_or_default();
         number(resting.display.get());
         number(resting.expires_at.get());
@@ -361,17 +388,4 @@ fn assert_stops(state: &MarketState) {
         .flat_map(|side| state.book.orders(side));
     let stops = orders.filter(|order| order.stop.is_some()).count();
     assert_eq!(state.triggers.stop_count(), stops);
-}
-
-/// How an armed order will enter, as a number of its own.
-const fn kind_code(kind: OrderKind) -> u64 {
-    match kind {
-        OrderKind::Limit(TimeInForce::Rest(_)) => 0,
-        OrderKind::Limit(TimeInForce::Immediate(Immediate::OrCancel)) => 1,
-        OrderKind::Limit(TimeInForce::Immediate(Immediate::OrKill)) => 2,
-        OrderKind::Market(Immediate::OrCancel) => 3,
-        OrderKind::Market(Immediate::OrKill) => 4,
-        OrderKind::PostOnly(Crossing::Reject, _) => 5,
-        OrderKind::PostOnly(Crossing::Slide, _) => 6,
-    }
 }

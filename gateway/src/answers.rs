@@ -9,26 +9,30 @@
 //! nonces in one slot the older has left the window. Outcomes are kept in one byte each where
 //! nothing filled, which is most of them; buffers of displaced answers are reused.
 
+mod snapshot;
+
+pub use snapshot::NotAnswers;
+
 use types::limits::NONCE_WINDOW;
 use types::outcome::{BlockOutcome, FrameReceipt, FrameVerdict, Receipt};
 use types::wire::ack::CommandOutcome;
 use types::{BaseLots, KeyId, Nonce, RejectReason, SequenceNumber};
 
 /// The last answers of all keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AnswerBook {
     keys: Vec<KeyAnswers>,
     last_sequence: SequenceNumber,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct KeyAnswers {
     /// The highest nonce that was executed: a refused one is not used up.
     highest: Nonce,
     slots: Vec<Slot>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Slot {
     nonce: Nonce,
     first_sequence: SequenceNumber,
@@ -168,7 +172,7 @@ fn slot_index(nonce: Nonce) -> usize {
 
 /// Outcomes of one frame's commands. Each is a tag: the reason's number for a rejected command
 /// (0: accepted, nothing filled or cancelled), or [`WITH_NUMBERS`] and two variable-length numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PackedOutcomes {
     bytes: Vec<u8>,
 }
@@ -209,10 +213,9 @@ impl PackedOutcomes {
         let mut sequence = first_sequence;
         while let Some(tag) = bytes.next() {
             let receipt = if tag == WITH_NUMBERS {
-                let affected = u32::try_from(next_number(&mut bytes));
-                let affected = affected.expect("packed from 32 bits");
-                let lots = BaseLots::new(next_number(&mut bytes));
-                Receipt::accepted(sequence, affected, lots)
+                let mut number = || next_number(&mut bytes).expect("a packed number ends");
+                let affected = u32::try_from(number()).expect("packed from 32 bits");
+                Receipt::accepted(sequence, affected, BaseLots::new(number()))
             } else {
                 match RejectReason::from_code(u16::from(tag)) {
                     Some(reason) => Receipt::rejected(sequence, reason),
@@ -225,16 +228,40 @@ impl PackedOutcomes {
     }
 }
 
-fn next_number(bytes: &mut impl Iterator<Item = u8>) -> u64 {
+impl PackedOutcomes {
+    /// Whether these bytes were packed: every tag is one, and every number ends and fits.
+    fn is_whole(&self) -> bool {
+        let mut bytes = self.bytes.iter().copied();
+        while let Some(tag) = bytes.next() {
+            let is_whole = match tag {
+                0 => true,
+                WITH_NUMBERS => {
+                    let affected = next_number(&mut bytes);
+                    let lots = next_number(&mut bytes);
+                    affected.is_some_and(|it| u32::try_from(it).is_ok()) && lots.is_some()
+                }
+                reason => RejectReason::from_code(u16::from(reason)).is_some(),
+            };
+            if !is_whole {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A packed number; `None` if it does not end or does not fit.
+fn next_number(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
-        let byte = bytes.next().expect("a packed number ends");
-        number |= u64::from(byte & 0x7f) << shift;
+        let byte = bytes.next()?;
+        let part = u64::from(byte & 0x7f);
+        number |= part << shift;
         if byte & 0x80 == 0 {
-            break;
+            return (number >> shift == part).then_some(number);
         }
     }
-    number
+    None
 }
 
 #[cfg(test)]
@@ -243,9 +270,9 @@ mod tests {
 
     use super::*;
 
-    const KEY: KeyId = KeyId::new(3);
+    pub(super) const KEY: KeyId = KeyId::new(3);
 
-    fn frame(nonce: u64, first: u64, count: u16, verdict: FrameVerdict) -> FrameReceipt {
+    pub(super) fn frame(nonce: u64, first: u64, count: u16, verdict: FrameVerdict) -> FrameReceipt {
         FrameReceipt {
             account: AccountId::new(0),
             key: KEY,
@@ -256,12 +283,12 @@ mod tests {
         }
     }
 
-    fn executed(book: &mut AnswerBook, nonce: u64, first: u64) {
+    pub(super) fn executed(book: &mut AnswerBook, nonce: u64, first: u64) {
         let receipt = Receipt::accepted(SequenceNumber::new(first), 0, BaseLots::ZERO);
         book.follow_frame(&frame(nonce, first, 1, FrameVerdict::Executed), &[receipt]);
     }
 
-    fn refused(book: &mut AnswerBook, nonce: u64, reason: RejectReason) {
+    pub(super) fn refused(book: &mut AnswerBook, nonce: u64, reason: RejectReason) {
         book.follow_frame(&frame(nonce, 0, 1, FrameVerdict::Refused(reason)), &[]);
     }
 

@@ -32,6 +32,7 @@ const BLOCKS_PER_TURN: usize = 4;
 pub(crate) struct Dispatcher {
     pub(crate) rejected: Consumer<RejectedFrame>,
     pub(crate) wake_verifier: Wake,
+    pub(crate) refused: Consumer<RejectedFrame>,
     pub(crate) released: Consumer<Arc<ReleasedBlock>>,
     pub(crate) wake_pipeline: Wake,
     pub(crate) query_replies: Consumer<QueryReply>,
@@ -81,7 +82,12 @@ impl Dispatcher {
                 tokio::task::yield_now().await;
             }
         }
-        self.refuse(shared);
+        if refuse(&mut self.rejected, shared) {
+            self.wake_verifier.wake();
+        }
+        if refuse(&mut self.refused, shared) {
+            self.wake_pipeline.wake();
+        }
         self.reply(shared, replies);
     }
 
@@ -91,27 +97,6 @@ impl Dispatcher {
         self.scratch.acknowledge(shared, &table, block);
         for session in self.scratch.grown.drain(..) {
             session.wake_writer();
-        }
-    }
-
-    fn refuse(&mut self, shared: &Shared) {
-        let table = shared.table.borrow();
-        let count = self.rejected.slots();
-        let rejected = self.rejected.read_chunk(count);
-        for refusal in rejected.expect("that many were counted") {
-            let Some(session) = table.find(refusal.session) else {
-                continue;
-            };
-            let refused = Refused::new(refusal.nonce, refusal.reason);
-            session.land(refusal.commands);
-            session.append(|out| out.extend_from_slice(refused.as_bytes()));
-            session.wake_writer();
-            if refusal.reason == RejectReason::BadSignature {
-                session.end(Ending::Closing(refusal.reason));
-            }
-        }
-        if count > 0 {
-            self.wake_verifier.wake();
         }
     }
 
@@ -128,6 +113,27 @@ impl Dispatcher {
         }
         wake_each_half(&mut self.taken.1, count, capacity, &self.wake_queries);
     }
+}
+
+/// Tells sessions which of their frames were refused. Returns whether there were any: whoever refused
+/// them may wait for room.
+fn refuse(refused: &mut Consumer<RejectedFrame>, shared: &Shared) -> bool {
+    let table = shared.table.borrow();
+    let count = refused.slots();
+    let chunk = refused.read_chunk(count);
+    for refusal in chunk.expect("that many were counted") {
+        let Some(session) = table.find(refusal.session) else {
+            continue;
+        };
+        let refused = Refused::new(refusal.nonce, refusal.reason);
+        session.land(refusal.commands);
+        session.append(|out| out.extend_from_slice(refused.as_bytes()));
+        session.wake_writer();
+        if refusal.reason == RejectReason::BadSignature {
+            session.end(Ending::Closing(refusal.reason));
+        }
+    }
+    count > 0
 }
 
 /// Wakes a producer that may wait for room, once for each half of its ring that was emptied: a ring

@@ -38,7 +38,7 @@ pub mod tls;
 mod verify;
 mod write;
 
-pub use answers::{Answer, AnswerBook};
+pub use answers::{Answer, AnswerBook, NotAnswers};
 pub use config::GatewayConfig;
 pub use directory::{KeyDirectory, KeyRecord};
 pub use ports::{Ports, QueryReply, QueryRequest, RejectedFrame, UnverifiedFrame, Wake};

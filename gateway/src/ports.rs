@@ -24,10 +24,12 @@ pub struct Ports {
     pub wake_verifier: Wake,
     /// Frames that the signature worker refused.
     pub rejected: Consumer<RejectedFrame>,
+    /// Frames that were verified and that the pipeline refused all the same.
+    pub refused: Consumer<RejectedFrame>,
     /// Durable blocks from the release gate, in order.
     pub released: Consumer<Arc<ReleasedBlock>>,
-    /// Wakes whoever pushes to [`Ports::released`]: after that ring was full, for it may have been
-    /// waiting for room.
+    /// Wakes whoever pushes to [`Ports::released`] and [`Ports::refused`]: after one of them was full,
+    /// for it may have been waiting for room.
     pub wake_pipeline: Wake,
     /// Questions for the read models.
     pub to_queries: Producer<QueryRequest>,
@@ -36,8 +38,8 @@ pub struct Ports {
     pub wake_queries: Wake,
     /// Answers of the read models.
     pub query_replies: Consumer<QueryReply>,
-    /// Wakes the gateway: call `notify_one` after pushing to `rejected`, `released` or
-    /// `query_replies`.
+    /// Wakes the gateway: call `notify_one` after pushing to `rejected`, `refused`, `released`
+    /// or `query_replies`.
     pub wake: Arc<Notify>,
 }
 

@@ -210,6 +210,7 @@ fn divide(setup: GatewaySetup, ports: Ports) -> (Rc<Shared>, Dispatcher) {
     };
     let dispatcher = Dispatcher {
         rejected: ports.rejected,
+        refused: ports.refused,
         wake_verifier: ports.wake_verifier,
         released: ports.released,
         wake_pipeline: ports.wake_pipeline,

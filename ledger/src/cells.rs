@@ -9,9 +9,11 @@
 //! round, therefore shows in the sum after the next block, at the cost of one addition per write.
 
 use types::{AccountId, AssetId, Atoms};
+use zerocopy::{Immutable, IntoBytes};
 
-/// What an account has of one asset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What an account has of one asset. A row of the table, in memory as in a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoBytes, Immutable)]
+#[repr(C)]
 pub struct Balance {
     /// May be spent.
     pub free: Atoms,
@@ -56,6 +58,15 @@ impl Cells {
             stride: assets,
             balances: vec![Balance::default(); accounts * assets],
             sums: vec![AssetSums::default(); assets],
+        }
+    }
+
+    /// Balances account by account, and the counts of every asset.
+    pub(crate) fn from_rows(balances: Vec<Balance>, sums: Vec<AssetSums>) -> Self {
+        Self {
+            stride: sums.len(),
+            balances,
+            sums,
         }
     }
 

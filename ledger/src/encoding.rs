@@ -6,7 +6,7 @@
 //! test vectors is `docs/STATE_TREE.md`; a change here is a protocol change.
 
 use types::genesis::OwnerAddress;
-use types::{AccountId, AssetId};
+use types::{AccountId, AssetId, Atoms};
 
 use crate::{Balance, Ledger};
 
@@ -14,7 +14,7 @@ use crate::{Balance, Ledger};
 pub const RECORD_TAG: [u8; 8] = *b"keelacc1";
 
 /// The owner of the system's accounts: nobody.
-const NOBODY: OwnerAddress = [0; 20];
+pub(crate) const NOBODY: OwnerAddress = [0; 20];
 
 /// What the state tree says about one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +39,42 @@ impl AccountRecord {
             bytes,
         );
     }
+
+    /// Reads a record; `None` unless these are the canonical bytes of one.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (head, words) = bytes.split_first_chunk::<32>()?;
+        let (pairs, rest) = words.as_chunks::<64>();
+        let (tag, head) = head.split_first_chunk::<8>()?;
+        let (account, owner) = head.split_first_chunk::<4>()?;
+        let record = Self {
+            account: AccountId::new(u32::from_be_bytes(*account)),
+            owner: owner.try_into().ok()?,
+            balances: pairs.iter().map(decode_balance).collect::<Option<_>>()?,
+        };
+        let mut canonical = Vec::new();
+        record.encode(&mut canonical);
+        let ids = record.balances.iter().map(|(asset, _)| asset);
+        let is_sorted = ids.is_sorted_by(|a, b| a < b);
+        let is_canonical = *tag == RECORD_TAG && rest.is_empty() && canonical == bytes;
+        (is_canonical && is_sorted).then_some(record)
+    }
 }
 
-fn encode_account(
+/// Asset, free, zero and held; something of it is not zero.
+fn decode_balance(words: &[u8; 64]) -> Option<(AssetId, Balance)> {
+    let (numbers, _) = words.as_chunks::<16>();
+    let [asset, free, _, held] = *numbers else {
+        return None;
+    };
+    let asset = u16::try_from(u128::from_be_bytes(asset)).ok()?;
+    let balance = Balance {
+        free: Atoms::new(u128::from_be_bytes(free)),
+        held: Atoms::new(u128::from_be_bytes(held)),
+    };
+    (balance != Balance::default()).then_some((AssetId::new(asset), balance))
+}
+
+pub(crate) fn encode_account(
     account: AccountId,
     owner: &OwnerAddress,
     balances: impl Iterator<Item = (AssetId, Balance)>,

@@ -37,6 +37,11 @@ impl Keys {
                 epoch: KeyEpoch::default(),
             }));
         }
+        Self::new(keys)
+    }
+
+    /// By id.
+    pub(crate) fn new(keys: Vec<Key>) -> Self {
         let count = u32::try_from(keys.len()).expect("there are fewer keys than ids");
         let mut by_public: Vec<KeyId> = (0..count).map(KeyId::new).collect();
         by_public.sort_unstable_by_key(|id| keys[id.index()].public);

@@ -9,6 +9,7 @@
 use types::genesis::{Genesis, GenesisAccount, OwnerAddress};
 use types::limits::ATOMS_MAX;
 use types::{AccountId, AssetId, Atoms, GroupId};
+use zerocopy::{Immutable, IntoBytes};
 
 use crate::cells::{Balance, Cell, Cells};
 use crate::keys::Keys;
@@ -29,7 +30,9 @@ pub struct Ledger {
     pub(crate) windows: Vec<Option<NonceWindow>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A row of the table, in memory as in a snapshot.
+#[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
+#[repr(C)]
 pub(crate) struct Account {
     pub(crate) owner: OwnerAddress,
     pub(crate) group: GroupId,

@@ -16,7 +16,9 @@
 //! | `keys` | registered session keys |
 //! | `nonce` | [`NonceWindow`]: each nonce is used once |
 //! | [`encoding`] | the canonical account record, which is what a leaf hashes |
-//! | [`tree`] | the state root and inclusion proofs |
+//! | [`tree`] | the state root and proofs, from scratch |
+//! | `state_tree` | [`StateTree`]: the same, kept between roots |
+//! | [`snapshot`] | the ledger as it lies in a checkpoint, and proofs straight from there |
 //! | `state_hash` | one digest of everything, for comparing two ledgers |
 #![forbid(unsafe_code)]
 
@@ -27,7 +29,9 @@ mod keys;
 mod ledger;
 mod nonce;
 mod settlement;
+pub mod snapshot;
 mod state_hash;
+mod state_tree;
 pub mod tree;
 
 pub use cells::Balance;
@@ -36,4 +40,5 @@ pub use keys::Key;
 pub use ledger::{InsufficientFunds, Ledger};
 pub use nonce::{NonceCheck, NonceWindow};
 pub use settlement::{Fees, Trade};
-pub use tree::Proof;
+pub use state_tree::{StateTree, SystemLeaves};
+pub use tree::{Claim, Proof};

@@ -61,8 +61,13 @@ const WORDS: usize = (NONCE_WINDOW / 64) as usize;
 
 impl NonceWindow {
     fn new() -> Self {
+        Self::at(Nonce::ZERO)
+    }
+
+    /// A window that begins here, with no nonce used.
+    pub(crate) fn at(base: Nonce) -> Self {
         Self {
-            base: 0,
+            base: base.get(),
             used: [0; WORDS],
             uses: vec![Use::default(); NONCE_WINDOW as usize].into_boxed_slice(),
         }
@@ -100,6 +105,16 @@ impl NonceWindow {
             let usage = self.uses[slot(nonce)];
             (Nonce::new(nonce), usage.fingerprint, usage.first_sequence)
         })
+    }
+
+    /// Marks a nonce within the window as used.
+    pub(crate) fn restore(&mut self, nonce: Nonce, fingerprint: u64, first: SequenceNumber) {
+        assert!(nonce.get() - self.base < NONCE_WINDOW);
+        let usage = Use {
+            fingerprint,
+            first_sequence: first,
+        };
+        self.insert(nonce.get(), usage);
     }
 
     fn check(&self, nonce: u64, fingerprint: u64) -> NonceCheck {

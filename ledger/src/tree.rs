@@ -5,13 +5,13 @@
 //! exists the leaf is 32 zero bytes, and whole empty subtrees are constants. The specification with
 //! test vectors is `docs/STATE_TREE.md`.
 //!
-//! Everything here works on a sorted list of the nodes that exist at one height and raises that
-//! list to the next: hashes twice the number of accounts and touches nothing that is empty. A tree
-//! that keeps its nodes between roots and hashes only what changed can replace
-//! [`Ledger::state_root`] without any other file noticing.
+//! [`root`] and [`siblings`] work on a sorted list of the nodes that exist at one height and raise
+//! that list to the next: from scratch, over any leaves. A node that needs a root every second keeps
+//! a [`StateTree`](crate::StateTree) instead.
 
 use std::sync::LazyLock;
 
+use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 use types::AccountId;
@@ -57,26 +57,55 @@ pub fn siblings(leaves: Vec<(u32, Digest)>, index: u32) -> [Digest; DEPTH] {
     })
 }
 
-/// That a root commits to an account record.
+/// What a root says about one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// What is proven.
-    pub record: AccountRecord,
+    pub claim: Claim,
     /// The siblings of the nodes on the way from the leaf to the root.
     pub siblings: [Digest; DEPTH],
 }
 
+/// What may be proven of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It exists, and this is its record.
+    Has(AccountRecord),
+    /// It does not exist.
+    Absent(AccountId),
+}
+
+impl Claim {
+    /// Of which account.
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::Has(record) => record.account,
+            Self::Absent(account) => *account,
+        }
+    }
+
+    /// The leaf that stands for it.
+    pub fn leaf(&self) -> Digest {
+        match self {
+            Self::Has(record) => {
+                let mut bytes = Vec::new();
+                record.encode(&mut bytes);
+                leaf_hash(&bytes)
+            }
+            Self::Absent(_) => EMPTY_LEAF,
+        }
+    }
+}
+
 impl Proof {
-    /// Whether the record is the leaf of its account under `root`.
+    /// Whether the claim holds under `root`.
     pub fn verify(&self, root: &Digest) -> bool {
         self.root() == *root
     }
 
     /// The root that this proof leads to.
     pub fn root(&self) -> Digest {
-        let mut record = Vec::new();
-        self.record.encode(&mut record);
-        let leaf = (self.record.account.get(), leaf_hash(&record));
+        let leaf = (self.claim.account().get(), self.claim.leaf());
         let (_, root) = self.siblings.iter().fold(leaf, |(index, node), sibling| {
             let parent = match index % 2 {
                 0 => node_hash(&node, sibling),
@@ -91,24 +120,13 @@ impl Proof {
 impl Ledger {
     /// The root of the state tree, computed from scratch.
     pub fn state_root(&self) -> Digest {
-        root(self.leaves())
-    }
-
-    /// Proves one account's record under the present root; `None` if it does not exist.
-    pub fn prove(&self, account: AccountId) -> Option<Proof> {
-        let record = self.account_record(account)?;
-        let siblings = siblings(self.leaves(), account.get());
-        Some(Proof { record, siblings })
-    }
-
-    fn leaves(&self) -> Vec<(u32, Digest)> {
         let mut record = Vec::new();
         let leaf = |account: AccountId| {
             record.clear();
             self.encode_leaf(account, &mut record);
             (account.get(), leaf_hash(&record))
         };
-        self.leaf_accounts().map(leaf).collect()
+        root(self.leaf_accounts().map(leaf).collect())
     }
 }
 
@@ -144,12 +162,40 @@ fn top(nodes: &[(u32, Digest)]) -> Digest {
         .map_or(empty_subtree(DEPTH), |(_, root)| *root)
 }
 
-fn node_hash(left: &Digest, right: &Digest) -> Digest {
+/// The hash of a node over its children.
+pub(crate) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     let mut children = [0; 64];
     children[..32].copy_from_slice(left.as_bytes());
     children[32..].copy_from_slice(right.as_bytes());
-    Digest::new(Sha256::digest(children).into())
+    // SHA-256 of 64 bytes is this block and one that never changes, without any buffering.
+    let mut words = INITIAL;
+    compress256(&mut words, &[children, PADDING_OF_64]);
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.chunks_exact_mut(4).zip(words) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Digest::new(digest)
 }
+
+/// What SHA-256 starts from (FIPS 180-4, 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// What follows a message of 64 bytes: one bit, zeros, and its length in bits.
+const PADDING_OF_64: [u8; 64] = {
+    let mut block = [0; 64];
+    block[0] = 0x80;
+    block[62] = 2;
+    block
+};
 
 static EMPTY_SUBTREES: LazyLock<[Digest; DEPTH + 1]> = LazyLock::new(|| {
     let mut subtrees = [EMPTY_LEAF; DEPTH + 1];

@@ -49,7 +49,7 @@ pub struct Book {
     pub(crate) owners: Owners,
     pub(crate) specials: Specials,
     /// The highest id that ever came to rest: a higher one needs no search to be new.
-    newest: OrderId,
+    pub(crate) newest: OrderId,
     /// Whether bids may reach asks: see `auction`.
     pub(crate) is_collecting: bool,
 }
@@ -120,7 +120,6 @@ impl Book {
         let RestingOrder {
             order_id,
             account,
-            client_order_id,
             side,
             price,
             quantity,
@@ -143,6 +142,26 @@ impl Book {
         self.assert_absent(order_id);
 
         let shown = part_shown(display, remaining);
+        let slot = self.put_on_level(order, shown);
+        self.owners.join(&mut self.links, account, slot);
+    }
+
+    /// Lets an order wait behind all others at its price, showing so much; not in its owner's list.
+    #[inline]
+    pub(crate) fn put_on_level(
+        &mut self,
+        order: &RestingOrder,
+        shown: BaseLots,
+    ) -> Slot<OrderNode> {
+        let RestingOrder {
+            order_id,
+            account,
+            client_order_id,
+            side,
+            price,
+            remaining,
+            ..
+        } = *order;
         let slot = self.nodes.claim();
         self.links.cover(slot);
         let ladder = &mut self.ladders[side as usize];
@@ -150,10 +169,9 @@ impl Book {
         if shown < remaining {
             ladder.hide(level, remaining - shown);
         }
-        self.owners.join(&mut self.links, account, slot);
         let mut node = OrderNode::new(order_id, client_order_id, side, shown, level, account);
         self.specials.join(&mut node, slot, order);
-        if protected {
+        if order.protected {
             node.mark_protected();
         }
         self.nodes[slot] = node;
@@ -164,6 +182,7 @@ impl Book {
         if !client_order_id.is_none() {
             self.index_label(account, client_order_id, slot);
         }
+        slot
     }
 
     /// Lets a resting order wait anew at this price, behind all others there, with so much open.

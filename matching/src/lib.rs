@@ -28,6 +28,7 @@
 //! | `expiry` | which order expires next |
 //! | `queue` | the lists that orders hang in |
 //! | `arena` | slabs with typed handles, recycled |
+//! | `restore` | a book as it was, from its orders |
 //! | `invariants` | everything that must hold of a book, checked at leisure |
 //! | [`naive`], [`naive_triggers`] | the oracles |
 //!
@@ -60,6 +61,7 @@ pub mod naive_triggers;
 mod node;
 mod owners;
 mod queue;
+mod restore;
 mod special;
 mod take;
 pub mod triggers;
@@ -72,5 +74,6 @@ pub use depth::Depth;
 pub use meeting::{Guard, Maker, Meeting, Stopped, Taken, Taker, Unguarded};
 pub use naive::NaiveBook;
 pub use naive_triggers::NaiveTriggers;
+pub use restore::NotABook;
 pub use triggers::{ArmedOrder, Triggers};
 pub use view::{Level, RestingOrder};

@@ -82,6 +82,17 @@ impl Owners {
         self.busy
     }
 
+    /// All accounts that have resting orders, by number.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = AccountId> + '_ {
+        let pages = self.directory.iter().enumerate();
+        let busy = pages.filter(|(_, page)| !page.is_none());
+        busy.flat_map(|(number, page)| {
+            let owners = self.pages[*page].owners.iter().enumerate();
+            let busy = owners.filter(|(_, owner)| owner.orders > 0);
+            busy.map(move |(place, _)| AccountId::new((number * PAGE_OWNERS + place) as u32))
+        })
+    }
+
     /// The account's orders, if its page is there; it may still have none.
     pub(crate) fn find(&self, account: AccountId) -> Option<&Owner> {
         let page = *self.directory.get(account.index() / PAGE_OWNERS)?;

@@ -209,6 +209,12 @@ impl Triggers {
         self.by_label.get(&(account, client_order_id)).copied()
     }
 
+    /// The account's armed orders, by id.
+    pub fn orders_of(&self, account: AccountId) -> impl Iterator<Item = ArmedOrder> + '_ {
+        let mine = self.by_account.get(&account).into_iter().flatten();
+        mine.map(|order_id| self.orders[order_id])
+    }
+
     /// How many orders of the account are armed.
     pub fn open_orders(&self, account: AccountId) -> u32 {
         let mine = self.by_account.get(&account);

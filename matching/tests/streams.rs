@@ -50,6 +50,8 @@ struct Mix {
     pull: u64,
     /// How often an auction begins; while it lasts, orders only come to rest.
     auction: u64,
+    /// How often one of the books is written down and restored.
+    restart: u64,
 }
 
 const USUAL: Mix = Mix {
@@ -82,6 +84,7 @@ const USUAL: Mix = Mix {
     protect: 0,
     pull: 0,
     auction: 0,
+    restart: 1,
 };
 
 /// Everything at once.
@@ -484,6 +487,7 @@ impl<'a> Stream<'a> {
             mix.protect,
             mix.pull,
             mix.auction,
+            mix.restart,
         ]);
         let order = self.order();
         match act {
@@ -499,7 +503,8 @@ impl<'a> Stream<'a> {
             9 => self.expire(),
             10 => self.protect(&order),
             11 => drop(self.books.pull(order.account)),
-            _ => self.auction(),
+            12 => self.auction(),
+            _ => self.books.restart(),
         }
     }
 

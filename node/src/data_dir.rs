@@ -9,6 +9,7 @@ use types::genesis::{self, Genesis};
 
 use crate::cli::Failure;
 use crate::genesis_file;
+use crate::recovery::identity_of;
 
 /// An opened data directory.
 #[derive(Debug)]
@@ -100,10 +101,7 @@ impl DataDir {
 
     /// What every journal segment of this directory must say.
     pub(crate) fn identity(&self) -> Identity {
-        Identity {
-            network: self.genesis.network(),
-            genesis_hash: self.genesis.hash(),
-        }
+        identity_of(&self.genesis)
     }
 
     /// The seed of the node's TLS key: published on a development network, else made once and kept.

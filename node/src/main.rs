@@ -1,19 +1,5 @@
-//! `keel`: one binary that runs, checks and inspects an exchange.
-//!
-//! This crate wires rooms together and takes no decisions: configuration, threads, files, shutdown.
-//! Start with [`running`] (the threads of a node and the rings between them), then [`pipeline`]
-//! (the way of an order past the gateway). Commands live in [`cli`], one file each.
+//! `keel`: one binary that runs, checks and inspects an exchange. All of it is in the library.
 #![forbid(unsafe_code)]
-
-mod cli;
-mod data_dir;
-mod genesis_file;
-mod journal_thread;
-mod pipeline;
-mod read_model;
-mod recovery;
-mod running;
-mod text;
 
 use std::process::ExitCode;
 
@@ -21,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main()
+    node::main()
 }

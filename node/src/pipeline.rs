@@ -11,13 +11,17 @@ use std::time::Duration;
 use engine::gate::ReleaseGate;
 use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
 use engine::{State, sequential};
+use gateway::{RejectedFrame, Wake};
 use rtrb::{Consumer, Producer};
-use types::LogTime;
 use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
+use types::outcome::Digest;
+use types::planted::{Bug, is_planted};
 use types::wire::payload;
+use types::{LogTime, RejectReason};
 
 use crate::journal_thread::{DurableMark, JournalBlock};
-use crate::running::{Clock, Parking, Stop, Waker};
+use crate::space::{Admission, Room, Space, SpacePlan};
+use crate::threads::{Clock, Parking, Stop, Waker};
 
 /// Blocks sealed but not yet released: one being synced, one waiting for it. More would only make
 /// blocks smaller; fewer would leave the disk idle. A follower without room counts like a slow
@@ -29,28 +33,46 @@ const BLOCKS_IN_FLIGHT: usize = 2;
 const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
 
 /// The ends of the rings that the pipeline holds.
-pub(crate) struct Ports {
-    pub(crate) frames: Consumer<SequencedFrame>,
-    pub(crate) to_journal: Producer<JournalBlock>,
-    pub(crate) wake_journal: Waker,
-    pub(crate) durable: Consumer<DurableMark>,
-    pub(crate) followers: Vec<Follower>,
+#[derive(Debug)]
+pub struct Ports {
+    /// Verified frames.
+    pub frames: Consumer<SequencedFrame>,
+    /// Those of them that find no room on the disk.
+    pub refused: Producer<RejectedFrame>,
+    /// Wakes whoever tells their sessions.
+    pub wake_refused: Wake,
+    /// Sealed blocks.
+    pub to_journal: Producer<JournalBlock>,
+    /// Wakes whoever writes them.
+    pub wake_journal: Waker,
+    /// How far they are durable.
+    pub durable: Consumer<DurableMark>,
+    /// Who receives what is released.
+    pub followers: Vec<Follower>,
 }
 
 /// Somebody who receives every released block.
-pub(crate) struct Follower {
-    pub(crate) released: Producer<Arc<ReleasedBlock>>,
-    pub(crate) wake: Box<dyn Fn() + Send>,
+#[derive(Debug)]
+pub struct Follower {
+    /// Where it receives them.
+    pub released: Producer<Arc<ReleasedBlock>>,
+    /// Wakes it, as soon as it wants to be woken.
+    pub wake: Wake,
+    /// Wakes it at once, because there is no room.
+    pub wake_full: Wake,
 }
 
 /// The loop's state.
-pub(crate) struct Pipeline {
+#[derive(Debug)]
+pub struct Pipeline {
     state: State,
     sequencer: Sequencer,
     gate: ReleaseGate,
     ports: Ports,
     clock: Clock,
-    durable_at: u64,
+    /// Of durable blocks that are not released yet: when they became durable, and their records.
+    durable: VecDeque<(u64, Digest)>,
+    space: Space,
     /// When the next open order expires: an idle node has to log time for it.
     next_due: Option<LogTime>,
     /// Payload buffers that came back from the journal.
@@ -60,12 +82,14 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(state: State, ports: Ports, clock: Clock) -> Self {
+    /// Goes on from this state, with so much room in the journal.
+    pub fn new(state: State, ports: Ports, clock: Clock, plan: SpacePlan, room: Room) -> Self {
         let height = state.position().height;
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
-            durable_at: 0,
+            durable: VecDeque::new(),
+            space: Space::new(plan, room),
             next_due: state.next_due(),
             state,
             ports,
@@ -81,8 +105,7 @@ impl Pipeline {
         loop {
             // Asked before looking: whatever was pushed before the request is then seen below.
             let stopping = stop.requested();
-            let worked = self.note_durable() | self.release() | self.seal_and_execute();
-            if worked {
+            if self.turn() {
                 continue;
             }
             if stopping && self.is_idle() {
@@ -90,6 +113,16 @@ impl Pipeline {
             }
             self.park(parking);
         }
+    }
+
+    /// Does all there is to do now; whether that was anything.
+    pub fn turn(&mut self) -> bool {
+        self.note_durable() | self.release() | self.seal_and_execute()
+    }
+
+    /// The state after the last executed block, released or not.
+    pub const fn state(&self) -> &State {
+        &self.state
     }
 
     /// Waits until somebody pushes, or until the next order has to expire.
@@ -103,7 +136,8 @@ impl Pipeline {
         }
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether everything that was taken in is released.
+    pub fn is_idle(&self) -> bool {
         self.ports.frames.is_empty() && self.sequencer.is_empty() && self.gate.waiting() == 0
     }
 
@@ -111,9 +145,14 @@ impl Pipeline {
     fn note_durable(&mut self) -> bool {
         let mut worked = false;
         while let Ok(mark) = self.ports.durable.pop() {
-            self.durable_at = mark.at;
-            self.gate.durable(mark.height);
-            self.payloads.extend(mark.spent);
+            if let Some(block) = mark.block {
+                self.durable.push_back((block.at, block.record_hash));
+                self.gate.durable(mark.height);
+                self.payloads.push(block.spent);
+            }
+            if let Some(room) = mark.room {
+                self.space.counted(mark.height, room);
+            }
             worked = true;
         }
         worked
@@ -122,12 +161,21 @@ impl Pipeline {
     /// Sends every block that may leave to all followers, waking each once.
     fn release(&mut self) -> bool {
         let mut worked = false;
+        for follower in &self.ports.followers {
+            // It may be about to look again by itself, but not soon enough.
+            if follower.released.is_full() {
+                follower.wake_full.wake();
+            }
+        }
         let room = |follower: &Follower| !follower.released.is_full();
         while self.ports.followers.iter().all(room) {
             let Some(mut block) = self.gate.release() else {
                 break;
             };
-            block.durable_at = self.durable_at;
+            let durable = self.durable.pop_front();
+            let early = is_planted(Bug::AckBeforeSync).then(Default::default);
+            let durable = durable.or(early);
+            (block.durable_at, block.record_hash) = durable.expect("one mark for each block");
             let block = Arc::new(block);
             for follower in &mut self.ports.followers {
                 follower
@@ -140,7 +188,7 @@ impl Pipeline {
         }
         if worked {
             for follower in &self.ports.followers {
-                (follower.wake)();
+                follower.wake.wake();
             }
         }
         worked
@@ -156,19 +204,61 @@ impl Pipeline {
             return false;
         }
         let now = self.clock.unix_nanos();
-        if self.ports.frames.is_empty() && expiry.is_some_and(|expiry| expiry <= now) {
+        let is_due = expiry.is_some_and(|expiry| expiry <= now);
+        if self.ports.frames.is_empty() && is_due && self.space.fits(payload::TICK_LENGTH) {
             self.sequencer.tick(LogTime::new(now));
         }
-        while !self.sequencer.is_full()
-            && let Ok(frame) = self.ports.frames.pop()
-        {
-            self.sequencer.push(frame, LogTime::new(now));
-        }
+        let refused = self.take_frames(now);
         let Some(block) = self.sequencer.seal() else {
-            return false;
+            return refused;
         };
         self.send_to_journal(&block);
         self.execute(block, now);
+        true
+    }
+
+    /// Takes frames into the block until it is full or there is no room for more. Whether any were
+    /// refused.
+    fn take_frames(&mut self, now: u64) -> bool {
+        let mut length = payload::TICK_LENGTH;
+        let mut refused = false;
+        while !self.sequencer.is_full()
+            && let Ok(next) = self.ports.frames.peek()
+        {
+            let frame = next.frame.frame();
+            let longer = length + frame.bytes().len() as u64;
+            match self.space.admit(longer, || frame.is_cancel()) {
+                Admission::Take => {
+                    length = longer;
+                    let frame = self.ports.frames.pop().expect("it was seen a moment ago");
+                    self.sequencer.push(frame, LogTime::new(now));
+                }
+                Admission::Refuse if !self.ports.refused.is_full() => {
+                    let frame = self.ports.frames.pop().expect("it was seen a moment ago");
+                    refused |= self.refuse(&frame);
+                }
+                Admission::Seal | Admission::Wait | Admission::Refuse => break,
+            }
+        }
+        if refused {
+            self.ports.wake_refused.wake();
+        }
+        refused
+    }
+
+    /// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
+    fn refuse(&mut self, sequenced: &SequencedFrame) -> bool {
+        let frame = sequenced.frame.frame();
+        let Some(origin) = sequenced.origin else {
+            return true;
+        };
+        let refused = self.ports.refused.push(RejectedFrame {
+            session: origin.session,
+            nonce: frame.header().nonce,
+            commands: frame.count(),
+            reason: RejectReason::DiskFull,
+        });
+        assert!(refused.is_ok(), "asked for room before; nobody else pushes");
         true
     }
 
@@ -185,6 +275,8 @@ impl Pipeline {
             previous_outcome: self.state.position().outcome_hash,
             payload,
         };
+        let length = journal_block.payload.len() as u64;
+        self.space.sent(block.height, length);
         let pushed = self.ports.to_journal.push(journal_block);
         assert!(pushed.is_ok(), "the ring holds all blocks in flight");
         self.ports.wake_journal.wake();
@@ -201,18 +293,19 @@ impl Pipeline {
         released.origins.extend(origins);
         released.sequenced_at = sequenced_at;
         released.executed_at = self.clock.unix_nanos();
+        released.block = block;
         self.gate.executed(released);
         self.next_due = self.state.next_due();
-        self.sequencer.recycle(block);
     }
 
     /// A block's buffers, used again if all followers have let go of the oldest one.
     fn spare_block(&mut self) -> ReleasedBlock {
         match self.spent.front_mut().and_then(Arc::get_mut) {
             Some(oldest) => {
-                let block = std::mem::take(oldest);
+                let mut released = std::mem::take(oldest);
                 self.spent.pop_front();
-                block
+                self.sequencer.recycle(std::mem::take(&mut released.block));
+                released
             }
             None => ReleasedBlock::default(),
         }

@@ -1,16 +1,90 @@
-//! From the journal to the state: re-executes every record and hands each outcome to whoever
-//! follows.
+//! From a data directory to the state: a checkpoint, then the journal after it, re-executed and
+//! checked against every hash and root that was recorded.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
 
 use bytes::Bytes;
 use engine::State;
-use engine::replay::{RecordedBlock, Replay};
-use store::{Ending, JournalReader, Record, StoreError, TornTail};
+use engine::replay::{DecodedBlock, RecordedBlock, Replay};
+use engine::snapshot::{self, Image, changed_accounts};
+use gateway::AnswerBook;
+use ledger::StateTree;
+use store::{
+    After, AlignedBuffer, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity,
+    Journal, JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
+};
+use types::AccountId;
+use types::auth::FrameKey;
 use types::block::Block;
 use types::genesis::Genesis;
-use types::outcome::BlockOutcome;
+use types::outcome::{BlockOutcome, Digest};
+use types::{Height, SequenceNumber};
 
+use crate::checkpoint_thread::Buffer;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::shadow::Beginning;
+
+/// What a node goes on from: built from the data directory and nothing else.
+#[derive(Debug)]
+pub struct Recovered {
+    /// The journal, open to write.
+    pub journal: Journal,
+    /// The state after its last block, for the pipeline.
+    pub state: State,
+    /// The answers up to there, for the gateway.
+    pub answers: AnswerBook,
+    /// The same state once more and what goes with it, for the shadow.
+    pub beginning: Beginning,
+    /// Worth a message: what a torn tail lost and where it is kept, and which checkpoints are
+    /// damaged.
+    pub warnings: Vec<String>,
+}
+
+/// Reads, checks and re-executes the journal from the newest checkpoint on, then opens it for
+/// writing. The seeds keep hash tables of both states out of strangers' aim and change no outcome.
+pub fn recover(
+    folders: &Folders,
+    config: &JournalConfig,
+    genesis: &Genesis,
+    [shadow_seed, state_seed]: [u64; 2],
+) -> Result<Recovered, Failure> {
+    let mut warnings = Vec::new();
+    let restored = Restored::newest(&folders.checkpoints(), genesis, shadow_seed, |what| {
+        warnings.push(format!("{what}; an older one is used"));
+    })?;
+    let mut reading = store::Recovery::begin_in(folders, config, restored.after.as_ref())?;
+    let written = restored.state.position().height;
+    let restored = restored.replay(&mut reading, 1, |_, _, _| Ok(()))?;
+    let (journal, recovered) = Journal::open(reading)?;
+    warnings.extend(recovered.cut.map(|cut| {
+        let tail = describe_tail(&cut.tail);
+        format!("{tail}; cut, and kept in {}", cut.copy.display())
+    }));
+    let height = restored.state.position().height;
+    Ok(Recovered {
+        state: restored.copy_state(genesis, state_seed),
+        answers: restored.answers.clone(),
+        beginning: Beginning {
+            state: restored.state,
+            tree: restored.tree,
+            answers: restored.answers,
+            record_hash: journal.last_record_hash(),
+            is_written: height == written,
+        },
+        journal,
+        warnings,
+    })
+}
+
+/// What every journal segment and checkpoint of a network must say.
+pub fn identity_of(genesis: &Genesis) -> Identity {
+    Identity {
+        network: genesis.network(),
+        genesis_hash: genesis.hash(),
+    }
+}
 
 /// Somewhere that records come from, in order.
 pub(crate) trait Records {
@@ -30,44 +104,297 @@ impl Records for store::Recovery {
     }
 }
 
-/// Executes all records from genesis on. `follow` sees each block with its outcome.
-pub(crate) fn replay(
-    genesis: &Genesis,
-    records: &mut impl Records,
-    hash_seed: u64,
-    mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
-) -> Result<State, Failure> {
-    let mut replay = Replay::new(State::from_genesis(genesis, hash_seed));
-    while let Some(record) = records.next()? {
-        let location = record.location;
-        replay.apply(recorded_block(record)).map_err(|error| {
-            let file = location.segment.file_name();
-            Failure::Corruption(format!("{file}:{}: {error}", location.offset))
-        })?;
-        follow(replay.state(), replay.block(), replay.outcome())?;
-    }
-    Ok(replay.into_state())
+/// A state with what goes with it, at one point of the total order.
+pub(crate) struct Restored {
+    /// The state.
+    pub(crate) state: State,
+    /// Its state tree.
+    pub(crate) tree: StateTree,
+    /// The last answers per key.
+    pub(crate) answers: AnswerBook,
+    /// The checkpoint that it comes from; `None` before the first block.
+    pub(crate) after: Option<After>,
 }
 
-/// Replays a directory's journal without touching it, up to its end or its torn tail.
+impl Restored {
+    /// The state before the first block.
+    pub(crate) fn genesis(genesis: &Genesis, hash_seed: u64) -> Self {
+        let state = State::from_genesis(genesis, hash_seed);
+        Self {
+            tree: StateTree::new(state.ledger()),
+            state,
+            answers: AnswerBook::new(),
+            after: None,
+        }
+    }
+
+    /// The state of a checkpoint, once its root has come out again.
+    pub(crate) fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        genesis: &Genesis,
+        hash_seed: u64,
+    ) -> Result<Self, String> {
+        let meta = checkpoint.meta();
+        let archived = snapshot::access(checkpoint.section(0)).map_err(|it| it.to_string())?;
+        let state = State::restore(archived, genesis, hash_seed).map_err(|it| it.to_string())?;
+        let position = state.position();
+        let found = (position.height, position.sequence, position.outcome_hash);
+        if found != (meta.height, meta.sequence, meta.outcome_hash) {
+            return Err("its state is of another block".to_owned());
+        }
+        let tree = StateTree::new(state.ledger());
+        if tree.root() != meta.state_root {
+            let root = tree.root();
+            return Err(format!(
+                "its state has root {root}, and {} was recorded",
+                meta.state_root
+            ));
+        }
+        let keys = state.ledger().key_count();
+        let answers = AnswerBook::decode(checkpoint.section(1), keys);
+        let answers = answers.map_err(|error| error.to_string())?;
+        if answers.last_sequence() != meta.sequence {
+            return Err("its answers are of another block".to_owned());
+        }
+        Ok(Self {
+            state,
+            tree,
+            answers,
+            after: Some(meta.after()),
+        })
+    }
+
+    /// The newest checkpoint that can be used, or the genesis. What cannot be used is told to
+    /// `warn`.
+    pub(crate) fn newest(
+        checkpoints: &Checkpoints,
+        genesis: &Genesis,
+        hash_seed: u64,
+        mut warn: impl FnMut(String),
+    ) -> Result<Self, Failure> {
+        let identity = identity_of(genesis);
+        for height in checkpoints.heights()? {
+            match checkpoints.load(height, &identity) {
+                Ok(checkpoint) => match Self::from_checkpoint(&checkpoint, genesis, hash_seed) {
+                    Ok(restored) => return Ok(restored),
+                    Err(what) => warn(format!("the checkpoint of height {height}: {what}")),
+                },
+                Err(error @ StoreError::Corruption { .. }) => warn(error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self::genesis(genesis, hash_seed))
+    }
+
+    /// The same state once more, by way of a snapshot.
+    pub(crate) fn copy_state(&self, genesis: &Genesis, hash_seed: u64) -> State {
+        let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
+        image.update(&self.state, &self.tree, &[]);
+        let copy = snapshot::access(image.memory().0.bytes())
+            .and_then(|archived| State::restore(archived, genesis, hash_seed))
+            .expect("what a state writes down is a state");
+        assert_eq!(copy.digest(), self.state.digest());
+        copy
+    }
+
+    /// Executes all records from here on, read and decoded ahead by `workers` - 1 threads. `follow`
+    /// sees each block with its outcome.
+    pub(crate) fn replay(
+        self,
+        records: &mut (impl Records + Send),
+        workers: usize,
+        mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let Self {
+            state,
+            mut tree,
+            mut answers,
+            after,
+        } = self;
+        let mut replay = Replay::new(state);
+        let mut changed: Vec<AccountId> = Vec::new();
+        let frame_key = *replay.state().frame_key();
+        read_ahead(records, workers, &frame_key, |location, block| {
+            replay.execute(block).map_err(|error| {
+                let file = location.segment.file_name();
+                Failure::Corruption(format!("{file}:{}: {error}", location.offset))
+            })?;
+            let outcome = replay.outcome();
+            answers.follow(outcome);
+            changed_accounts(outcome, &mut changed);
+            if changed.len() > CHANGED_MAX {
+                changed.sort_unstable();
+                changed.dedup();
+            }
+            follow(replay.state(), replay.block(), outcome)
+        })?;
+        let state = replay.into_state();
+        tree.update(state.ledger(), changed);
+        Ok(Self {
+            state,
+            tree,
+            answers,
+            after,
+        })
+    }
+}
+
+/// Beyond so many, accounts that are listed twice are dropped.
+pub(crate) const CHANGED_MAX: usize = 1 << 20;
+
+/// Where a replay begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplayFrom {
+    /// Before the first block, if the journal goes back that far; else at the oldest checkpoint.
+    Start,
+    /// At the newest checkpoint.
+    Newest,
+    /// At the checkpoint of this height; zero: before the first block.
+    Height(Height),
+}
+
+/// What came of replaying a directory.
+pub(crate) struct Replayed {
+    /// The state at the end of the journal.
+    pub(crate) end: Restored,
+    /// Where it began: zero is before the first block.
+    pub(crate) from: Height,
+    /// The torn tail, if there is one.
+    pub(crate) torn: Option<TornTail>,
+    /// The checkpoints on the way whose hashes and roots came out again, the oldest first.
+    pub(crate) roots: Vec<(SequenceNumber, Digest)>,
+}
+
+/// Replays a directory's journal without touching it, up to its end or its torn tail, and compares
+/// with every checkpoint that it passes.
 pub(crate) fn replay_directory(
     directory: &DataDir,
-    follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
-) -> Result<(State, Option<TornTail>), Failure> {
-    let mut reader = JournalReader::open(directory.path(), &directory.identity())?;
-    let state = replay(directory.genesis(), &mut reader, 0, follow)?;
+    from: ReplayFrom,
+    workers: usize,
+    mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
+) -> Result<Replayed, Failure> {
+    let folders = Folders::open(directory.path());
+    let identity = directory.identity();
+    let beginning = begin(directory, &folders, from)?;
+    let from = beginning.state.position().height;
+    let mut recorded = Recorded::load(&folders.checkpoints(), &identity, from)?;
+    let after = beginning.after;
+    let mut reader = JournalReader::open_in(&folders, &identity, after.as_ref())?;
+    let end = beginning.replay(&mut reader, workers, |state, block, outcome| {
+        recorded.compare(state)?;
+        follow(state, block, outcome)
+    })?;
     let torn = match reader.ending() {
         Some(Ending::Torn(tail)) => Some(tail.clone()),
         Some(Ending::Clean) | None => None,
     };
-    Ok((state, torn))
+    recorded.finish(end.state.position().height)?;
+    Ok(Replayed {
+        end,
+        from,
+        torn,
+        roots: recorded.compared,
+    })
 }
 
-/// A torn tail as a failure: what was asked for was done up to there.
-pub(crate) fn torn_tail(torn: Option<TornTail>) -> Result<(), Failure> {
+fn begin(directory: &DataDir, folders: &Folders, from: ReplayFrom) -> Result<Restored, Failure> {
+    let checkpoints = folders.checkpoints();
+    let genesis = directory.genesis();
+    let height = match from {
+        ReplayFrom::Newest => {
+            return Restored::newest(&checkpoints, genesis, 0, |what| {
+                eprintln!("keel: {what}; an older one is used");
+            });
+        }
+        ReplayFrom::Start if folders.reaches_back()? => Height::ZERO,
+        ReplayFrom::Start => {
+            let oldest = checkpoints.heights()?.last().copied();
+            oldest.unwrap_or(Height::ZERO)
+        }
+        ReplayFrom::Height(height) => height,
+    };
+    if height == Height::ZERO {
+        return Ok(Restored::genesis(genesis, 0));
+    }
+    let checkpoint = checkpoints.load(height, &directory.identity())?;
+    Restored::from_checkpoint(&checkpoint, genesis, 0)
+        .map_err(|what| Failure::Corruption(format!("the checkpoint of height {height}: {what}")))
+}
+
+/// The hashes and roots that checkpoints recorded, to be compared on the way.
+struct Recorded {
+    /// The oldest first.
+    expected: VecDeque<CheckpointMeta>,
+    compared: Vec<(SequenceNumber, Digest)>,
+}
+
+impl Recorded {
+    /// Those of all good checkpoints after a height. Damaged ones are `keel verify`'s to report.
+    fn load(
+        checkpoints: &Checkpoints,
+        identity: &Identity,
+        after: Height,
+    ) -> Result<Self, Failure> {
+        let mut expected = VecDeque::new();
+        for height in checkpoints.heights()? {
+            if after < height
+                && let Ok(checkpoint) = checkpoints.load(height, identity)
+            {
+                expected.push_front(*checkpoint.meta());
+            }
+        }
+        Ok(Self {
+            expected,
+            compared: Vec::new(),
+        })
+    }
+
+    fn compare(&mut self, state: &State) -> Result<(), Failure> {
+        let position = state.position();
+        let is_next = |meta: &&CheckpointMeta| meta.height == position.height;
+        let Some(meta) = self.expected.front().filter(is_next) else {
+            return Ok(());
+        };
+        let root = state.ledger().state_root();
+        let found = (position.sequence, position.outcome_hash, root);
+        if found != (meta.sequence, meta.outcome_hash, meta.state_root) {
+            return Err(Failure::Corruption(format!(
+                "block {}: outcome hash {} and root {root} at sequence {}, but the checkpoint \
+                 recorded {} and {} at {}",
+                meta.height,
+                position.outcome_hash,
+                position.sequence,
+                meta.outcome_hash,
+                meta.state_root,
+                meta.sequence
+            )));
+        }
+        self.compared.push((meta.sequence, root));
+        self.expected.pop_front();
+        Ok(())
+    }
+
+    /// Whoever is left lies beyond the end of the journal.
+    fn finish(&self, last: Height) -> Result<(), Failure> {
+        let Some(meta) = self.expected.front() else {
+            return Ok(());
+        };
+        Err(Failure::Corruption(format!(
+            "the journal ends with height {last}, before the checkpoint of height {}: it lost what \
+             was durable, or is of another generation",
+            meta.height
+        )))
+    }
+}
+
+/// A torn tail as a failure: what was asked for was done up to there. Beside a running node it is
+/// none: its last batch is being written.
+pub(crate) fn torn_tail(directory: &DataDir, torn: Option<TornTail>) -> Result<(), Failure> {
     match torn {
-        None => Ok(()),
-        Some(tail) => Err(Failure::TornTail(describe_tail(&tail))),
+        Some(tail) if !store::is_in_use(directory.path())? => {
+            Err(Failure::TornTail(describe_tail(&tail)))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -76,6 +403,63 @@ pub(crate) fn describe_tail(tail: &TornTail) -> String {
     let (file, offset, bytes) = (tail.file.display(), tail.offset, tail.bytes);
     format!("torn tail at {file}:{offset}, {bytes} bytes that were never durable")
 }
+
+/// Hands every record to `execute`, decoded and in order.
+fn read_ahead(
+    records: &mut (impl Records + Send),
+    workers: usize,
+    frame_key: &FrameKey,
+    mut execute: impl FnMut(Location, DecodedBlock) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if workers <= 1 {
+        while let Some(record) = records.next()? {
+            execute(record.location, recorded_block(record).decode(frame_key))?;
+        }
+        return Ok(());
+    }
+    std::thread::scope(|scope| {
+        // Every decoder has a queue in and a queue out; records go round, and come back in order.
+        let mut to_decode = Vec::new();
+        let mut decoded = Vec::new();
+        for _ in 0..(workers - 2).max(1) {
+            let (to_decoder, records) = mpsc::sync_channel::<Record>(RECORDS_AHEAD);
+            let (to_executor, blocks) = mpsc::sync_channel(RECORDS_AHEAD);
+            scope.spawn(move || {
+                for record in records {
+                    let next = (record.location, recorded_block(record).decode(frame_key));
+                    if to_executor.send(next).is_err() {
+                        return;
+                    }
+                }
+            });
+            to_decode.push(to_decoder);
+            decoded.push(blocks);
+        }
+        let reader = scope.spawn(move || {
+            for decoder in to_decode.iter().cycle() {
+                let Some(record) = records.next()? else {
+                    break;
+                };
+                // A decoder that is gone has nobody to decode for.
+                if decoder.send(record).is_err() {
+                    break;
+                }
+            }
+            Ok::<(), StoreError>(())
+        });
+        for blocks in decoded.iter().cycle() {
+            let Ok((location, block)) = blocks.recv() else {
+                break;
+            };
+            execute(location, block)?;
+        }
+        drop(decoded);
+        Ok(reader.join().expect("a panic ends the process")?)
+    })
+}
+
+/// Records in each queue between the threads of a replay.
+const RECORDS_AHEAD: usize = 16;
 
 fn recorded_block(record: Record) -> RecordedBlock {
     RecordedBlock {

@@ -4,156 +4,83 @@
 //! QUIC -> [gateway] -> [signatures] -> [pipeline] -> [journal]
 //!             ^                          |     ^        |
 //!             |<------- released --------|     '--------'  durable marks
-//!             |<-- replies - [read model] <-- released
+//!             |<- replies - [shadow] <-- released
+//!                               '----------> [checkpoint]
 //! ```
 //!
 //! Each box is a thread, each arrow a bounded single-producer ring of `types` values. A thread
 //! without work parks; whoever pushes wakes it. Nothing here decides anything.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use crossbeam_utils::sync::{Parker, Unparker};
 use engine::State;
-use engine::follower::Follower;
 use gateway::{
-    AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory,
-    SignatureWorker, Wake,
+    Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker,
 };
-use rtrb::RingBuffer;
-use store::{InstanceId, Journal, JournalConfig, SegmentLength};
-use tokio::sync::{Notify, mpsc};
+use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
+use tokio::sync::mpsc;
 use types::auth::FrameKey;
-use types::outcome::BlockOutcome;
 use types::wire::query::Reference;
 
+use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
-use crate::{journal_thread, pipeline, read_model, recovery};
-
-/// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
-const FRAMES: usize = 4_096;
-/// Blocks between the pipeline and each follower.
-const RELEASED: usize = 1_024;
-/// Blocks between the pipeline and the journal; more than may be in flight.
-const JOURNAL: usize = 8;
-/// Questions to the read model, and answers back.
-const QUERIES: usize = 1_024;
-
-/// Wall-clock time that never runs backwards: read once, then counted by the monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    started: Instant,
-    started_unix: u64,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        let since_epoch = since_epoch.expect("the clock is past 1970");
-        Self {
-            started: Instant::now(),
-            started_unix: u64::try_from(since_epoch.as_nanos()).expect("the clock is before 2554"),
-        }
-    }
-
-    pub(crate) fn unix_nanos(&self) -> u64 {
-        let elapsed = self.started.elapsed().as_nanos();
-        self.started_unix + u64::try_from(elapsed).expect("a node runs less than 500 years")
-    }
-}
-
-/// Where a thread without work waits.
-pub(crate) struct Parking(Parker);
-
-impl Parking {
-    pub(crate) fn new() -> Self {
-        Self(Parker::new())
-    }
-
-    /// Returns at once if woken since the last time.
-    pub(crate) fn park(&self) {
-        self.0.park();
-    }
-
-    /// The same, but returns after `wait` at the latest.
-    pub(crate) fn park_for(&self, wait: Duration) {
-        self.0.park_timeout(wait);
-    }
-
-    pub(crate) fn waker(&self) -> Waker {
-        Waker(self.0.unparker().clone())
-    }
-}
-
-/// Wakes a parked thread; cheap if it is not.
-#[derive(Clone)]
-pub(crate) struct Waker(Unparker);
-
-impl Waker {
-    pub(crate) fn wake(&self) {
-        self.0.unpark();
-    }
-}
-
-/// A request to a thread to finish its work and end.
-#[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Release pairs with the Acquire in [`Stop::requested`]: a thread that sees the request also
-    /// sees everything that was pushed to it before.
-    pub(crate) fn request(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn requested(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-/// One thread with its way to be stopped.
-struct Worker<T> {
-    thread: JoinHandle<T>,
-    stop: Stop,
-    waker: Waker,
-}
-
-impl<T: Send + 'static> Worker<T> {
-    fn start(
-        name: &str,
-        parking: Parking,
-        body: impl FnOnce(&Parking, &Stop) -> T + Send + 'static,
-    ) -> Self {
-        let (stop, waker) = (Stop::default(), parking.waker());
-        let seen = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || body(&parking, &seen))
-            .expect("the node's few threads can be started");
-        Self {
-            thread,
-            stop,
-            waker,
-        }
-    }
-
-    /// Lets it finish its work and returns what it leaves. A panic has ended the process already.
-    fn finish(self) -> T {
-        self.stop.request();
-        self.waker.wake();
-        self.thread.join().expect("a panic ends the process")
-    }
-}
+use crate::journal_io::JournalIoRequest;
+use crate::journal_thread::{Covered, JournalWorker, Recycling};
+use crate::pipeline::Pipeline;
+use crate::recovery::Recovered;
+use crate::rings::{CoreEnds, Ends, SignatureEnds};
+use crate::shadow::{CheckpointPlan, Shadow};
+use crate::space::SpacePlan;
+use crate::threads::{Clock, Nudge, Parking, Worker};
+use crate::{checkpoint_thread, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     pub(crate) gateway: GatewayConfig,
+    pub(crate) journal_io: JournalIoRequest,
+    pub(crate) journal: JournalOptions,
+    pub(crate) checkpoints: CheckpointOptions,
+}
+
+/// How the journal lies on disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JournalOptions {
+    /// Length of segments to come.
+    pub(crate) segment_length: SegmentLength,
+    /// How many are kept, if not all.
+    pub(crate) kept: Option<u64>,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self {
+            segment_length: SegmentLength::DEFAULT,
+            kept: None,
+        }
+    }
+}
+
+/// How often a checkpoint is made, and what becomes of old ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointOptions {
+    /// At least so long between two.
+    pub(crate) interval: Duration,
+    /// How many are kept.
+    pub(crate) kept: usize,
+}
+
+impl Default for CheckpointOptions {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            kept: 3,
+        }
+    }
 }
 
 /// A running node.
@@ -161,13 +88,20 @@ pub(crate) struct Running {
     directory: DataDir,
     local_address: SocketAddr,
     public_key: types::auth::PublicKey,
+    journal_io: JournalIo,
     gateway: GatewayHandle,
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
+    core: Core,
+    fatal: mpsc::Receiver<String>,
+}
+
+/// The threads behind the sessions.
+struct Core {
     pipeline: Worker<State>,
     journal: Worker<()>,
-    read_model: Worker<()>,
-    fatal: mpsc::Receiver<String>,
+    shadow: Worker<()>,
+    checkpoint: Worker<()>,
 }
 
 /// What was found in the data directory at start.
@@ -175,8 +109,9 @@ pub(crate) struct Running {
 pub(crate) struct Recovery {
     /// The last good command.
     pub(crate) sequence: u64,
-    /// What a torn tail lost and where it is kept.
-    pub(crate) torn: Option<String>,
+    /// Worth a message: what a torn tail lost and where it is kept, and which checkpoints are
+    /// damaged.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Running {
@@ -195,20 +130,17 @@ impl Running {
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
-        let (journal, followers, recovery) = recover(&directory)?;
-        let Followers {
-            state,
-            follower,
-            answers,
-        } = followers;
-        let frame_key = *state.frame_key();
-        let (ends, wakers) = Ends::new();
+        let journal_io = options.journal_io.resolve(directory.path(), &clock);
+        let (folders, recovered) = recover(&directory, journal_io, options.journal.segment_length)?;
+        let recovery = Recovery {
+            sequence: recovered.state.position().sequence.get(),
+            warnings: recovered.warnings.clone(),
+        };
+        let answers = recovered.answers.clone();
+        let frame_key = *recovered.state.frame_key();
+        let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
 
-        let signatures = start_signatures(ends.signatures, frame_key, &wakers);
-        let journal = start_journal(journal, ends.journal, fatal_sender, clock);
-        let pipeline = start_pipeline(state, ends.pipeline, clock);
-        let read_model = start_read_model(follower, ends.read_model);
         let genesis = directory.genesis();
         let setup = GatewaySetup {
             config: options.gateway,
@@ -220,16 +152,24 @@ impl Running {
             answers,
         };
         let (gateway, gateway_thread) = start_gateway(setup, ends.gateway, socket)?;
+        let signatures = start_signatures(ends.signatures, frame_key);
+        let core = Core::start(
+            recovered,
+            ends.core,
+            options,
+            &folders,
+            &clock,
+            fatal_sender,
+        );
         let running = Self {
             directory,
             local_address,
             public_key,
+            journal_io,
             gateway,
             gateway_thread,
             signatures,
-            pipeline,
-            journal,
-            read_model,
+            core,
             fatal,
         };
         Ok((running, recovery))
@@ -245,6 +185,11 @@ impl Running {
         self.public_key
     }
 
+    /// The journal's way to the disk.
+    pub(crate) const fn journal_io(&self) -> JournalIo {
+        self.journal_io
+    }
+
     /// Its data directory.
     pub(crate) const fn directory(&self) -> &DataDir {
         &self.directory
@@ -254,23 +199,81 @@ impl Running {
     pub(crate) async fn fatal(&mut self) -> String {
         match self.fatal.recv().await {
             Some(reason) => reason,
-            // The journal ended without an error, so it was told to.
+            // The threads ended without an error, so they were told to.
             None => std::future::pending().await,
         }
     }
 
-    /// Refuses what is new, answers what was taken in, and stops. Returns the final state.
+    /// Refuses what is new, answers what was taken in, makes a checkpoint, and stops. Returns the
+    /// final state.
     pub(crate) fn stop(self) -> (State, DataDir) {
         self.gateway.drain();
         self.signatures.finish();
-        let state = self.pipeline.finish();
-        self.journal.finish();
-        self.read_model.finish();
+        let state = self.core.finish();
         self.gateway.close();
         self.gateway_thread
             .join()
             .expect("a panic ends the process");
         (state, self.directory)
+    }
+}
+
+impl Core {
+    fn start(
+        recovered: Recovered,
+        ends: CoreEnds,
+        options: &NodeOptions,
+        folders: &Folders,
+        clock: &Clock,
+        fatal: mpsc::Sender<String>,
+    ) -> Self {
+        let Recovered {
+            journal,
+            state,
+            beginning,
+            ..
+        } = recovered;
+        let plan = CheckpointPlan {
+            identity: *journal.identity(),
+            instance: journal.instance(),
+            interval: options.checkpoints.interval,
+        };
+        let covered = Covered::default();
+        let recycling = Recycling {
+            segments: options.journal.kept,
+            covered: covered.clone(),
+        };
+        let space = SpacePlan::for_segments(options.journal.segment_length.get());
+        let (parking, ports) = ends.journal;
+        let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
+        let room = journal.room();
+        let journal = start_journal(journal, parking, fatal.clone());
+        let (parking, ports) = ends.pipeline;
+        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
+        let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
+            pipeline.run(parking, stop)
+        });
+        let (parking, nudge, ports) = ends.shadow;
+        let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let shadow = start_shadow(shadow, nudge, parking, fatal);
+        let (parking, ports) = ends.checkpoint;
+        let kept = options.checkpoints.kept;
+        let writer = CheckpointWriter::new(folders.checkpoints(), kept, covered, ports);
+        Self {
+            pipeline,
+            journal,
+            shadow,
+            checkpoint: start_checkpoint(writer, parking),
+        }
+    }
+
+    /// Finishes what was taken in, makes a checkpoint, and returns the final state.
+    fn finish(self) -> State {
+        let state = self.pipeline.finish();
+        self.journal.finish();
+        self.shadow.finish();
+        self.checkpoint.finish();
+        state
     }
 }
 
@@ -285,172 +288,36 @@ fn end_process_on_panic() {
     }));
 }
 
-/// Everything that is built from the journal at start.
-struct Followers {
-    state: State,
-    follower: Follower,
-    answers: AnswerBook,
-}
-
-/// Reads, checks and re-executes the journal, then opens it for writing.
-fn recover(directory: &DataDir) -> Result<(Journal, Followers, Recovery), Failure> {
+/// Locks the data directory and recovers everything from it.
+fn recover(
+    directory: &DataDir,
+    io: JournalIo,
+    segment_length: SegmentLength,
+) -> Result<(Folders, Recovered), Failure> {
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|error| Failure::failed("no entropy", error))?;
-    let mut reading = store::Recovery::begin(&JournalConfig {
+    let folders = Folders::lock(directory.path(), io)?;
+    let config = JournalConfig {
         data_directory: directory.path().to_owned(),
-        segment_length: SegmentLength::DEFAULT,
+        segment_length,
         identity: directory.identity(),
         new_instance: InstanceId::new(instance),
-    })?;
-    let mut answers = AnswerBook::new();
-    let mut follower = Follower::from_genesis(directory.genesis());
-    let seed = recovery::random_hash_seed()?;
-    let follow = |_: &State, _: &types::block::Block, outcome: &BlockOutcome| {
-        answers.follow(outcome);
-        follower.follow(outcome);
-        Ok(())
+        io,
     };
-    let state = recovery::replay(directory.genesis(), &mut reading, seed, follow)?;
-    let (journal, recovered) = Journal::open(reading)?;
-    let recovery = Recovery {
-        sequence: state.position().sequence.get(),
-        torn: recovered.cut.map(|cut| {
-            let tail = recovery::describe_tail(&cut.tail);
-            format!("{tail}; cut, and kept in {}", cut.copy.display())
-        }),
-    };
-    let followers = Followers {
-        state,
-        follower,
-        answers,
-    };
-    Ok((journal, followers, recovery))
+    let seeds = [recovery::random_hash_seed()?, recovery::random_hash_seed()?];
+    let recovered = recovery::recover(&folders, &config, directory.genesis(), seeds)?;
+    Ok((folders, recovered))
 }
 
-/// What each thread holds of the rings.
-struct Ends {
-    gateway: gateway::Ports,
-    signatures: SignatureEnds,
-    pipeline: (Parking, pipeline::Ports),
-    journal: (Parking, journal_thread::Ports),
-    read_model: (Parking, read_model::Ports),
-}
-
-struct SignatureEnds {
-    parking: Parking,
-    unverified: rtrb::Consumer<gateway::UnverifiedFrame>,
-    verified: rtrb::Producer<types::block::SequencedFrame>,
-    rejected: rtrb::Producer<gateway::RejectedFrame>,
-}
-
-/// Whom the signature thread wakes.
-struct Wakers {
-    pipeline: Waker,
-    gateway: Arc<Notify>,
-}
-
-impl Ends {
-    /// All rings of a node, their ends dealt out to the threads.
-    #[allow(clippy::too_many_lines)] // A list: in two parts, who holds which end would be hidden.
-    fn new() -> (Self, Wakers) {
-        let (to_verify, unverified) = RingBuffer::new(FRAMES);
-        let (verified, frames) = RingBuffer::new(FRAMES);
-        let (rejected_in, rejected) = RingBuffer::new(FRAMES);
-        let (released_in, released) = RingBuffer::new(RELEASED);
-        let (followed_in, followed) = RingBuffer::new(RELEASED);
-        let (to_queries, requests) = RingBuffer::new(QUERIES);
-        let (replies, query_replies) = RingBuffer::new(QUERIES);
-        let (to_journal, blocks) = RingBuffer::new(JOURNAL);
-        let (durable_in, durable) = RingBuffer::new(JOURNAL);
-
-        let signatures = Parking::new();
-        let pipeline = Parking::new();
-        let journal = Parking::new();
-        let read_model = Parking::new();
-        let gateway = Arc::new(Notify::new());
-        let [
-            wake_signatures,
-            wake_pipeline,
-            wake_journal,
-            wake_read_model,
-        ] = [&signatures, &pipeline, &journal, &read_model].map(Parking::waker);
-        let wake_queries = wake_read_model.clone();
-        let wake_releaser = wake_pipeline.clone();
-        let notify = Arc::clone(&gateway);
-
-        let ends = Self {
-            gateway: gateway::Ports {
-                to_verify,
-                wake_verifier: Wake::new(move || wake_signatures.wake()),
-                rejected,
-                released,
-                to_queries,
-                wake_queries: Wake::new(move || wake_queries.wake()),
-                query_replies,
-                wake_pipeline: Wake::new(move || wake_releaser.wake()),
-                wake: Arc::clone(&gateway),
-            },
-            signatures: SignatureEnds {
-                parking: signatures,
-                unverified,
-                verified,
-                rejected: rejected_in,
-            },
-            pipeline: (
-                pipeline,
-                pipeline::Ports {
-                    frames,
-                    to_journal,
-                    wake_journal,
-                    durable,
-                    followers: vec![
-                        pipeline::Follower {
-                            released: released_in,
-                            wake: Box::new(move || notify.notify_one()),
-                        },
-                        pipeline::Follower {
-                            released: followed_in,
-                            wake: Box::new(move || wake_read_model.wake()),
-                        },
-                    ],
-                },
-            ),
-            journal: (
-                journal,
-                journal_thread::Ports {
-                    blocks,
-                    durable: durable_in,
-                    wake_pipeline: wake_pipeline.clone(),
-                },
-            ),
-            read_model: (
-                read_model,
-                read_model::Ports {
-                    released: followed,
-                    wake_pipeline: wake_pipeline.clone(),
-                    requests,
-                    replies,
-                    wake_gateway: Arc::clone(&gateway),
-                },
-            ),
-        };
-        let wakers = Wakers {
-            pipeline: wake_pipeline,
-            gateway,
-        };
-        (ends, wakers)
-    }
-}
-
-fn start_signatures(ends: SignatureEnds, frame_key: FrameKey, wakers: &Wakers) -> Worker<()> {
+fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameKey) -> Worker<()> {
     let SignatureEnds {
-        parking,
         unverified,
         verified,
         rejected,
+        wake_pipeline,
+        wake_gateway,
     } = ends;
     let mut worker = SignatureWorker::new(unverified, verified, rejected, frame_key);
-    let (wake_pipeline, gateway) = (wakers.pipeline.clone(), Arc::clone(&wakers.gateway));
     Worker::start("keel-signatures", parking, move |parking, stop| {
         loop {
             let stopping = stop.requested();
@@ -459,7 +326,7 @@ fn start_signatures(ends: SignatureEnds, frame_key: FrameKey, wakers: &Wakers) -
                 wake_pipeline.wake();
             }
             if progress.refused > 0 {
-                gateway.notify_one();
+                wake_gateway.notify_one();
             }
             if progress.is_idle() {
                 if stopping && !progress.blocked {
@@ -472,14 +339,12 @@ fn start_signatures(ends: SignatureEnds, frame_key: FrameKey, wakers: &Wakers) -
 }
 
 fn start_journal(
-    journal: Journal,
-    (parking, ports): (Parking, journal_thread::Ports),
+    worker: JournalWorker,
+    parking: Parking,
     fatal: mpsc::Sender<String>,
-    clock: Clock,
 ) -> Worker<()> {
     Worker::start("keel-journal", parking, move |parking, stop| {
-        let ended = journal_thread::run(journal, ports, &clock, parking, stop);
-        if let Err(error) = ended {
+        if let Err(error) = journal_thread::run(worker, parking, stop) {
             // Nothing is called durable any more; the main thread ends the process. If the
             // message cannot be sent, the main thread is ending it already.
             drop(fatal.try_send(format!("journal: {error}")));
@@ -487,23 +352,23 @@ fn start_journal(
     })
 }
 
-fn start_pipeline(
-    state: State,
-    (parking, ports): (Parking, pipeline::Ports),
-    clock: Clock,
-) -> Worker<State> {
-    let pipeline = pipeline::Pipeline::new(state, ports, clock);
-    Worker::start("keel-pipeline", parking, |parking, stop| {
-        pipeline.run(parking, stop)
+fn start_shadow(
+    shadow: Shadow,
+    nudge: Nudge,
+    parking: Parking,
+    fatal: mpsc::Sender<String>,
+) -> Worker<()> {
+    Worker::start("keel-shadow", parking, move |parking, stop| {
+        if let Err(diverged) = shadow::run(shadow, &nudge, parking, stop) {
+            // As above.
+            drop(fatal.try_send(diverged.to_string()));
+        }
     })
 }
 
-fn start_read_model(
-    follower: Follower,
-    (parking, ports): (Parking, read_model::Ports),
-) -> Worker<()> {
-    Worker::start("keel-read-model", parking, |parking, stop| {
-        read_model::run(follower, ports, parking, stop);
+fn start_checkpoint(writer: CheckpointWriter, parking: Parking) -> Worker<()> {
+    Worker::start("keel-checkpoint", parking, |parking, stop| {
+        checkpoint_thread::run(writer, parking, stop);
     })
 }
 

@@ -6,11 +6,11 @@
 use types::outcome::Digest;
 use types::{Height, NetworkId};
 
+use crate::disk::{Fault, NameSurvival, Random, Refusal, SimulatedDisk, Survival};
 use crate::journal::{Journal, NewRecord};
 use crate::recovery::{JournalConfig, Recovery};
-use crate::simulated_disk::{Fault, Random, SimulatedDisk, Survival};
-use crate::verify::{Report, verify_on};
-use crate::{Identity, InstanceId, SegmentLength, StoreError};
+use crate::verify::{Report, verify_in};
+use crate::{Identity, InstanceId, JournalIo, SegmentLength, StoreError};
 
 pub(crate) fn config(segment_length: u64) -> JournalConfig {
     JournalConfig {
@@ -21,6 +21,7 @@ pub(crate) fn config(segment_length: u64) -> JournalConfig {
             genesis_hash: Digest::new([7; 32]),
         },
         new_instance: InstanceId::new([9; 16]),
+        io: JournalIo::Sync,
     }
 }
 
@@ -45,7 +46,7 @@ struct Expected {
 
 /// Recovers and checks what is there.
 fn recover(disk: &SimulatedDisk, expected: &mut Expected) -> Result<Journal, StoreError> {
-    let mut recovery = Recovery::begin_on(disk.shared(), &config(16 << 10))?;
+    let mut recovery = Recovery::begin_in(&disk.folders(), &config(16 << 10), None)?;
     let mut found = Vec::new();
     while let Some(record) = recovery.next_record()? {
         found.push(record.payload);
@@ -110,17 +111,20 @@ fn live(
 #[test]
 fn no_crash_at_any_operation_loses_a_committed_record() {
     for seed in 0..4 {
-        let disk = SimulatedDisk::default();
+        let disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
         live(&disk, &mut Random(seed), 12, &mut Expected::default()).unwrap();
         for crash_at in 1..=disk.operations() {
-            let disk = SimulatedDisk::default();
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            let disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let mut expected = Expected::default();
             live(&disk, &mut Random(seed), 12, &mut expected).unwrap_err();
             for survival in Survival::ALL {
-                eprintln!("seed {seed}, crash at operation {crash_at}, {survival:?}");
                 let mut random = Random(seed ^ crash_at << 8);
-                let survivor = disk.crash(survival, &mut random);
+                let names = random.choose(&NameSurvival::ALL);
+                eprintln!(
+                    "seed {seed}, crash at operation {crash_at}, {survival:?}, names {names:?}"
+                );
+                let survivor = disk.crash(survival, names, &mut random);
                 check_survivor(&survivor, &mut random, expected.clone());
             }
         }
@@ -138,9 +142,9 @@ fn check_survivor(disk: &SimulatedDisk, random: &mut Random, mut expected: Expec
         expected.committed.push(vec![2; 100]);
         expected.exactly = None;
     }
-    let disk = disk.crash(Survival::Nothing, random);
+    let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, random);
     live(&disk, random, 3, &mut expected).unwrap();
-    let Report::Clean(totals) = verify_on(disk.shared()).unwrap() else {
+    let Report::Clean(totals) = verify_in(&disk.folders()).unwrap() else {
         panic!("not clean after recovery");
     };
     assert_eq!(totals.records, expected.committed.len() as u64);
@@ -151,16 +155,17 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
     for seed in 0..400 {
         eprintln!("seed {seed}");
         let mut random = Random(seed);
-        let mut disk = SimulatedDisk::default();
+        let mut disk = SimulatedDisk::with_commits_linked(seed % 2 == 1);
         let mut expected = Expected::default();
         for _ in 0..10 {
             let crash_at = disk.operations() + 1 + random.below(25);
-            disk.set_fault(Some(Fault::PowerLoss(crash_at)));
+            disk.inject(Fault::PowerLoss { at: crash_at });
             let appended = !expected.appended.is_empty();
             let crashed = live(&disk, &mut random, 8, &mut expected).is_err();
             assert!(crashed || appended || !expected.committed.is_empty());
-            let survival = Survival::ALL[random.below(8) as usize];
-            disk = disk.crash(survival, &mut random);
+            let survival = random.choose(&Survival::ALL);
+            let names = random.choose(&NameSurvival::ALL);
+            disk = disk.crash(survival, names, &mut random);
             // Appended in this life, or not durable yet: how much of it is there is open again.
             if !expected.appended.is_empty() || matches!(survival, Survival::Killed) {
                 expected.exactly = None;
@@ -172,15 +177,25 @@ fn crashes_in_recovery_after_crashes_change_nothing() {
 
 #[test]
 fn any_failed_operation_poisons_the_journal() {
+    for linked in [false, true] {
+        fail_at_each_operation(|| SimulatedDisk::with_commits_linked(linked));
+    }
+}
+
+fn fail_at_each_operation(new_disk: impl Fn() -> SimulatedDisk) {
     let seed = 5;
-    let disk = SimulatedDisk::default();
+    let disk = new_disk();
     live(&disk, &mut Random(seed), 0, &mut Expected::default()).unwrap();
     let start = disk.operations();
     let mut failures = 0;
     for failing in start + 1.. {
-        let disk = SimulatedDisk::default();
+        let disk = new_disk();
         let mut journal = recover(&disk, &mut Expected::default()).unwrap();
-        disk.set_fault(Some(Fault::FailOnce(failing)));
+        let refusal = Refusal::Io;
+        disk.inject(Fault::Fail {
+            at: failing,
+            refusal,
+        });
         let failed = (0..6).find_map(|_| {
             append(&mut journal, &[1; 5_000]);
             journal.commit().err()
@@ -217,7 +232,8 @@ fn a_failed_preparer_harms_nothing() {
     let mut expected = Expected::default();
     let mut journal = recover(&disk, &mut expected).unwrap();
     let number = journal.wants_prepared().unwrap();
-    disk.set_fault(Some(Fault::FailOnce(disk.operations() + 2)));
+    let (at, refusal) = (disk.operations() + 2, Refusal::Full);
+    disk.inject(Fault::Fail { at, refusal });
     journal.preparer().prepare(number).unwrap_err();
     assert_eq!(
         journal.wants_prepared(),
@@ -230,7 +246,7 @@ fn a_failed_preparer_harms_nothing() {
     }
     // Meanwhile the journal has made that segment itself, and one more.
     assert_eq!(journal.wants_prepared(), Some(number.next().next()));
-    assert!(matches!(verify_on(disk.shared()), Ok(Report::Clean(_))));
+    assert!(matches!(verify_in(&disk.folders()), Ok(Report::Clean(_))));
 }
 
 #[test]
@@ -247,15 +263,17 @@ fn a_late_preparer_takes_nothing_away() {
     assert_eq!(disk.content(&number.file_name()), begun);
     append(&mut journal, &[1; 5_000]);
     assert_eq!(journal.commit().unwrap(), Height::new(3));
-    assert!(matches!(verify_on(disk.shared()), Ok(Report::Clean(_))));
+    assert!(matches!(verify_in(&disk.folders()), Ok(Report::Clean(_))));
 }
 
 #[test]
 fn short_and_interrupted_writes_are_finished() {
-    let disk = SimulatedDisk::default();
-    disk.set_awkward();
-    let mut expected = Expected::default();
-    live(&disk, &mut Random(3), 12, &mut expected).unwrap();
-    let disk = disk.crash(Survival::Nothing, &mut Random(0));
-    recover(&disk, &mut expected).unwrap();
+    for linked in [false, true] {
+        let disk = SimulatedDisk::with_commits_linked(linked);
+        disk.set_awkward(true);
+        let mut expected = Expected::default();
+        live(&disk, &mut Random(3), 12, &mut expected).unwrap();
+        let disk = disk.crash(Survival::Nothing, NameSurvival::Nothing, &mut Random(0));
+        recover(&disk, &mut expected).unwrap();
+    }
 }

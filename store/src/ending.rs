@@ -5,6 +5,9 @@
 
 use std::path::PathBuf;
 
+use types::Height;
+use types::planted::{Bug, is_planted};
+
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::error::StoreError;
@@ -32,6 +35,19 @@ pub struct TornTail {
     pub offset: u64,
     /// Its length, to the end of the last page that is not zero.
     pub bytes: u64,
+}
+
+impl TornTail {
+    /// The tail, seen by somebody who knows that this height was durable.
+    pub(crate) fn denied(&self, height: Height) -> StoreError {
+        StoreError::Corruption {
+            file: self.file.clone(),
+            offset: self.offset,
+            what: format!(
+                "no record is here, and it was durable: there is a checkpoint of height {height}"
+            ),
+        }
+    }
 }
 
 /// What is wrong with a record.
@@ -148,7 +164,7 @@ fn conclude(
     } else {
         None
     };
-    if let Some(proof) = proof {
+    if let Some(proof) = proof.filter(|_| !is_planted(Bug::DurableRecordsCut)) {
         let height = survey.chain.next_height;
         return Err(StoreError::Corruption {
             file,
@@ -187,7 +203,7 @@ impl Survey {
     }
 
     /// Looks at all pages of a segment from `from`; takes those from `headers_from` as possible
-    /// headers. What is before that is the payload of a record, and payloads bear no witness.
+    /// headers. What is before that is the payload of a record, and says nothing by itself.
     fn visit(
         &mut self,
         window: &mut Window,
@@ -202,6 +218,9 @@ impl Survey {
             }
             self.first_nonzero.get_or_insert((number, offset));
             self.last_nonzero = Some((number, offset));
+            if self.witness.is_none() {
+                self.witness = self.astray(number, offset, page);
+            }
             if headers_from <= offset && self.witness.is_none() {
                 let same_segment = 0 < from;
                 self.witness = self.testimony(number, offset, page, same_segment);
@@ -210,7 +229,24 @@ impl Survey {
         Ok(())
     }
 
-    /// What a page proves about the missing record.
+    /// A header of this instance was written on purpose, and only there where it says. Looked for
+    /// in payloads too: no payload holds one, unless a write went astray.
+    fn astray(&self, segment: SegmentNumber, offset: u64, page: &[u8]) -> Option<String> {
+        let (bytes, _) = split_header(page);
+        let ours = |instance| instance == self.instance;
+        let named = if let Ok(header) = SegmentHeader::decode(bytes) {
+            ours(header.instance).then_some((header.segment, 0))?
+        } else {
+            let header = RecordHeader::decode(bytes).ok()?;
+            ours(header.instance).then_some((header.segment, header.offset))?
+        };
+        (named != (segment, offset)).then(|| {
+            let (file, number, named) = (segment.file_name(), named.0.get(), named.1);
+            format!("the header of segment {number}, offset {named} is at {file}:{offset}, where no crash puts it")
+        })
+    }
+
+    /// What a header proves about the missing record, if it is where it says.
     fn testimony(
         &self,
         segment: SegmentNumber,
@@ -221,18 +257,13 @@ impl Survey {
         let missing = self.chain.next_height;
         let (bytes, _) = split_header(page);
         let file = segment.file_name();
-        if offset == 0 {
-            let header = SegmentHeader::decode(bytes).ok()?;
-            let ours = header.instance == self.instance && header.segment == segment;
-            return (ours && missing < header.first_height).then(|| {
-                let first = header.first_height;
-                format!("it was durable: {file} begins with height {first}")
-            });
+        if let Ok(header) = SegmentHeader::decode(bytes) {
+            let first = header.first_height;
+            let later = header.instance == self.instance && missing < first;
+            return later.then(|| format!("it was durable: {file} begins with height {first}"));
         }
         let header = RecordHeader::decode(bytes).ok()?;
-        let ours = header.instance == self.instance
-            && (header.segment, header.offset) == (segment, offset);
-        if !ours {
+        if header.instance != self.instance {
             return None;
         }
         if missing <= header.durable_upto {

@@ -1,10 +1,12 @@
-//! Everything that can go wrong below the journal, in the classes that a caller tells apart.
+//! Everything that can go wrong with journal and checkpoints, in the classes that a caller tells apart.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use types::NetworkId;
 use types::outcome::Digest;
+use types::{Height, NetworkId};
+
+use crate::format::InstanceId;
 
 /// Why the store cannot go on. A torn tail is not among them: it is an [`Ending`](crate::Ending).
 #[derive(Debug, thiserror::Error)]
@@ -19,30 +21,51 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
-    /// The journal belongs to another network.
+    /// What is there belongs to another network.
     #[error("{} belongs to network {found}, not to network {expected}", directory.display())]
     WrongNetwork {
-        /// The journal's directory.
+        /// Its directory.
         directory: PathBuf,
         /// The caller's network.
         expected: NetworkId,
-        /// The journal's network.
+        /// Its network.
         found: NetworkId,
     },
-    /// The journal started from another genesis.
+    /// What is there started from another genesis.
     #[error("{} started from genesis {found}, not from genesis {expected}", directory.display())]
     WrongGenesis {
-        /// The journal's directory.
+        /// Its directory.
         directory: PathBuf,
         /// Hash of the caller's genesis.
         expected: Digest,
-        /// Hash of the journal's genesis.
+        /// Hash of its genesis.
         found: Digest,
     },
+    /// The checkpoint was made in another data directory.
+    #[error("the checkpoint is of instance {found}, and {} of instance {expected}", directory.display())]
+    WrongInstance {
+        /// The journal's directory.
+        directory: PathBuf,
+        /// The journal's instance.
+        expected: InstanceId,
+        /// The checkpoint's instance.
+        found: InstanceId,
+    },
+    /// The journal is not the one that the checkpoint was made from: it lost what was durable, or it
+    /// is another history.
+    #[error("{} does not lead to the checkpoint of height {height}: {what}", directory.display())]
+    RolledBack {
+        /// The journal's directory.
+        directory: PathBuf,
+        /// The checkpoint's height.
+        height: Height,
+        /// What the journal holds instead.
+        what: String,
+    },
     /// A later version of Keel wrote this.
-    #[error("{} has journal format {found}; this build reads up to {known}", file.display())]
+    #[error("{} has format {found}; this build reads up to {known}", file.display())]
     NewerFormat {
-        /// The segment.
+        /// The segment or checkpoint.
         file: PathBuf,
         /// Its format version.
         found: u32,
@@ -54,7 +77,7 @@ pub enum StoreError {
     Corruption {
         /// The damaged file.
         file: PathBuf,
-        /// Where the damaged record or header begins.
+        /// Where the damaged record or header begins; in a checkpoint, the damaged part.
         offset: u64,
         /// What is wrong with it, and how that is known.
         what: String,
@@ -70,6 +93,12 @@ pub enum StoreError {
     NoJournal {
         /// Where one was looked for.
         directory: PathBuf,
+    },
+    /// The journal was to be written by io_uring, and there is none.
+    #[error("io_uring is not available: {reason}")]
+    NoRing {
+        /// Why not.
+        reason: String,
     },
     /// An earlier write or sync failed, so what is on disk is unknown. Restart and recover.
     #[error("the journal is poisoned: an earlier write or sync failed")]

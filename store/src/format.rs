@@ -6,9 +6,13 @@
 //! | name | what |
 //! |---|---|
 //! | `D/journal/00000000000000000001.keel` | segment 1; then 2, 3, … without gaps, 20 digits |
-//! | `D/journal/lock` | empty; locked (`flock`) by the one process that may write |
+//! | `D/journal/lock` | empty; locked (`flock`) by the one process that may write in either folder |
 //! | `D/journal/torn-<segment>-<offset>-<n>.bin` | the bytes of a torn tail, copied before it was cut |
 //! | `D/journal/*.tmp` | a segment in preparation; removed at the next start |
+//! | `D/checkpoints/00000000000000000042.keel` | the checkpoint after the block of height 42 |
+//! | `D/checkpoints/*.tmp` | a checkpoint in preparation; removed at the next start |
+//!
+//! Segments may be missing from the front, if a checkpoint holds all that was in them.
 //!
 //! # Segment
 //!
@@ -85,16 +89,50 @@
 //!   `h`, or any bytes beyond the next segment or in two segments: corruption. Nothing is cut, the
 //!   node does not start. A valid header of the same batch proves nothing: writes may land in any
 //!   order;
+//! - a header of this instance that names another place than where it is: a write went astray, and no
+//!   crash does that: corruption;
 //! - a header whose checksum holds at the place itself, but which names another place, instance or
 //!   predecessor, is never the result of a crash: corruption;
 //! - otherwise it is a torn tail: its bytes are copied aside, overwritten with zeros, synced, and the
 //!   journal goes on from there.
 //!
 //! What this cannot see: rot in the last batch looks like a tear, and a last batch that turned into
-//! zeros entirely looks like a clean end. Only a second copy elsewhere can tell these apart.
+//! zeros entirely looks like a clean end. Only a checkpoint of it, or a second copy elsewhere, can
+//! tell these apart.
 //! If the header of the bad record is unreadable, the search also meets pages of its payload, which
 //! strangers chose. To bear false witness they would need the instance id, which is never published;
 //! and all it could do is halt the node, never cut anything.
+//!
+//! # Checkpoint
+//!
+//! What the journal means up to one height, in two sections that are opaque here: so a start need
+//! not read the journal from its front. A checkpoint is written and synced under a temporary name,
+//! then renamed, then the directory is synced; after that it never changes. It is made of blocks
+//! that are durable in the journal.
+//!
+//! | offset | length | field |
+//! |---|---|---|
+//! | 0 | 8 | magic `keelchkp` |
+//! | 8 | 4 | format version u32, 1 |
+//! | 12 | 4 | network id u32 |
+//! | 16 | 16 | instance id |
+//! | 32 | 32 | genesis hash |
+//! | 64 | 8 | height u64, as in the file's name |
+//! | 72 | 8 | sequence number of the last command u64 |
+//! | 80 | 32 | record hash: of the 256 header bytes of the journal's record of that height |
+//! | 112 | 32 | outcome hash of that block; opaque here |
+//! | 144 | 32 | state root; opaque here |
+//! | 176 | 8 | length of section 0 u64 |
+//! | 184 | 8 | length of section 1 u64 |
+//! | 192 | 32 | payload hash: of all bytes from offset 4,096 on, padding included |
+//! | 224 | 32 | checksum: hash of bytes 0..224 |
+//! | 256 | 3,840 | zero |
+//! | 4,096 | | section 0, zeros up to the next page boundary |
+//! | … | | section 1, zeros up to the next page boundary; the file ends here |
+//!
+//! The record hash ties a checkpoint to one history. A journal that ends before a checkpoint's height
+//! or holds another record there has lost what was durable, or is another one. So a checkpoint is
+//! also a witness: nothing up to its height is ever a torn tail.
 
 use types::outcome::Digest;
 use types::{Height, NetworkId, SequenceNumber};
@@ -144,7 +182,7 @@ impl std::fmt::Display for InstanceId {
 }
 
 /// Bytes that a record with such a payload takes on disk. `None`: more than a file can have.
-pub(crate) fn record_length(payload_length: u64) -> Option<u64> {
+pub fn record_length(payload_length: u64) -> Option<u64> {
     payload_length
         .checked_add(HEADER_LENGTH as u64)?
         .checked_next_multiple_of(PAGE as u64)
@@ -355,7 +393,8 @@ pub(crate) fn hash(bytes: &[u8]) -> Digest {
     Digest::new(*blake3::hash(bytes).as_bytes())
 }
 
-fn checksum(header: &[u8]) -> [u8; 32] {
+/// The checksum of a header: of its bytes before the checksum.
+pub(crate) fn checksum(header: &[u8]) -> [u8; 32] {
     *blake3::hash(&header[..CHECKSUM_OFFSET]).as_bytes()
 }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use types::outcome::Digest;
+use types::planted::{Bug, is_planted};
 use types::{Height, SequenceNumber};
 
 use crate::aligned::AlignedBuffer;
@@ -19,7 +20,7 @@ use crate::error::{Context, StoreError};
 use crate::format::{
     HEADER_LENGTH, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash, record_length,
 };
-use crate::prepare::{Maker, PreparedSegment, SegmentPreparer, prepare};
+use crate::prepare::{PreparedSegment, SegmentPreparer, prepare_now};
 use crate::segment::{SegmentLength, SegmentNumber};
 use crate::window::in_memory;
 
@@ -123,8 +124,8 @@ impl Journal {
     }
 
     /// Appends a block to the batch that the next commit writes. Panics if its height or sequence
-    /// number is not the next one.
-    pub fn append(&mut self, record: &NewRecord, payload: &[u8]) -> Result<(), StoreError> {
+    /// number is not the next one. Returns the record's hash, which a checkpoint of this height names.
+    pub fn append(&mut self, record: &NewRecord, payload: &[u8]) -> Result<Digest, StoreError> {
         self.check_not_poisoned()?;
         assert_eq!(record.height, self.chain.next_height);
         assert_eq!(record.first_sequence, self.chain.next_sequence);
@@ -151,7 +152,7 @@ impl Journal {
         let followed = self.chain.follow(&header, hash(&bytes));
         self.chain = followed.expect("sequence numbers do not run over");
         self.write_to_buffer(length, &bytes, payload);
-        Ok(())
+        Ok(self.chain.previous_hash)
     }
 
     /// Makes all that was appended durable and returns the height of the last durable block. After
@@ -176,6 +177,31 @@ impl Journal {
         }
         self.wanted = next;
         Some(next)
+    }
+
+    /// Whoever prepared the segment that is wanted has failed: it is named again.
+    pub fn preparation_failed(&mut self) {
+        self.wanted = self.current.number;
+    }
+
+    /// Bytes of records that surely fit into what is ready, so that no commit makes a segment: in
+    /// any order, with headers and padding, if no payload is longer than `longest_payload`.
+    pub fn room(&self, longest_payload: u64) -> u64 {
+        let ready = self.prepared.as_ref().map(PreparedSegment::number);
+        let here = self.place.length - self.place.offset;
+        if self.place.segment == self.current.number {
+            if ready.is_none() {
+                return here;
+            }
+            // A record that does not fit leaves the rest of its segment unused: less than itself.
+            let longest = record_length(longest_payload).unwrap_or(u64::MAX);
+            let waste = here.min(longest - PAGE as u64);
+            here - waste + self.segment_length.room()
+        } else if ready == Some(self.place.segment) {
+            here
+        } else {
+            0
+        }
     }
 
     /// Somebody who prepares segments on another thread.
@@ -205,9 +231,19 @@ impl Journal {
         self.chain.next_sequence
     }
 
+    /// Hash of the last record that was appended or recovered; zero if there is none.
+    pub const fn last_record_hash(&self) -> Digest {
+        self.chain.previous_hash
+    }
+
     /// Bytes that the next commit will write.
     pub fn pending_bytes(&self) -> usize {
         self.buffer.bytes().len()
+    }
+
+    /// Whose journal it is.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The random name of this data directory.
@@ -285,13 +321,20 @@ impl Journal {
             let path = || self.disk.path(&piece.segment.file_name());
             let bytes = &self.buffer.bytes()[written..written + piece.length];
             let file = &*self.current.file;
-            write_all_at(file, bytes, piece.offset)
-                .and_then(|()| file.sync())
-                .map_err(|source| StoreError::Io {
+            let is_last = written + piece.length == self.buffer.bytes().len();
+            let done = match is_last || !is_planted(Bug::RotationNotSynced) {
+                true => file.write_and_sync(bytes, piece.offset),
+                false => write_all_at(file, bytes, piece.offset),
+            };
+            if let Err(source) = done
+                && !is_planted(Bug::FailedSyncIgnored)
+            {
+                return Err(StoreError::Io {
                     what: "write and sync",
                     path: path(),
                     source,
-                })?;
+                });
+            }
             written += piece.length;
         }
         assert_eq!(written, self.buffer.bytes().len());
@@ -317,7 +360,7 @@ fn next_segment(
     let path = disk.path(&name);
     let file = match disk.open_to_write(&name) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match prepare(disk, number, length, Maker::Journal)? {
+            match prepare_now(disk, number, length)? {
                 Some(ready) => ready.file,
                 // Somebody who prepares ahead was faster by a moment.
                 None => disk.open_to_write(&name).context("open", &path)?,
@@ -328,9 +371,14 @@ fn next_segment(
     // Whoever gave the file its name may not have synced the directory yet.
     disk.sync_directory()
         .context("sync directory", &disk.directory())?;
-    assert_eq!(
-        file.length().context("read the length of", &path)?,
-        length.get()
-    );
+    // It had its length before it got its name: a disk that lost a write of zeros cuts it.
+    let found = file.length().context("read the length of", &path)?;
+    if found != length.get() {
+        return Err(StoreError::Corruption {
+            file: path,
+            offset: found,
+            what: format!("the blank segment should have {} bytes", length.get()),
+        });
+    }
     Ok(OpenSegment { number, file })
 }

@@ -8,18 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use types::outcome::Digest;
+use types::planted::{Bug, is_planted};
 use types::{Height, SequenceNumber};
 
 use crate::chain::Chain;
 use crate::disk::Disk;
 use crate::ending::{Damage, Ending, Sequel, find_sequel};
-use crate::error::{Context, StoreError};
+use crate::error::StoreError;
+use crate::folders::Folders;
 use crate::format::{
-    HeaderFault, Identity, InstanceId, PAGE, RecordHeader, hash, is_zero, record_length,
+    HEADER_LENGTH, HeaderFault, Identity, InstanceId, PAGE, RecordHeader, SegmentHeader, hash,
+    is_zero, record_length,
 };
-use crate::real_disk::RealDisk;
 use crate::segment::SegmentNumber;
-use crate::window::{HeaderPage, Window, in_memory, split_header};
+use crate::start::{After, Start, check_first, open_first};
+use crate::window::{Window, in_memory, split_header};
 
 /// One block as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +55,7 @@ pub struct Location {
 /// What has been read and found good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Records.
+    /// Records, from where reading started.
     pub records: u64,
     /// Commands in them.
     pub commands: u64,
@@ -62,9 +65,11 @@ pub struct Totals {
     pub last_height: Height,
     /// Last sequence number, zero if there is none.
     pub last_sequence: SequenceNumber,
+    /// Checkpoints; only [`verify()`](crate::verify()) looks at them.
+    pub checkpoints: u64,
 }
 
-/// Reads a journal from its first record to its end.
+/// Reads a journal to its end.
 #[derive(Debug)]
 pub struct JournalReader {
     disk: Arc<dyn Disk>,
@@ -80,40 +85,34 @@ pub struct JournalReader {
 }
 
 impl JournalReader {
-    /// Opens the journal in this data directory, which must belong to `identity`.
+    /// Opens the journal in this data directory, which must belong to `identity`, at its first
+    /// record.
     pub fn open(data_directory: &Path, identity: &Identity) -> Result<Self, StoreError> {
-        let disk = open_to_read(data_directory)?;
-        Self::open_on(disk, Some(identity))
+        Self::open_in(&Folders::open(data_directory), identity, None)
+    }
+
+    /// Opens it after a checkpoint, or at its first record. Records of the segment in which it
+    /// starts are checked, also those up to the checkpoint; segments before are not looked at.
+    pub fn open_in(
+        folders: &Folders,
+        identity: &Identity,
+        after: Option<&After>,
+    ) -> Result<Self, StoreError> {
+        let start = after.map_or(Start::Genesis, Start::After);
+        Self::open_on(Arc::clone(&folders.journal), Some(identity), start)
     }
 
     /// Opens the journal on this disk, whosever it is if no identity is given.
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         expected: Option<&Identity>,
+        start: Start<'_>,
     ) -> Result<Self, StoreError> {
-        let mut later = segments(&*disk)?;
-        if later.is_empty() {
-            return Err(StoreError::NoJournal {
-                directory: disk.directory(),
-            });
-        }
-        let mut window = Window::open(&*disk, later.remove(0))?;
-        let header = match window.header_page()? {
-            HeaderPage::Valid(header) => header,
-            HeaderPage::Blank => return Err(window.corruption(0, "the segment header is gone")),
-            HeaderPage::Damaged => {
-                return Err(window.corruption(0, "the segment header is damaged"));
-            }
-        };
+        let (window, header, later) = open_first(&*disk, start)?;
         if let Some(expected) = expected {
             check_identity(&*disk, &header.identity, expected)?;
         }
-        let misplaced = (header.segment != window.number() || header.length != window.length())
-            .then(|| "the header is that of another segment".to_owned());
-        if let Some(what) = misplaced.or_else(|| Chain::START.mismatch(&header)) {
-            return Err(window.corruption(0, what));
-        }
-        Ok(Self {
+        let mut reader = Self {
             disk,
             identity: header.identity,
             instance: header.instance,
@@ -123,7 +122,22 @@ impl JournalReader {
             chain: Chain::START,
             totals: Totals::default(),
             ending: None,
-        })
+        };
+        if let Start::After(after) = start {
+            reader.check_instance(after)?;
+        }
+        reader.chain = check_first(&reader.window, &header)?;
+        if let Start::After(after) = start {
+            reader.pass_over(after)?;
+        }
+        let (last_height, last_sequence) =
+            (reader.chain.last_height(), reader.chain.last_sequence());
+        reader.totals = Totals {
+            last_height,
+            last_sequence,
+            ..Totals::default()
+        };
+        Ok(reader)
     }
 
     /// The next record. `Ok(None)`: the journal ends here, cleanly or torn ([`Self::ending`]).
@@ -177,6 +191,49 @@ impl JournalReader {
         &self.later
     }
 
+    /// Whether a checkpoint was made in this data directory.
+    pub(crate) fn check_instance(&self, after: &After) -> Result<(), StoreError> {
+        match after.instance == self.instance {
+            true => Ok(()),
+            false => Err(StoreError::WrongInstance {
+                directory: self.disk.directory(),
+                expected: self.instance,
+                found: after.instance,
+            }),
+        }
+    }
+
+    /// Reads what the checkpoint covers, and compares where it ends.
+    fn pass_over(&mut self, after: &After) -> Result<(), StoreError> {
+        while self.chain.next_height <= after.height {
+            if self.next_record()?.is_none() {
+                return Err(self.lost(after));
+            }
+        }
+        after
+            .mismatch(self.chain.previous_hash, self.chain.last_sequence())
+            .map_or(Ok(()), |what| Err(self.rolled_back(after, what)))
+    }
+
+    /// What the checkpoint proves about a journal that ends before it.
+    fn lost(&self, after: &After) -> StoreError {
+        match &self.ending {
+            Some(Ending::Torn(tail)) => tail.denied(after.height),
+            _ => self.rolled_back(
+                after,
+                format!("it ends with height {}", self.chain.last_height()),
+            ),
+        }
+    }
+
+    fn rolled_back(&self, after: &After, what: impl Into<String>) -> StoreError {
+        StoreError::RolledBack {
+            directory: self.disk.directory(),
+            height: after.height,
+            what: what.into(),
+        }
+    }
+
     /// Reads what is at the current offset.
     fn read(&mut self) -> Result<Found, StoreError> {
         let offset = self.offset;
@@ -192,6 +249,10 @@ impl JournalReader {
         let record_hash = hash(header_bytes);
         let header = match RecordHeader::decode(header_bytes) {
             Ok(header) => header,
+            Err(HeaderFault::Damaged) if is_segment_header(header_bytes, self.instance) => {
+                let what = "a segment header is in the wrong place";
+                return Err(self.window.corruption(offset, what));
+            }
             Err(HeaderFault::Damaged) => return Ok(Found::damage("header", PAGE as u64)),
             Err(HeaderFault::Newer(_) | HeaderFault::Illegal) => {
                 return Err(self
@@ -208,7 +269,7 @@ impl JournalReader {
         let record = self.window.bytes(offset, length)?;
         let (_, rest) = split_header(record);
         let (payload, padding) = rest.split_at(in_memory(header.payload_length));
-        if hash(payload) != header.payload_hash {
+        if hash(payload) != header.payload_hash && !is_planted(Bug::PayloadNotHashed) {
             return Ok(Found::damage("payload", length));
         }
         if !is_zero(padding) {
@@ -256,6 +317,7 @@ impl JournalReader {
             bytes: self.totals.bytes + length,
             last_height: chain.last_height(),
             last_sequence: chain.last_sequence(),
+            checkpoints: 0,
         };
     }
 
@@ -280,6 +342,10 @@ impl JournalReader {
     }
 }
 
+fn is_segment_header(bytes: &[u8; HEADER_LENGTH], instance: InstanceId) -> bool {
+    SegmentHeader::decode(bytes).is_ok_and(|header| header.instance == instance)
+}
+
 /// What is at a place where a record may start.
 enum Found {
     /// A good record, its length on disk, and the chain after it.
@@ -294,39 +360,8 @@ impl Found {
     }
 }
 
-/// The disk of a data directory, to read.
-pub(crate) fn open_to_read(data_directory: &Path) -> Result<Arc<dyn Disk>, StoreError> {
-    match RealDisk::open_to_read(data_directory)? {
-        Some(disk) => Ok(Arc::new(disk)),
-        None => Err(StoreError::NoJournal {
-            directory: data_directory.to_owned(),
-        }),
-    }
-}
-
-/// All segments in order: consecutive from 1, or one is missing.
-pub(crate) fn segments(disk: &dyn Disk) -> Result<Vec<SegmentNumber>, StoreError> {
-    let names = disk.names().context("list", &disk.directory())?;
-    let mut numbers: Vec<_> = names
-        .iter()
-        .filter_map(|name| SegmentNumber::from_file_name(name))
-        .collect();
-    numbers.sort_unstable();
-    let mut expected = SegmentNumber::FIRST;
-    for number in &numbers {
-        if *number != expected {
-            return Err(StoreError::Corruption {
-                file: disk.path(&expected.file_name()),
-                offset: 0,
-                what: format!("the segment is missing, {} is there", number.file_name()),
-            });
-        }
-        expected = expected.next();
-    }
-    Ok(numbers)
-}
-
-fn check_identity(
+/// Whether something on this disk belongs to the caller.
+pub(crate) fn check_identity(
     disk: &dyn Disk,
     found: &Identity,
     expected: &Identity,

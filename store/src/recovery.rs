@@ -1,23 +1,28 @@
 //! From what a crash left to a journal that can be written: read everything, cut a torn tail, go on.
 //!
-//! [`Recovery::begin`] takes the lock, [`Recovery::next_record`] hands out what is good for replay,
+//! [`Recovery::begin`] reads from the front, [`Recovery::begin_in`] also from a checkpoint on;
+//! [`Recovery::next_record`] hands out what is good for replay,
 //! [`Journal::open`] repairs the end and returns the journal. Crashing at any point of this and
 //! starting over leads to the same records.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use types::planted::{Bug, is_planted};
+
 use crate::aligned::AlignedBuffer;
 use crate::chain::Chain;
 use crate::disk::{Disk, read_exact_at, write_all_at};
 use crate::ending::{Ending, TornTail};
 use crate::error::{Context, StoreError};
+use crate::folders::Folders;
 use crate::format::{HEADER_LENGTH, Identity, InstanceId, PAGE, SegmentHeader};
 use crate::journal::{Continuation, Journal, OpenSegment, Place};
-use crate::prepare::{PreparedSegment, is_temporary, prepare_first, write_zeros};
-use crate::reader::{JournalReader, Record, Totals, segments};
-use crate::real_disk::RealDisk;
+use crate::prepare::{PreparedSegment, prepare_first, remove, remove_temporary_files, write_zeros};
+use crate::reader::{JournalReader, Record, Totals};
+use crate::real_disk::JournalIo;
 use crate::segment::{SegmentLength, SegmentNumber};
+use crate::start::{After, Start, segments};
 use crate::window::in_memory;
 
 /// Where a journal lies and whose it is.
@@ -31,12 +36,14 @@ pub struct JournalConfig {
     pub identity: Identity,
     /// Random name for a new journal. One that is there keeps its own.
     pub new_instance: InstanceId,
+    /// How commits reach the disk.
+    pub io: JournalIo,
 }
 
 /// A locked journal that is being read before it is written.
 #[derive(Debug)]
 pub struct Recovery {
-    disk: Arc<dyn Disk>,
+    folders: Folders,
     segment_length: SegmentLength,
     identity: Identity,
     new_instance: InstanceId,
@@ -47,7 +54,7 @@ pub struct Recovery {
 /// What recovery found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// The records that are there.
+    /// The records that are there, or those after the checkpoint.
     pub totals: Totals,
     /// The torn tail that was cut, if there was one. Worth a loud message.
     pub cut: Option<CutTail>,
@@ -63,25 +70,38 @@ pub struct CutTail {
 }
 
 impl Recovery {
-    /// Locks the directory, creating it if needed, and starts to read.
+    /// Locks the directory, creating it if needed, and starts to read from the first record.
     pub fn begin(config: &JournalConfig) -> Result<Self, StoreError> {
-        let disk = RealDisk::open_exclusively(&config.data_directory)?;
-        Self::begin_on(Arc::new(disk), config)
+        let folders = Folders::lock(&config.data_directory, config.io)?;
+        Self::begin_in(&folders, config, None)
     }
 
-    pub(crate) fn begin_on(
-        disk: Arc<dyn Disk>,
+    /// Starts to read in a directory that is locked already: after a checkpoint, or from the first
+    /// record. The directory of `config` is not used.
+    pub fn begin_in(
+        folders: &Folders,
         config: &JournalConfig,
+        after: Option<&After>,
     ) -> Result<Self, StoreError> {
-        let reader = match segments(&*disk)?.is_empty() {
+        let disk = &folders.journal;
+        let new = after.is_none() && segments(&**disk)?.is_empty();
+        if new && let Some(height) = folders.checkpoints().heights()?.first() {
+            return Err(StoreError::RolledBack {
+                directory: disk.directory(),
+                height: *height,
+                what: "it is gone".to_owned(),
+            });
+        }
+        let reader = match new {
             true => None,
             false => {
-                let disk = Arc::clone(&disk);
-                Some(JournalReader::open_on(disk, Some(&config.identity))?)
+                let start = after.map_or(Start::Genesis, Start::After);
+                let disk = Arc::clone(disk);
+                Some(JournalReader::open_on(disk, Some(&config.identity), start)?)
             }
         };
         Ok(Self {
-            disk,
+            folders: folders.clone(),
             segment_length: config.segment_length,
             identity: config.identity,
             new_instance: config.new_instance,
@@ -104,7 +124,8 @@ impl Journal {
     /// checked and passed over.
     pub fn open(mut recovery: Recovery) -> Result<(Self, Recovered), StoreError> {
         while recovery.next_record()?.is_some() {}
-        remove_temporary_files(&*recovery.disk)?;
+        remove_temporary_files(&*recovery.folders.journal)?;
+        recovery.folders.checkpoints().settle()?;
         match recovery.reader.take() {
             None => create(recovery),
             Some(reader) => resume(recovery, &reader),
@@ -125,9 +146,10 @@ fn create(recovery: Recovery) -> Result<(Journal, Recovered), StoreError> {
     };
     let mut page = AlignedBuffer::zeroed(PAGE);
     page.bytes_mut()[..HEADER_LENGTH].copy_from_slice(&header.encode());
-    let first = prepare_first(&*recovery.disk, recovery.segment_length, &page)?;
+    let disk = recovery.folders.journal;
+    let first = prepare_first(&*disk, recovery.segment_length, &page)?;
     let journal = Journal::new(Continuation {
-        disk: recovery.disk,
+        disk,
         identity: recovery.identity,
         instance: recovery.new_instance,
         segment_length: recovery.segment_length,
@@ -152,7 +174,7 @@ fn create(recovery: Recovery) -> Result<(Journal, Recovered), StoreError> {
 
 /// Goes on after the last good record.
 fn resume(recovery: Recovery, reader: &JournalReader) -> Result<(Journal, Recovered), StoreError> {
-    let disk = recovery.disk;
+    let disk = recovery.folders.journal;
     let cut = match reader.ending() {
         Some(Ending::Torn(tail)) => Some(cut(&*disk, tail)?),
         Some(Ending::Clean) => None,
@@ -163,7 +185,9 @@ fn resume(recovery: Recovery, reader: &JournalReader) -> Result<(Journal, Recove
     // A crash of the process alone may leave records that were written and never synced. Whoever
     // replays them will answer for them, so they must be durable first.
     let path = disk.path(&number.file_name());
-    current.file.sync().context("sync", &path)?;
+    if !is_planted(Bug::TailNotSynced) {
+        current.file.sync().context("sync", &path)?;
+    }
     let prepared = keep_prepared(&*disk, reader.later_segments(), recovery.segment_length)?;
     disk.sync_directory()
         .context("sync directory", &disk.directory())?;
@@ -206,7 +230,9 @@ fn cut(disk: &dyn Disk, tail: &TornTail) -> Result<CutTail, StoreError> {
         .context("sync directory", &disk.directory())?;
 
     let torn = open(disk, tail.segment)?;
-    write_zeros(&*torn.file, tail.offset, tail.bytes).context("write", &tail.file)?;
+    if !is_planted(Bug::TornTailLeft) {
+        write_zeros(&*torn.file, tail.offset, tail.bytes).context("write", &tail.file)?;
+    }
     torn.file.sync().context("sync", &tail.file)?;
     Ok(CutTail {
         tail: tail.clone(),
@@ -247,20 +273,6 @@ fn keep_prepared(
         length,
         file,
     }))
-}
-
-fn remove_temporary_files(disk: &dyn Disk) -> Result<(), StoreError> {
-    let names = disk.names().context("list", &disk.directory())?;
-    for name in names.iter().filter(|name| is_temporary(name)) {
-        remove(disk, name)?;
-    }
-    Ok(())
-}
-
-fn remove(disk: &dyn Disk, name: &str) -> Result<(), StoreError> {
-    disk.remove(name).context("remove", &disk.path(name))?;
-    disk.sync_directory()
-        .context("sync directory", &disk.directory())
 }
 
 fn open(disk: &dyn Disk, number: SegmentNumber) -> Result<OpenSegment, StoreError> {

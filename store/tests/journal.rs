@@ -8,8 +8,8 @@ use std::sync::mpsc;
 
 use common::{append, assert_clean, config, identity, open, page, read, segment, write};
 use store::{
-    Identity, Journal, JournalReader, NewRecord, Recovery, Report, SegmentLength, StoreError,
-    verify,
+    Identity, Journal, JournalIo, JournalReader, NewRecord, Recovery, Report, SegmentLength,
+    StoreError, verify,
 };
 use tempfile::tempdir;
 use types::outcome::Digest;
@@ -38,6 +38,43 @@ fn records_come_back_over_many_segments_and_lives() {
     }
     let last = *read(directory.path()).last().map(|r| &r.location).unwrap();
     assert!(20 < last.segment.get(), "{last:?}");
+}
+
+#[test]
+fn both_ways_to_the_disk_write_the_same_bytes() {
+    let directories = [tempdir().unwrap(), tempdir().unwrap()];
+    let lives = [
+        [JournalIo::Sync, JournalIo::Sync],
+        [JournalIo::Uring, JournalIo::Sync],
+    ];
+    for (directory, lives) in directories.iter().zip(lives) {
+        for io in lives {
+            let mut config = config(directory.path());
+            config.io = io;
+            let recovery = match Recovery::begin(&config) {
+                // A machine without a ring says why, and leaves nothing behind.
+                Err(StoreError::NoRing { reason }) => {
+                    assert!(!reason.is_empty());
+                    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+                    return;
+                }
+                other => other.unwrap(),
+            };
+            let (mut journal, _) = Journal::open(recovery).unwrap();
+            for length in [0, 3_840, 61_184, 20_000, 100] {
+                append(&mut journal, length);
+                append(&mut journal, 40_000);
+                journal.commit().unwrap();
+            }
+        }
+        assert_clean(directory.path(), 20);
+    }
+    for number in 1..=8 {
+        let [plain, ring] = directories
+            .each_ref()
+            .map(|directory| fs::read(segment(directory.path(), number)).unwrap());
+        assert!(plain == ring, "segment {number}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Sealed blocks: what the sequencer hands to the journal and to the executor.
 
 use crate::auth::AuthenticFrame;
-use crate::outcome::BlockOutcome;
+use crate::outcome::{BlockOutcome, Digest};
 use crate::{Height, LogTime, SequenceNumber, SessionId};
 
 /// One sequenced thing.
@@ -62,8 +62,12 @@ impl Block {
 /// What leaves the release gate: the outcome of a durable block, and who waits for which answer.
 #[derive(Clone, Debug, Default)]
 pub struct ReleasedBlock {
+    /// What was executed.
+    pub block: Block,
     /// What happened.
     pub outcome: BlockOutcome,
+    /// Hash of the block's record in the journal.
+    pub record_hash: Digest,
     /// For each of the outcome's frames, where it came in.
     pub origins: Vec<Option<Origin>>,
     /// When the block was sealed, in nanoseconds since the Unix epoch, like the next two.

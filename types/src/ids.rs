@@ -3,12 +3,16 @@
 //! Arithmetic: `next` panics at the end of the range, because a position that wraps is a broken
 //! invariant. There is no `From` of a bare integer, so an account can never become a market.
 
+use zerocopy::{Immutable, IntoBytes};
+
 use crate::limits::{MARKETS_MAX, ORDERS_PER_COMMAND_MAX};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, IntoBytes, Immutable,
+        )]
         #[repr(transparent)]
         pub struct $name($inner);
 

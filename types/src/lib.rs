@@ -17,6 +17,7 @@
 //! | [`block`] | sealed blocks: sequenced frames and ticks |
 //! | [`wire`] | the native protocol, byte by byte |
 //! | [`limits`] | every protocol limit, once |
+//! | [`planted`] | mistakes on purpose, for tests of the tests |
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -27,6 +28,7 @@ pub mod genesis;
 pub mod ids;
 pub mod limits;
 pub mod outcome;
+pub mod planted;
 pub mod quantities;
 pub mod reject;
 pub mod wire;

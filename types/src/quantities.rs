@@ -7,12 +7,16 @@
 //!
 //! There is no `From<u64>`: a bare integer becomes a quantity only where somebody writes `new`.
 
+use zerocopy::{Immutable, IntoBytes};
+
 use crate::limits::{ATOMS_FACTOR_MAX, ATOMS_MAX, FEE_RATE_MAX, FEE_RATE_ONE};
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, IntoBytes, Immutable,
+        )]
         #[repr(transparent)]
         pub struct $name($inner);
 

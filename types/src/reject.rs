@@ -63,6 +63,8 @@ reject_reasons! {
     ShuttingDown = 12, "SHUTTING_DOWN";
     /// The client was silent, or in the middle of a message, for too long.
     Timeout = 13, "TIMEOUT";
+    /// The node's disk is full: until it has room again, only cancels are taken.
+    DiskFull = 14, "DISK_FULL";
 
     /// The key was rotated away.
     StaleEpoch = 32, "STALE_EPOCH";
@@ -152,6 +154,7 @@ impl RejectReason {
                 | Self::Busy
                 | Self::ShuttingDown
                 | Self::Timeout
+                | Self::DiskFull
         )
     }
 }
@@ -180,6 +183,6 @@ mod tests {
             );
         }
         assert_eq!(RejectReason::from_code(0), None);
-        assert_eq!(RejectReason::from_code(14), None);
+        assert_eq!(RejectReason::from_code(15), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{edges, tidy, versions};
+use crate::{edges, recovery, tidy, versions};
 
 /// One thing that must hold.
 struct Step {
@@ -53,6 +53,16 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
+    // `--all-targets` passes over what a plain `cargo test` does.
+    Step {
+        name: "clippy of strace tests",
+        work: Work::Cargo(
+            &[
+                "clippy", "-p", "node", "--test", "strace", "--locked", "--", "-D", "warnings",
+            ],
+            &[],
+        ),
+    },
     Step {
         name: "docs",
         work: Work::Cargo(
@@ -63,6 +73,49 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         work: Work::Cargo(&["test", "--workspace", "--locked"], &[]),
+    },
+    // What a plain test run cannot do for want of tools or time. One after the other: they measure
+    // delays and load the disk.
+    Step {
+        name: "faults",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "node",
+                "--test",
+                "strace",
+                "--locked",
+                "--",
+                "--test-threads",
+                "1",
+            ],
+            &[],
+        ),
+    },
+    Step {
+        name: "kills",
+        work: Work::Cargo(
+            &["test", "-p", "node", "--test", "kill_loop", "--locked"],
+            &[("KEEL_KILL_CYCLES", "200")],
+        ),
+    },
+    // Each mistake that is planted on purpose must be caught. A build of its own: no other has them.
+    Step {
+        name: "planted bugs",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "sim",
+                "--features",
+                "planted-bugs",
+                "--test",
+                "planted",
+                "--locked",
+            ],
+            &[],
+        ),
     },
     // Benches run a small size once, so that they never rot.
     Step {
@@ -84,6 +137,11 @@ const STEPS: &[Step] = &[
             ],
             &[],
         ),
+    },
+    // Last, because by now both are built.
+    Step {
+        name: "profiles",
+        work: Work::Check(recovery::profiles),
     },
 ];
 

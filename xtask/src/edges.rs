@@ -32,6 +32,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("fuzz", &["types", "matching", "engine"]),
+    (
+        "sim",
+        &[
+            "types", "matching", "ledger", "engine", "store", "gateway", "node",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
@@ -49,6 +55,10 @@ const IMPURE: &[&str] = &[
     "socket2",
     "rustix",
 ];
+
+/// Features for tests alone, and the only crate whose dependencies may switch each on; the binaries
+/// have none of them.
+const FOR_TESTS: &[(&str, Option<&str>)] = &[("planted-bugs", None), ("simulation", Some("sim"))];
 
 /// What clippy must refuse in a pure crate.
 const BANS: &[(&str, &[&str])] = &[
@@ -91,6 +101,11 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
         findings.extend(check_tree(name, &project.capture(tree)?));
         let bans = project.read(&format!("{name}/clippy.toml"))?;
         findings.extend(check_bans(&bans.path, &bans.text));
+    }
+    for name in graph.keys() {
+        let path = format!("{name}/Cargo.toml");
+        let manifest = parse_manifest(&path, &project.read(&path)?.text)?;
+        findings.extend(check_features(name, &manifest));
     }
     Failure::unless_empty(findings)?;
     println!(
@@ -145,6 +160,41 @@ fn uses(manifest: &toml::Table, members: &[String]) -> BTreeSet<String> {
         })
         .filter(|name| members.contains(name))
         .collect()
+}
+
+/// Who switches on what is for tests alone: by a feature of another name, or by a dependency.
+fn check_features(name: &str, manifest: &toml::Table) -> Vec<String> {
+    let mut findings = Vec::new();
+    let features = manifest.get("features").and_then(toml::Value::as_table);
+    for (feature, enabled) in features.into_iter().flatten() {
+        let enabled = enabled.as_array().into_iter().flatten();
+        for item in enabled.filter_map(toml::Value::as_str) {
+            let item = item.rsplit('/').next().unwrap_or(item);
+            if FOR_TESTS.iter().any(|(test, _)| *test == item) && item != feature {
+                findings.push(format!("{name}: feature {feature} switches on {item}"));
+            }
+        }
+    }
+    let tables = ["dependencies", "build-dependencies", "dev-dependencies"];
+    let tables = tables
+        .into_iter()
+        .filter_map(|table| manifest.get(table)?.as_table());
+    for (dependency, value) in tables.flatten() {
+        let enabled = value.get("features").and_then(toml::Value::as_array);
+        for item in enabled
+            .into_iter()
+            .flatten()
+            .filter_map(toml::Value::as_str)
+        {
+            let known = FOR_TESTS.iter().find(|(test, _)| *test == item);
+            if known.is_some_and(|(_, only)| *only != Some(name)) {
+                findings.push(format!(
+                    "{name}: dependency {dependency} switches on {item}"
+                ));
+            }
+        }
+    }
+    findings
 }
 
 fn check_graph(graph: &Graph) -> Vec<String> {
@@ -282,6 +332,22 @@ mod tests {
         // Names are compared whole, and an empty answer proves nothing.
         assert!(check_tree("engine", &format!("{tree}rand_core v0.10.1\n")).is_empty());
         assert_eq!(check_tree("engine", "").len(), 1);
+    }
+
+    #[test]
+    fn a_feature_for_tests_in_a_binary_is_found() {
+        let manifest = r#"
+            [features]
+            default = ["types/planted-bugs"]
+            planted-bugs = ["types/planted-bugs"]
+            [dependencies]
+            types = { path = "../types", features = ["planted-bugs"] }
+            store = { workspace = true, features = ["simulation"] }
+            tokio = { workspace = true, features = ["signal"] }
+        "#;
+        let manifest = parse_manifest("x", manifest).unwrap();
+        assert_eq!(check_features("node", &manifest).len(), 3);
+        assert_eq!(check_features("sim", &manifest).len(), 2);
     }
 
     #[test]

@@ -9,11 +9,13 @@
 
 mod ci;
 mod edges;
+mod faults;
 mod fetch_data;
 mod fuzz;
-mod kill_loop;
 mod oracle;
 mod project;
+mod recovery;
+mod sim;
 mod tidy;
 mod versions;
 
@@ -56,8 +58,23 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "kill-loop",
-        about: "the long form of the kill test: 50 times `kill -9` under load",
-        run: kill_loop::run,
+        about: "the long form of the kill test: 2,000 times `kill -9` under load",
+        run: faults::kill_loop,
+    },
+    Command {
+        name: "faults",
+        about: "the long form of failing calls: the first to the fiftieth of each (strace, root)",
+        run: faults::faults,
+    },
+    Command {
+        name: "recovery",
+        about: "how long a start takes after a million commands and `kill -9`",
+        run: recovery::recovery,
+    },
+    Command {
+        name: "profiles",
+        about: "one journal replayed by the debug and the release build: equal hashes and root",
+        run: recovery::profiles,
     },
     Command {
         name: "fuzz",
@@ -68,6 +85,11 @@ const COMMANDS: &[Command] = &[
         name: "oracle",
         about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
         run: oracle::run,
+    },
+    Command {
+        name: "sim",
+        about: "the long form of the simulation: 200,000 crash points",
+        run: sim::run,
     },
 ];
 

@@ -4,6 +4,7 @@ use matching::{ArmedOrder, RestingOrder, Triggers};
 use types::command::{Cancel, CancelScope, OrderTarget};
 use types::genesis::MarketSpec;
 use types::outcome::{DoneReason, EventRecord};
+use types::planted::{Bug, is_planted, toss};
 use types::{BaseLots, LogTime, MarketId, RejectReason, SequenceNumber};
 
 use super::events::{self, Subject};
@@ -200,9 +201,13 @@ fn cancel_in_market<F: Funds>(
         reason: DoneReason::Cancelled,
     };
     let MarketState { book, triggers, .. } = &mut **state;
+    let told = events.len();
     let resting = book.cancel_all(account, side, prices, |order| {
         events.push(end.resting(spec, triggers, *funds, order));
     });
+    if is_planted(Bug::ArbitraryOrder) && toss() {
+        events[told..].reverse();
+    }
     let armed = state.triggers.cancel_all(account, side, prices, |order| {
         events.push(end.armed(spec, *funds, order));
     });
@@ -255,6 +260,9 @@ pub(super) fn let_go<F: Funds>(
     let terms = (order.price, order.stop);
     let (asset, amount) = held(spec, order.side, terms, order.remaining);
     funds.release(order.account, asset, amount);
+    if is_planted(Bug::HoldReleasedTwice) {
+        funds.release(order.account, asset, amount);
+    }
     funds.order_closed(order.account);
     if let Some(stop) = order.stop {
         triggers.detach(order.order_id, order.side, stop.trigger);

@@ -3,6 +3,7 @@
 use matching::{ArmedOrder, RestingOrder};
 use types::command::{MarketStatus, OrderKind, Replace, TimeInForce};
 use types::outcome::{DoneReason, EventRecord};
+use types::planted::{Bug, is_planted};
 use types::{Atoms, BaseLots, RejectReason, Ticks};
 
 use super::cancel::{Open, disarm, find, take_off};
@@ -117,7 +118,8 @@ fn requeue<F: Funds>(
     let old = (order.price, order.stop);
     let (asset, amount) = held(market.spec, order.side, old, order.remaining);
     market.funds.release(order.account, asset, amount);
-    let new = (price, order.stop);
+    let is_old = is_planted(Bug::OldPriceHeld);
+    let new = (if is_old { order.price } else { price }, order.stop);
     let (asset, amount) = held(market.spec, order.side, new, remaining);
     market.funds.hold(order.account, asset, amount);
     let subject = Subject::resting(market_id, order);

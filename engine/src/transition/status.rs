@@ -36,6 +36,7 @@ pub(super) fn set_status<V: StateView>(
         return Ok(accepted);
     }
     market.state.status = set.status;
+    market.state.indicative.published = None;
     events.push(events::status_changed(context.sequence, set));
     match set.status {
         MarketStatus::Auction => {

@@ -106,6 +106,7 @@ fn publish(
         indicative.is_stale = false;
         indicative.published_at = now;
         let indication = state.book.indication(state.last_trade);
+        indicative.published = indication;
         events.push(events::indicative(sequence, id, indication));
     }
 }

@@ -7,6 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use engine::State;
 use engine::market::MarketState;
 use engine::protection::Scope;
+use engine::snapshot;
+use ledger::StateTree;
+use rkyv::rancor::Panic;
 use types::block::{Block, Entry, SequencedFrame};
 use types::command::{ProtectionLimits, Transfer};
 use types::genesis::Genesis;
@@ -99,8 +102,12 @@ impl Exchanges<'_> {
     }
 }
 
+/// After how many blocks the engine is restored from a snapshot.
+const RESTART_EVERY: u64 = 16;
+
 /// The engine and the oracle, at the same point of the total order.
 struct Twins {
+    genesis: Genesis,
     state: State,
     outcome: BlockOutcome,
     exchange: Exchange,
@@ -111,6 +118,7 @@ struct Twins {
 impl Twins {
     fn new(exchanges: Exchanges<'_>) -> Self {
         Self {
+            genesis: exchanges.engine.clone(),
             state: State::from_genesis(exchanges.engine, 1),
             outcome: BlockOutcome::default(),
             exchange: Exchange::new(exchanges.oracle),
@@ -126,11 +134,25 @@ impl Twins {
         let execution = || engine::sequential::execute(state, block, outcome);
         catch_unwind(AssertUnwindSafe(execution)).map_err(|_| "the engine panics".to_owned())?;
         self.compare_outcomes(block)?;
+        if block.height.get().is_multiple_of(RESTART_EVERY) {
+            self.restart();
+        }
         self.compare_states()
             .map_err(|difference| format!("after block {}: {difference}", block.height))?;
         reached.extend(self.receipts.iter().map(answer_name));
         reached.extend(self.exchange.events.iter().map(event_name));
         Ok(())
+    }
+
+    /// The engine goes on with what a snapshot keeps of it.
+    fn restart(&mut self) {
+        let tree = StateTree::new(self.state.ledger());
+        let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
+        let snapshot = snapshot::access(&bytes).unwrap();
+        let restored = State::restore(snapshot, &self.genesis, 3).unwrap();
+        restored.assert_invariants();
+        assert_eq!(restored.digest(), self.state.digest());
+        self.state = restored;
     }
 
     fn follow(&mut self, block: &Block) {

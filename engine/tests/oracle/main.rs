@@ -6,39 +6,23 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`exchange`] | commands and ticks, one after the other |
-//! | [`book`] | one market's orders, by price and place |
-//! | [`funds`] | balances, holds and fees |
-//! | [`place`], [`replace`], [`quotes`], [`cancel`] | the commands of traders |
-//! | [`enter`], [`cascade`] | taking, resting, setting off |
-//! | [`protection`], [`limits`] | what bounds an account's quotes, and what bounds a market |
-//! | [`status`], [`auction`] | what may happen in a market, and how an auction ends |
+//! | [`model`] | the oracle: commands and ticks, one after the other |
 //! | [`compare`] | both exchanges over the same blocks, and the smallest stream that tells them apart |
 //! | [`mix`], [`mixes`] | random streams, and a table of those that stress one thing each |
 //! | [`streams`], [`scripts`], [`stories`], [`races`], [`full_book`] | the tests |
 
 #![allow(clippy::unwrap_used)] // A panic is a failed test.
 
-mod auction;
-mod book;
-mod cancel;
-mod cascade;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
-mod enter;
-mod exchange;
 mod full_book;
-mod funds;
-mod limits;
 mod mix;
 mod mixes;
-mod place;
-mod protection;
-mod quotes;
+mod model;
 mod races;
-mod replace;
 mod scripts;
-mod status;
 mod stories;
 mod streams;
+
+use model::{book, exchange, limits, protection};

@@ -59,6 +59,7 @@ impl Node {
         let (to_verify, unverified) = RingBuffer::new(unverified_max);
         let (to_sequencer, verified) = RingBuffer::new(1_024);
         let (to_gateway, rejected) = RingBuffer::new(1_024);
+        let (_, refused) = RingBuffer::new(1);
         let (release, released) = RingBuffer::new(1_024);
         let (to_queries, questions) = RingBuffer::new(4);
         let (replies, query_replies) = RingBuffer::new(16);
@@ -85,6 +86,7 @@ impl Node {
             to_verify,
             wake_verifier: unpark.clone(),
             rejected,
+            refused,
             released,
             wake_pipeline: unpark.clone(),
             to_queries,

@@ -1,5 +1,6 @@
 //! What the tests of the ledger share: seeded randomness and small networks.
 
+use types::auth::SigningKey;
 use types::genesis::{AssetSpec, Genesis, GenesisAccount, MarketLimits, MarketSpec, Step};
 use types::{AccountId, AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 
@@ -100,17 +101,17 @@ fn step(units: u64) -> Step {
     Step { units, decimals: 0 }
 }
 
-/// A network of assets without decimals, and one account per row of balances.
+/// A network of assets without decimals, and one account per row of balances, with a key.
 pub(crate) fn genesis(assets: u16, balances: &[&[u128]]) -> Genesis {
     let assets = (0..assets).map(|number| AssetSpec {
         symbol: Symbol::new(&format!("A{number}")).unwrap(),
         decimals: 0,
     });
-    let accounts = (1..).zip(balances).map(|(owner, row)| GenesisAccount {
-        owner: [owner; 20],
-        group: GroupId::new(u32::from(owner)),
+    let accounts = (1u32..).zip(balances).map(|(owner, row)| GenesisAccount {
+        owner: [owner as u8; 20],
+        group: GroupId::new(owner),
         operator: false,
-        keys: Vec::new(),
+        keys: vec![SigningKey::development(&owner.to_string()).public()],
         balances: (0..)
             .map(asset)
             .zip(row.iter().copied().map(atoms))

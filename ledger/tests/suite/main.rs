@@ -9,4 +9,6 @@ mod nonces;
 #[cfg(test)]
 mod settlement;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod state_tree;

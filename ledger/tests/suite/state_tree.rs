@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use ledger::encoding::AccountRecord;
 use ledger::tree::{DEPTH, empty_subtree, leaf_hash, root, siblings};
-use ledger::{Balance, Ledger, Proof, Trade};
+use ledger::{Balance, Claim, Ledger, Proof, StateTree, Trade};
 use sha2::{Digest as _, Sha256};
 use types::auth::PublicKey;
 use types::genesis::{Genesis, development};
@@ -215,43 +215,109 @@ fn every_account_is_provable_and_nothing_else() {
         AccountId::DUST,
         AccountId::FEES,
     ];
+    let tree = StateTree::new(&ledger);
+    assert_eq!(tree.root(), root);
     for account in accounts {
-        let proof = ledger.prove(account).unwrap();
+        let proof = ledger.prove(&tree, account);
         assert!(proof.verify(&root), "account {account}");
         for forged in forgeries(&proof) {
             assert!(!forged.verify(&root), "{forged:?}");
         }
     }
-    assert_eq!(ledger.prove(account(3)), None);
-    assert_eq!(ledger.prove(account(u32::MAX - 2)), None);
+}
+
+#[test]
+fn that_an_account_is_not_there_is_provable_of_no_other() {
+    let ledger = busy_ledger();
+    let root = ledger.state_root();
+    let tree = StateTree::new(&ledger);
+    for number in [3, 4, 63, 64, 1 << 20, u32::MAX - 2] {
+        let proof = ledger.prove(&tree, account(number));
+        assert_eq!(proof.claim, Claim::Absent(account(number)));
+        assert!(proof.verify(&root), "account {number}");
+        for other in [0, 1, 2, u32::MAX - 1, u32::MAX] {
+            let claim = Claim::Absent(account(other));
+            assert!(
+                !Proof {
+                    claim,
+                    ..proof.clone()
+                }
+                .verify(&root)
+            );
+        }
+        let claim = Claim::Has(record(number, [0; 20], &[]));
+        assert!(!Proof { claim, ..proof }.verify(&root));
+    }
+    for number in [0, 1, 2, u32::MAX - 1, u32::MAX] {
+        let proof = ledger.prove(&tree, account(number));
+        let claim = Claim::Absent(account(number));
+        assert!(!Proof { claim, ..proof }.verify(&root));
+    }
+}
+
+#[test]
+fn a_record_is_read_from_its_canonical_bytes_and_from_no_others() {
+    for expected in sparse() {
+        let mut bytes = Vec::new();
+        expected.encode(&mut bytes);
+        assert_eq!(AccountRecord::decode(&bytes), Some(expected.clone()));
+        for length in 0..bytes.len() {
+            let cut = AccountRecord::decode(&bytes[..length]);
+            // Cut after a whole balance it is another account's record.
+            assert_eq!(cut.is_some(), 32 <= length && length % 64 == 32);
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            if let Some(other) = AccountRecord::decode(&damaged) {
+                let mut again = Vec::new();
+                other.encode(&mut again);
+                assert_eq!(again, damaged);
+                assert_ne!(other, expected);
+            }
+        }
+        bytes.extend_from_slice(&[0; 64]);
+        assert_eq!(AccountRecord::decode(&bytes), None, "nothing of an asset");
+    }
+    let mut bytes = Vec::new();
+    record(1, [1; 20], &[(2, 1, 0), (1, 1, 0)]).encode(&mut bytes);
+    assert_eq!(AccountRecord::decode(&bytes), None, "not in order");
 }
 
 /// Every field of a proof, changed alone.
 fn forgeries(proof: &Proof) -> Vec<Proof> {
+    let Claim::Has(record) = &proof.claim else {
+        panic!("who is there has a record");
+    };
     let mut forgeries = Vec::new();
-    let mut forge = |change: &dyn Fn(&mut Proof)| {
-        let mut forged = proof.clone();
-        change(&mut forged);
-        forgeries.push(forged);
+    let mut forge = |change: &dyn Fn(&mut AccountRecord)| {
+        let mut record = record.clone();
+        change(&mut record);
+        forgeries.push(Proof {
+            claim: Claim::Has(record),
+            ..proof.clone()
+        });
     };
     for bit in 0..32 {
-        forge(&|proof| proof.record.account = account(proof.record.account.get() ^ 1 << bit));
+        forge(&|record| record.account = account(record.account.get() ^ 1 << bit));
     }
     for byte in 0..20 {
-        forge(&|proof| proof.record.owner[byte] ^= 1);
+        forge(&|record| record.owner[byte] ^= 1);
     }
-    for height in 0..DEPTH {
-        forge(&|proof| proof.siblings[height] = Digest::new([height as u8 + 1; 32]));
-    }
-    for index in 0..proof.record.balances.len() {
-        forge(&|proof| proof.record.balances[index].0 = asset(7));
-        forge(&|proof| proof.record.balances[index].1.free += atoms(1));
-        forge(&|proof| proof.record.balances[index].1.held += atoms(1));
-        forge(&|proof| {
-            proof.record.balances.remove(index);
+    for index in 0..record.balances.len() {
+        forge(&|record| record.balances[index].0 = asset(7));
+        forge(&|record| record.balances[index].1.free += atoms(1));
+        forge(&|record| record.balances[index].1.held += atoms(1));
+        forge(&|record| {
+            record.balances.remove(index);
         });
     }
-    forge(&|proof| proof.record.balances.push((asset(9), Balance::default())));
+    forge(&|record| record.balances.push((asset(9), Balance::default())));
+    for height in 0..DEPTH {
+        let mut forged = proof.clone();
+        forged.siblings[height] = Digest::new([height as u8 + 1; 32]);
+        forgeries.push(forged);
+    }
     forgeries
 }
 

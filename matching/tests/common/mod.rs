@@ -141,6 +141,27 @@ impl Trio {
         }
     }
 
+    /// Writes the book down, and goes on with what is restored from that.
+    pub(crate) fn restart(&mut self) {
+        let orders: Vec<RestingOrder> = Side::BOTH
+            .into_iter()
+            .flat_map(|side| self.book.orders(side))
+            .collect();
+        let turns: Vec<OrderId> = self.book.turns().collect();
+        let is_collecting = self.book.is_collecting();
+        let restored = Book::restore(
+            3,
+            is_collecting,
+            orders.iter().copied(),
+            turns.iter().copied(),
+        );
+        self.book = restored.expect("what a book says of itself is a book");
+        self.book.assert_invariants();
+        for (order, lists_it) in self.book.turns().zip(turns) {
+            assert_eq!(order, lists_it);
+        }
+    }
+
     /// Which group an account belongs to.
     pub(crate) fn group_of(&self, account: AccountId) -> GroupId {
         group_of(self.groups, account)

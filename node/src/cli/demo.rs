@@ -17,8 +17,9 @@ use loadgen::{Rate, RunOptions, RunReport, Scenario};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery;
-use crate::running::{NodeOptions, Running};
+use crate::journal_io::JournalIoRequest;
+use crate::recovery::{self, ReplayFrom, Restored};
+use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
 /// Options of `keel demo`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +58,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         gateway: GatewayConfig::default(),
+        journal: JournalOptions::default(),
+        checkpoints: CheckpointOptions::default(),
+        journal_io: JournalIoRequest::Auto,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());
@@ -106,10 +110,11 @@ fn check(
     directory: &DataDir,
 ) -> Result<(RunReport, Replayed), Failure> {
     let started = Instant::now();
-    let (state, torn) = recovery::replay_directory(directory, |_, _, _| Ok(()))?;
-    recovery::torn_tail(torn)?;
+    let replayed = recovery::replay_directory(directory, ReplayFrom::Start, 1, |_, _, _| Ok(()))?;
     let seconds = started.elapsed().as_secs_f64();
-    let root = state.ledger().state_root();
+    recovery::torn_tail(directory, replayed.torn)?;
+    let Restored { state, tree, .. } = replayed.end;
+    let root = tree.root();
     let equal = state.position() == live.position()
         && state.digest() == live.digest()
         && root == live.ledger().state_root();

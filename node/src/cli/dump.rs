@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::{recovery, text};
+use crate::recovery::{self, ReplayFrom};
+use crate::text;
 
 /// Options of `keel dump`.
 #[derive(Debug, clap::Args)]
@@ -33,16 +34,17 @@ struct What {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
-    let (state, torn) = recovery::replay_directory(&directory, |_, _, _| Ok(()))?;
+    let replayed = recovery::replay_directory(&directory, ReplayFrom::Newest, 1, |_, _, _| Ok(()))?;
+    let state = &replayed.end.state;
     let lines = if options.what.balances {
-        text::balances(&state, directory.genesis())
+        text::balances(state, directory.genesis())
     } else if options.what.orders {
-        text::orders(&state)
+        text::orders(state)
     } else {
-        text::nonces(&state)
+        text::nonces(state)
     };
     if !lines.is_empty() {
         print_line(&lines.join("\n"));
     }
-    recovery::torn_tail(torn)
+    recovery::torn_tail(&directory, replayed.torn)
 }

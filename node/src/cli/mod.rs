@@ -3,10 +3,13 @@
 //! Exit codes: 0 fine, 1 failed, 2 usage, 3 corruption, 4 torn tail. Errors go to stderr with a
 //! reason and, where there is one, a hint.
 
+mod check_proof;
 mod client;
 mod demo;
+mod doctor;
 mod dump;
 mod keygen;
+mod prove;
 mod replay;
 mod serve;
 mod verify;
@@ -36,15 +39,21 @@ enum Command {
     Replay(replay::Options),
     /// Print the state at the end of a journal as text.
     Dump(dump::Options),
+    /// Prove what the newest checkpoint says about an account.
+    Prove(prove::Options),
+    /// Check a proof against a root.
+    CheckProof(check_proof::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
+    /// Check what this machine and a directory's disk offer to a node.
+    Doctor(doctor::Options),
     /// Make a key.
     Keygen(keygen::Options),
 }
 
 /// Why a command ended without doing its job.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// It did not work; the text says what and why.
     #[error("{0}")]
     Failed(String),
@@ -78,13 +87,20 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corruption { .. } => Self::Corruption(error.to_string()),
+            StoreError::Corruption { .. } | StoreError::RolledBack { .. } => {
+                Self::Corruption(error.to_string())
+            }
+            StoreError::NoRing { .. } => Self::Failed(format!(
+                "{error}\nhint: `--journal-io sync` needs none; `keel doctor` says what this \
+                 machine has"
+            )),
             _ => Self::Failed(error.to_string()),
         }
     }
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Runs the command line.
+pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -99,7 +115,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Dump(options) => dump::run(&options),
+        Command::Prove(options) => prove::run(&options),
+        Command::CheckProof(options) => check_proof::run(&options),
         Command::Client(options) => client::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
     };
     match result {
@@ -121,5 +140,19 @@ pub(crate) fn print_line(line: &str) {
     });
     if written.is_err() {
         std::process::exit(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_ring_comes_with_a_hint() {
+        let reason = "none here".to_owned();
+        let failure = Failure::from(StoreError::NoRing { reason });
+        assert_eq!(failure.exit_code(), 1);
+        let text = failure.to_string();
+        assert!(text.starts_with("io_uring is not available: none here\nhint: "));
     }
 }

@@ -1,4 +1,4 @@
-//! `keel replay`: re-executes a journal and checks every recorded hash.
+//! `keel replay`: re-executes a journal and checks every recorded hash and root.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use types::{Height, RejectReason};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery;
+use crate::recovery::{self, ReplayFrom, Restored};
 
 /// Options of `keel replay`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,14 @@ pub(super) struct Options {
     /// Which executor re-executes.
     #[arg(long, value_enum, default_value_t)]
     executor: Executor,
-    /// Print `sequence,root` for the final state too.
+    /// Threads that read, check and decode ahead of the executor.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
+    /// Where to begin: `start`, `newest` (checkpoint), or the height of a checkpoint. Without it, as
+    /// far back as the journal goes.
+    #[arg(long, value_name = "WHERE", default_value = "start", value_parser = parse_from)]
+    from: ReplayFrom,
+    /// Print `sequence,root` for every checkpoint on the way and for the end.
     #[arg(long)]
     roots: bool,
     /// Verify the signature of every frame again, trusting neither gateway nor journal.
@@ -40,48 +47,93 @@ pub(super) enum Executor {
     Sequential,
 }
 
+fn parse_from(text: &str) -> Result<ReplayFrom, String> {
+    match text {
+        "start" => Ok(ReplayFrom::Start),
+        "newest" => Ok(ReplayFrom::Newest),
+        height => height
+            .parse()
+            .map(|height| ReplayFrom::Height(Height::new(height)))
+            .map_err(|_| "neither `start` nor `newest` nor a height".to_owned()),
+    }
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     // Both names mean the sequential executor until there is another one.
     let (Executor::Auto | Executor::Sequential) = options.executor;
     let directory = DataDir::open(&options.dir)?;
-    let mut lines = String::new();
-    let (state, torn) = recovery::replay_directory(&directory, |state, block, outcome| {
-        if options.signatures {
-            verify_signatures(state, block)?;
-        }
-        if !options.json {
-            let height = outcome.height;
-            let _ = writeln!(lines, "{height},{},{}", outcome.last_sequence, outcome.hash);
-            if lines.len() > 1 << 16 {
-                print_line(lines.trim_end());
-                lines.clear();
+    let mut lines = Lines::default();
+    let replayed = recovery::replay_directory(
+        &directory,
+        options.from,
+        usize::from(options.workers),
+        |state, block, outcome| {
+            if options.signatures {
+                verify_signatures(state, block)?;
             }
-        }
-        Ok(())
-    })?;
-    let position = state.position();
-    let root = state.ledger().state_root();
+            if !options.json {
+                let height = outcome.height;
+                lines.push(format_args!(
+                    "{height},{},{}",
+                    outcome.last_sequence, outcome.hash
+                ));
+            }
+            Ok(())
+        },
+    )?;
+    let Restored { state, tree, .. } = &replayed.end;
+    let (position, root) = (state.position(), tree.root());
     if options.json {
+        let compared = replayed.roots.iter();
+        let compared = compared.map(|(sequence, root)| {
+            serde_json::json!({"sequence": sequence.get(), "state_root": root.to_string()})
+        });
         let object = serde_json::json!({
+            "from_height": replayed.from.get(),
             "height": position.height.get(),
             "sequence": position.sequence.get(),
             "outcome_hash": position.outcome_hash.to_string(),
             "state_root": root.to_string(),
+            "state_digest": state.digest().to_string(),
+            "checkpoints": compared.collect::<Vec<_>>(),
             "conserved": state.ledger().check_conservation().is_ok(),
         });
         print_line(&object.to_string());
     } else {
         if options.roots {
-            let _ = writeln!(lines, "{},{root}", position.sequence);
+            for (sequence, root) in &replayed.roots {
+                lines.push(format_args!("{sequence},{root}"));
+            }
+            if replayed.roots.last() != Some(&(position.sequence, root)) {
+                lines.push(format_args!("{},{root}", position.sequence));
+            }
         }
-        if !lines.is_empty() {
-            print_line(lines.trim_end());
-        }
+        lines.flush();
     }
     if let Err(error) = state.ledger().check_conservation() {
         return Err(Failure::Corruption(error.to_string()));
     }
-    recovery::torn_tail(torn)
+    recovery::torn_tail(&directory, replayed.torn)
+}
+
+/// Lines on their way out, many at a time.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn push(&mut self, line: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.0, "{line}");
+        if self.0.len() > 1 << 16 {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.0.is_empty() {
+            print_line(self.0.trim_end());
+            self.0.clear();
+        }
+    }
 }
 
 /// Verifies every frame of a block against the key that it names.

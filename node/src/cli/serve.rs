@@ -2,16 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gateway::GatewayConfig;
+use store::SegmentLength;
 use tokio::signal::unix::{SignalKind, signal};
 use types::NetworkId;
+use types::limits::MESSAGE_LENGTH_MAX;
 
 use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
+use crate::journal_io::JournalIoRequest;
 use crate::recovery::describe;
-use crate::running::{NodeOptions, Running};
+use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
 /// Options of `keel serve`.
 #[derive(Debug, clap::Args)]
@@ -30,30 +34,51 @@ pub(super) struct Options {
     executor: Executor,
     /// How the journal reaches the disk.
     #[arg(long, value_enum, default_value_t)]
-    journal_io: JournalIo,
+    journal_io: JournalIoRequest,
+    /// Length of journal segments to come, in bytes: whole pages, at least 512 KiB.
+    #[arg(long, value_name = "BYTES", default_value = "67108864", value_parser = parse_segment_length)]
+    segment_length: SegmentLength,
+    /// Journal segments that are kept, as far as checkpoints cover what goes. Without it all are
+    /// kept, and anyone can replay from the genesis.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    keep_segments: Option<u64>,
+    /// The least time between two checkpoints, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..))]
+    checkpoint_interval: u64,
+    /// Checkpoints that are kept.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    keep_checkpoints: u8,
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
 }
 
-/// Ways to the disk that this version has.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum JournalIo {
-    /// The best on this machine.
-    #[default]
-    Auto,
-    /// Direct writes, each batch followed by fdatasync.
-    Sync,
+/// A frame of the largest size fits into a quarter.
+const SEGMENT_LENGTH_MIN: u64 = 512 << 10;
+const _: () = assert!(MESSAGE_LENGTH_MAX as u64 + 4_096 < SEGMENT_LENGTH_MIN / 4);
+
+fn parse_segment_length(text: &str) -> Result<SegmentLength, String> {
+    let bytes = text.parse().ok().filter(|it| SEGMENT_LENGTH_MIN <= *it);
+    let length = bytes.and_then(SegmentLength::new);
+    length.ok_or_else(|| "not whole pages of 4,096 bytes, at least 512 KiB".to_owned())
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // Each pair means the same until there is a second executor and a second way to the disk.
+    // Both names mean the sequential executor until there is another one.
     let (Executor::Auto | Executor::Sequential) = options.executor;
-    let (JournalIo::Auto | JournalIo::Sync) = options.journal_io;
     let directory = DataDir::open_or_create(&options.dir, options.genesis.as_deref())?;
     let node_options = NodeOptions {
         listen: options.listen,
         gateway: GatewayConfig::default(),
+        journal: JournalOptions {
+            segment_length: options.segment_length,
+            kept: options.keep_segments,
+        },
+        checkpoints: CheckpointOptions {
+            interval: Duration::from_millis(options.checkpoint_interval),
+            kept: usize::from(options.keep_checkpoints),
+        },
+        journal_io: options.journal_io,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -67,8 +92,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             handler(SignalKind::interrupt())?,
         );
         let (mut running, recovery) = Running::start(directory, &node_options)?;
-        if let Some(torn) = &recovery.torn {
-            eprintln!("keel: {torn}");
+        for warning in &recovery.warnings {
+            eprintln!("keel: {warning}");
         }
         print_ready(&running, recovery.sequence, options.json);
         tokio::select! {
@@ -95,6 +120,7 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
             "network": genesis.network().get(),
             "genesis": genesis.hash().to_string(),
             "sequence": sequence,
+            "journal_io": running.journal_io().name(),
         });
         print_line(&object.to_string());
         return;
@@ -105,7 +131,8 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
         format!("clients pin {pin}")
     };
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} {} ({pin})",
-        describe(genesis)
+        "ready listen={listen} sequence={sequence} {} journal_io={} ({pin})",
+        describe(genesis),
+        running.journal_io().name()
     ));
 }

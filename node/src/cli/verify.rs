@@ -51,6 +51,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             "records": good.records,
             "commands": good.commands,
             "bytes": good.bytes,
+            "checkpoints": good.checkpoints,
             "height": good.last_height.get(),
             "sequence": good.last_sequence.get(),
             "damage": damage,
@@ -58,13 +59,21 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         print_line(&object.to_string());
     } else {
         print_line(&format!(
-            "{verdict}: {} good records, {} commands, {} bytes, up to height {} sequence {}",
-            good.records, good.commands, good.bytes, good.last_height, good.last_sequence
+            "{verdict}: {} good records, {} commands, {} bytes, up to height {} sequence {}, \
+             {} checkpoints",
+            good.records,
+            good.commands,
+            good.bytes,
+            good.last_height,
+            good.last_sequence,
+            good.checkpoints
         ));
     }
     let damage = damage.unwrap_or_default();
     match report {
         Report::Clean(_) => Ok(()),
+        // The last batch of a running node, half written.
+        Report::TornTail { .. } if store::is_in_use(directory.path())? => Ok(()),
         Report::TornTail { .. } => Err(Failure::TornTail(damage)),
         Report::Corruption { .. } => Err(Failure::Corruption(damage)),
     }

@@ -16,7 +16,7 @@ const PAGE: u64 = 4_096;
 
 /// A directory in which dev-0 and dev-1 have traded: one bid of dev-0 was half taken, another
 /// rests in the other market, and an ask of dev-1 rests.
-fn traded(directory: &Path) -> Node {
+pub(crate) fn traded(directory: &Path) -> Node {
     let node = Node::serve(directory);
     let mut zero = Shell::connect(&node, "dev-0");
     let mut one = Shell::connect(&node, "dev-1");
@@ -32,7 +32,7 @@ fn traded(directory: &Path) -> Node {
     node
 }
 
-fn lines(output: &std::process::Output) -> Vec<String> {
+pub(crate) fn lines(output: &std::process::Output) -> Vec<String> {
     text(output).lines().map(str::to_owned).collect()
 }
 
@@ -147,12 +147,15 @@ fn a_journal_is_executed_again() {
 
     let object: Value = serde_json::from_str(&replay(&["--json"])[0]).unwrap();
     let outcome_hash = blocks.last().unwrap().rsplit(',').next().unwrap();
+    let at_end = json!({"sequence": last[1], "state_root": root});
     let expected = json!({"height": last[0], "sequence": last[1], "state_root": root,
-        "outcome_hash": outcome_hash, "conserved": true});
+        "outcome_hash": outcome_hash, "conserved": true, "from_height": 0,
+        "checkpoints": [at_end], "state_digest": object["state_digest"]});
     assert_eq!(object, expected);
+    assert!(is_hash(object["state_digest"].as_str().unwrap()));
 }
 
-fn is_hash(text: &str) -> bool {
+pub(crate) fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -247,7 +250,8 @@ fn a_changed_genesis_is_corruption() {
 /// Every file below a directory with its length and when it was written.
 fn listing(directory: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
     let mut files = Vec::new();
-    for folder in [directory.to_owned(), directory.join("journal")] {
+    let folders = ["", "journal", "checkpoints"].map(|folder| directory.join(folder));
+    for folder in folders {
         for entry in fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();
             let about = entry.metadata().unwrap();
@@ -261,7 +265,7 @@ fn listing(directory: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
 }
 
 /// Changes one bit; twice is as before.
-fn flip(file: &File, offset: u64) {
+pub(crate) fn flip(file: &File, offset: u64) {
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset).unwrap();
     byte[0] ^= 0x10;

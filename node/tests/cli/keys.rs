@@ -131,6 +131,7 @@ fn a_ready_line_is_for_people_too() {
     BufReader::new(stdout).read_line(&mut line).unwrap();
     assert!(line.starts_with("ready listen=127.0.0.1:"), "{line}");
     assert!(line.contains("sequence=0 network 1 genesis "), "{line}");
+    assert!(line.contains(" journal_io="), "{line}");
     let id = rustix::process::Pid::from_child(&process);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let (code, error) = ended(&process.wait_with_output().unwrap());

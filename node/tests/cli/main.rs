@@ -5,14 +5,20 @@
 //! | `shell` | a `keel client` process that the tests talk to |
 //! | `trading` | the lines of `keel client` and their replies |
 //! | `inspecting` | restart, `dump`, `replay` and `verify` |
+//! | `checkpoints` | starting from a checkpoint, proofs, damaged checkpoints, old segments |
+//! | `fixtures` | directories of every released format |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
+//! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
+mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk_ways;
+mod fixtures;
 mod inspecting;
 mod keys;
 mod markets;

@@ -3,12 +3,16 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::unwrap_used)] // Called by tests only: what fails here fails the test.
 
-use std::io::{BufRead as _, BufReader};
+pub(crate) mod load;
+
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use client::{ConnectOptions, ServerPin};
+use rustix::process::{Pid, Signal};
 use types::auth::SigningKey;
 
 /// A node in a process of its own.
@@ -18,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     /// The key that clients pin, in hexadecimal.
     pub(crate) pin: String,
+    /// The object that it printed when it was ready.
+    pub(crate) ready: serde_json::Value,
 }
 
 impl Node {
@@ -28,16 +34,49 @@ impl Node {
 
     /// With more arguments.
     pub(crate) fn serve_with(directory: &Path, arguments: &[&str]) -> Self {
-        let (process, line) = start_serving(directory, "127.0.0.1:0", arguments, Stdio::inherit());
+        let mut command = serving(&[], directory, "127.0.0.1:0", arguments);
+        command.stderr(Stdio::inherit());
+        let started = Self::start(command);
+        started.unwrap_or_else(|(code, _)| panic!("ended with {code} before it was ready"))
+    }
+
+    /// Starts what [`serving`] made and waits until it is ready; or until it has ended, and returns
+    /// its exit code and, if that is a pipe, its standard error.
+    pub(crate) fn start(mut command: Command) -> Result<Self, (i32, String)> {
+        let (process, line) = first_line(&mut command);
+        if line.is_empty() {
+            return Err(ended(&process.wait_with_output().unwrap()));
+        }
         let ready: serde_json::Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let address = ready["listen"].as_str().unwrap().parse().unwrap();
         let pin = ready["pin"].as_str().unwrap().to_owned();
-        Self {
+        Ok(Self {
             process,
             address,
             pin,
+            ready,
+        })
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(self.id(), signal).unwrap();
+    }
+
+    /// Waits until it ends by itself: its exit code (of a signal, 128 and its number) and, if that
+    /// is a pipe, its standard error.
+    pub(crate) fn wait(mut self) -> (i32, String) {
+        let mut error = String::new();
+        if let Some(stderr) = &mut self.process.stderr {
+            stderr.read_to_string(&mut error).unwrap();
         }
+        (exit_code(self.process.wait().unwrap()), error)
     }
 
     /// `kill -9`.
@@ -48,18 +87,12 @@ impl Node {
 
     /// SIGTERM, and the exit status of a clean stop.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let id = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.process.wait().unwrap()
     }
 
     pub(crate) fn options(&self, name: &str) -> ConnectOptions {
-        ConnectOptions {
-            server: self.address,
-            pin: ServerPin::Development,
-            network: None,
-            key: SigningKey::development(name),
-        }
+        options(self.address, name)
     }
 }
 
@@ -71,21 +104,44 @@ impl Drop for Node {
     }
 }
 
-/// Starts `keel serve` and waits for its first line of output, which is empty if it refuses.
-fn start_serving(
+/// How a development client connects.
+pub(crate) fn options(server: SocketAddr, name: &str) -> ConnectOptions {
+    ConnectOptions {
+        server,
+        pin: ServerPin::Development,
+        network: None,
+        key: SigningKey::development(name),
+    }
+}
+
+/// `keel serve`, its standard error a pipe. `wrapper` is a program with its arguments that becomes
+/// `keel` under the same process id, as `prlimit` does.
+pub(crate) fn serving(
+    wrapper: &[&str],
     directory: &Path,
     listen: &str,
     arguments: &[&str],
-    errors: Stdio,
-) -> (Child, String) {
-    let mut process = keel()
+) -> Command {
+    let mut command = match wrapper {
+        [] => keel(),
+        [program, rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest).arg(env!("CARGO_BIN_EXE_keel"));
+            command
+        }
+    };
+    command
         .args(["serve", "--json", "--listen", listen, "--dir"])
         .arg(directory)
         .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(errors)
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts a program and waits for its first line of output, which is empty if it ends without.
+fn first_line(command: &mut Command) -> (Child, String) {
+    let started = command.stdout(Stdio::piped()).spawn();
+    let mut process = started.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut line = String::new();
     let stdout = process.stdout.take().unwrap();
     BufReader::new(stdout).read_line(&mut line).unwrap();
@@ -98,19 +154,22 @@ pub(crate) fn refuses_to_serve(
     listen: &str,
     arguments: &[&str],
 ) -> (i32, String) {
-    let (mut process, line) = start_serving(directory, listen, arguments, Stdio::piped());
-    if !line.is_empty() {
-        process.kill().unwrap();
-        process.wait().unwrap();
-        panic!("it serves: {line}");
+    match Node::start(serving(&[], directory, listen, arguments)) {
+        Ok(node) => panic!("it serves: {node:?}"),
+        Err(ended) => ended,
     }
-    ended(&process.wait_with_output().unwrap())
 }
 
 /// Exit code and standard error of a process that ended by itself.
 pub(crate) fn ended(output: &Output) -> (i32, String) {
     let error = String::from_utf8(output.stderr.clone()).unwrap();
-    (output.status.code().unwrap(), error)
+    (exit_code(output.status), error)
+}
+
+/// An exit code as a shell tells it.
+fn exit_code(status: ExitStatus) -> i32 {
+    let code = status.code();
+    code.unwrap_or_else(|| 128 + status.signal().unwrap())
 }
 
 pub(crate) fn keel() -> Command {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use store::format::PAGE;
 use store::{
-    Identity, InstanceId, Journal, JournalConfig, JournalReader, NewRecord, Record, Recovered,
-    Recovery, Report, SegmentLength, SegmentNumber, verify,
+    After, AlignedBuffer, CheckpointMeta, Checkpoints, Folders, Identity, InstanceId, Journal,
+    JournalConfig, JournalIo, JournalReader, NewRecord, Record, Recovered, Recovery, Report,
+    SegmentLength, SegmentNumber, verify,
 };
-use types::NetworkId;
 use types::outcome::Digest;
+use types::{NetworkId, SequenceNumber};
 
 pub const SEGMENT_LENGTH: u64 = 64 << 10;
 
@@ -28,6 +29,7 @@ pub fn config(directory: &Path) -> JournalConfig {
         segment_length: SegmentLength::new(SEGMENT_LENGTH).unwrap(),
         identity: identity(),
         new_instance: InstanceId::new([4; 16]),
+        io: JournalIo::Sync,
     }
 }
 
@@ -83,6 +85,52 @@ pub fn read(directory: &Path) -> Vec<Record> {
     records
 }
 
+/// Opens the journal after the newest good checkpoint; also, which that was.
+pub fn open_after(directory: &Path) -> (Journal, Recovered, Option<After>) {
+    let folders = Folders::lock(directory, JournalIo::Sync).unwrap();
+    let newest = folders.checkpoints().newest(&identity()).unwrap();
+    let after = newest.checkpoint.map(|found| found.meta().after());
+    let recovery = Recovery::begin_in(&folders, &config(directory), after.as_ref()).unwrap();
+    let (journal, recovered) = Journal::open(recovery).unwrap();
+    (journal, recovered, after)
+}
+
+/// A checkpoint of the journal's last record, which must be durable.
+pub fn meta(journal: &Journal) -> CheckpointMeta {
+    assert_eq!(journal.durable().next(), journal.next_height());
+    CheckpointMeta {
+        identity: identity(),
+        instance: journal.instance(),
+        height: journal.durable(),
+        sequence: SequenceNumber::new(journal.next_sequence().get() - 1),
+        record_hash: journal.last_record_hash(),
+        outcome_hash: Digest::new([5; 32]),
+        state_root: Digest::new([6; 32]),
+    }
+}
+
+/// A section with this content.
+pub fn section(content: &[u8]) -> AlignedBuffer {
+    let mut buffer = AlignedBuffer::with_capacity(0);
+    buffer.extend_from_slice(content);
+    buffer
+}
+
+/// Writes a checkpoint of the journal's last record, with small sections.
+pub fn write_checkpoint(checkpoints: &Checkpoints, journal: &Journal) -> CheckpointMeta {
+    let meta = meta(journal);
+    let state = section(&payload(meta.height.get(), 5_000));
+    let answers = section(&payload(meta.height.get(), 100));
+    checkpoints.write(&meta, [&state, &answers]).unwrap();
+    meta
+}
+
+/// The file of a checkpoint.
+pub fn checkpoint(directory: &Path, height: u64) -> PathBuf {
+    let name = SegmentNumber::new(height).file_name();
+    directory.join("checkpoints").join(name)
+}
+
 /// The file of a segment.
 pub fn segment(directory: &Path, number: u64) -> PathBuf {
     let name = SegmentNumber::new(number).file_name();
@@ -107,12 +155,14 @@ pub fn flip(path: &Path, offset: u64) {
     overwrite(path, offset, &[byte ^ 1]);
 }
 
-/// Copies a data directory's journal.
+/// Copies a data directory.
 pub fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to.join("journal")).unwrap();
-    for entry in fs::read_dir(from.join("journal")).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join("journal").join(entry.file_name())).unwrap();
+    for folder in ["journal", "checkpoints"] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in fs::read_dir(from.join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), to.join(folder).join(entry.file_name())).unwrap();
+        }
     }
 }
 

@@ -139,6 +139,12 @@ impl OrdersFrame {
         Commands::of_checked(self.slots())
     }
 
+    /// Whether all commands only take orders off.
+    pub fn is_cancel(&self) -> bool {
+        let takes_off = |command| matches!(command, Command::Cancel(_) | Command::CancelAll(_));
+        self.commands().all(takes_off)
+    }
+
     /// The whole message.
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -21,6 +21,9 @@ struct Tick {
     time: U64,
 }
 
+/// Bytes that a tick takes.
+pub const TICK_LENGTH: u64 = size_of::<Tick>() as u64;
+
 /// Appends one entry to `out`.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     match entry {

@@ -1,0 +1,155 @@
+//! `keel check-proof`: whether a root really says what a proof claims. Needs no data directory.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use ledger::encoding::AccountRecord;
+use ledger::tree::DEPTH;
+use ledger::{Claim, Proof};
+use serde::Deserialize;
+use types::AccountId;
+use types::decimal::bytes_from_hex;
+use types::outcome::Digest;
+
+use super::{Failure, print_line};
+
+/// Options of `keel check-proof`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The proof, as `keel prove` prints it; `-` for standard input.
+    #[arg(value_name = "F")]
+    file: PathBuf,
+    /// The root, from somebody whom you trust: 64 hexadecimal digits.
+    #[arg(long, value_name = "R", value_parser = parse_root)]
+    root: Digest,
+    /// Print one machine-readable object.
+    #[arg(long)]
+    json: bool,
+    /// Tell on standard error how long the check took, the file being read.
+    #[arg(long)]
+    timing: bool,
+}
+
+fn parse_root(text: &str) -> Result<Digest, String> {
+    digest(text).ok_or_else(|| "not 64 hexadecimal digits".to_owned())
+}
+
+fn digest(text: &str) -> Option<Digest> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    bytes_from_hex(digits).map(Digest::new)
+}
+
+/// What of a proof's file is looked at. The rest, root included, is its maker's word.
+#[derive(Deserialize)]
+struct File {
+    account: u32,
+    record: Option<String>,
+    siblings: Vec<String>,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let what = options.file.display().to_string();
+    let text = read(options).map_err(|error| Failure::failed(&what, error))?;
+    let started = Instant::now();
+    let proof = parse(&text).map_err(|error| Failure::failed(&what, error))?;
+    let root = proof.root();
+    if options.timing {
+        eprintln!("keel: checked in {} us", started.elapsed().as_micros());
+    }
+    let is_valid = root == options.root;
+    if options.json {
+        print_line(&json(&proof, is_valid).to_string());
+    }
+    if !is_valid {
+        return Err(Failure::Failed(format!(
+            "{what}: not proven: it leads to root {root}, not to {}",
+            options.root
+        )));
+    }
+    if !options.json {
+        print_line(&describe(&proof.claim));
+    }
+    Ok(())
+}
+
+fn read(options: &Options) -> std::io::Result<String> {
+    if options.file.as_os_str() != "-" {
+        return std::fs::read_to_string(&options.file);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn parse(text: &str) -> Result<Proof, String> {
+    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let claim = match &file.record {
+        None => Claim::Absent(AccountId::new(file.account)),
+        Some(record) => {
+            let bytes = hex(record).ok_or("the record is not hexadecimal")?;
+            let record = AccountRecord::decode(&bytes).ok_or("the record is not canonical")?;
+            if record.account.get() != file.account {
+                return Err(format!("the record is of account {}", record.account));
+            }
+            Claim::Has(record)
+        }
+    };
+    let siblings: Option<Vec<Digest>> = file.siblings.iter().map(|text| digest(text)).collect();
+    let siblings = siblings.ok_or("a sibling is not 64 hexadecimal digits")?;
+    let siblings: [Digest; DEPTH] = siblings
+        .try_into()
+        .map_err(|_| format!("not {DEPTH} siblings"))?;
+    Ok(Proof { claim, siblings })
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| {
+        let digits = std::str::from_utf8(pair).ok()?;
+        let is_plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_plain
+            .then(|| u8::from_str_radix(digits, 16).ok())
+            .flatten()
+    };
+    rest.is_empty().then_some(())?;
+    pairs.iter().map(byte).collect()
+}
+
+fn describe(claim: &Claim) -> String {
+    let mut lines = vec!["proven".to_owned()];
+    match claim {
+        Claim::Absent(account) => lines.push(format!("account {account} does not exist")),
+        Claim::Has(record) => {
+            let owner: String = record.owner.iter().map(|it| format!("{it:02x}")).collect();
+            lines.push(format!("account {} of 0x{owner}", record.account));
+            lines.extend(record.balances.iter().map(|(asset, balance)| {
+                let (free, held) = (balance.free, balance.held);
+                format!("asset {asset}: {free} atoms free, {held} held")
+            }));
+        }
+    }
+    lines.join("\n")
+}
+
+fn json(proof: &Proof, is_valid: bool) -> serde_json::Value {
+    let account = proof.claim.account().get();
+    let Claim::Has(record) = &proof.claim else {
+        return serde_json::json!({"proven": is_valid, "account": account, "exists": false});
+    };
+    let owner: String = record.owner.iter().map(|it| format!("{it:02x}")).collect();
+    let balances = record.balances.iter().map(|(asset, balance)| {
+        serde_json::json!({
+            "asset": asset.get(),
+            "free": balance.free.to_string(),
+            "held": balance.held.to_string(),
+        })
+    });
+    serde_json::json!({
+        "proven": is_valid,
+        "account": account,
+        "exists": true,
+        "owner": format!("0x{owner}"),
+        "balances": balances.collect::<Vec<_>>(),
+    })
+}

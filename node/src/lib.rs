@@ -1,0 +1,26 @@
+//! A node: what wires the rooms of an exchange together and takes no decisions.
+//!
+//! Configuration, threads, files, shutdown. Start with `running` (the threads of a node and the rings
+//! between them), then [`pipeline`] (the way of an order past the gateway). Commands live in `cli`,
+//! one file each.
+//!
+//! The bodies of the threads that decide what is durable are public, because a simulation runs them
+//! in one thread, under a clock and a disk of its own.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint_thread;
+mod cli;
+mod data_dir;
+mod genesis_file;
+mod journal_io;
+pub mod journal_thread;
+pub mod pipeline;
+pub mod recovery;
+mod rings;
+mod running;
+pub mod shadow;
+pub mod space;
+mod text;
+pub mod threads;
+
+pub use cli::{Failure, main};

@@ -1,0 +1,347 @@
+//! The shadow: a second state that executes every released block again, on a thread of its own.
+//!
+//! Three things follow from it, and none of them touches the state that commands wait for:
+//!
+//! - every outcome is checked by a second execution before long: if the two ever differ, memory is
+//!   damaged or this program is wrong, and the node stops;
+//! - questions about balances, orders and markets are answered from it;
+//! - checkpoints are made from it: it knows what changed, keeps the state tree, and lends its whole
+//!   state to a snapshot in one pass (`docs/adr/0013-checkpoints.md`).
+//!
+//! The last answers per key are followed here too, because a checkpoint must hold them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::snapshot::changed_accounts;
+use engine::{State, sequential};
+use gateway::{AnswerBook, QueryReply, QueryRequest};
+use ledger::StateTree;
+use rtrb::{Consumer, Producer};
+use store::{CheckpointMeta, Identity, InstanceId};
+use types::block::ReleasedBlock;
+use types::outcome::{BlockOutcome, Digest};
+use types::wire::Kind;
+use types::wire::query::{
+    BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
+};
+use types::{AccountId, AssetId};
+
+use crate::checkpoint_thread::{CheckpointJob, Sections};
+use crate::recovery::CHANGED_MAX;
+use crate::threads::{Clock, Nudge, Parking, Stop, Waker};
+
+/// The ends of the rings that the shadow holds.
+#[derive(Debug)]
+pub struct Ports {
+    /// Blocks that left the release gate.
+    pub released: Consumer<Arc<ReleasedBlock>>,
+    /// Wakes whoever pushes those, after that ring was full.
+    pub wake_pipeline: Waker,
+    /// Questions.
+    pub requests: Consumer<QueryRequest>,
+    /// Answers.
+    pub replies: Producer<QueryReply>,
+    /// Wakes whoever passes the answers on.
+    pub wake_gateway: Arc<tokio::sync::Notify>,
+    /// Checkpoints to write.
+    pub to_checkpoint: Producer<CheckpointJob>,
+    /// Buffers that come back once a checkpoint is written.
+    pub spent: Consumer<Sections>,
+    /// Wakes whoever writes them.
+    pub wake_checkpoint: Waker,
+}
+
+/// Whose checkpoints these are, and how often one is made.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointPlan {
+    /// The network.
+    pub identity: Identity,
+    /// The journal.
+    pub instance: InstanceId,
+    /// At least so long between two; nothing is written while nothing happens.
+    pub interval: Duration,
+}
+
+impl CheckpointPlan {
+    fn interval_ns(&self) -> u64 {
+        u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What the shadow starts from: everything as it is after the last durable block.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The state.
+    pub state: State,
+    /// Its state tree.
+    pub tree: StateTree,
+    /// The answers up to there.
+    pub answers: AnswerBook,
+    /// Hash of the block's record.
+    pub record_hash: Digest,
+    /// Whether a checkpoint of it is there already.
+    pub is_written: bool,
+}
+
+/// A second state, and what follows from it.
+#[derive(Debug)]
+pub struct Shadow {
+    state: State,
+    answers: AnswerBook,
+    tree: StateTree,
+    record_hash: Digest,
+    /// Accounts whose leaves may be out of date.
+    changed: Vec<AccountId>,
+    /// Whether anything happened since the last checkpoint.
+    is_behind: bool,
+    scratch: BlockOutcome,
+    plan: CheckpointPlan,
+    clock: Clock,
+    /// When the next checkpoint may be made, in nanoseconds since the Unix epoch.
+    next_checkpoint: u64,
+    /// `None` while a checkpoint is being written.
+    sections: Option<Sections>,
+    ports: Ports,
+}
+
+/// The two executions of a block came to different outcomes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "block {0}: executed twice, with different outcomes: memory is damaged or this program is \
+     wrong; the journal can be replayed"
+)]
+pub struct Diverged(types::Height);
+
+impl Shadow {
+    /// A shadow of this state.
+    pub fn new(beginning: Beginning, plan: CheckpointPlan, clock: Clock, ports: Ports) -> Self {
+        let Beginning {
+            state,
+            tree,
+            answers,
+            record_hash,
+            is_written,
+        } = beginning;
+        Self {
+            state,
+            tree,
+            answers,
+            record_hash,
+            changed: Vec::new(),
+            is_behind: !is_written,
+            scratch: BlockOutcome::default(),
+            next_checkpoint: clock.unix_nanos().saturating_add(plan.interval_ns()),
+            plan,
+            clock,
+            sections: Some(Sections::new()),
+            ports,
+        }
+    }
+
+    /// Does all there is to do now; whether that was anything.
+    pub fn turn(&mut self) -> Result<bool, Diverged> {
+        let followed = self.follow()?;
+        let answered = self.answer();
+        let written = self.checkpoint_if_due();
+        Ok(followed || answered || written)
+    }
+
+    /// Makes a checkpoint of the end, unless there is one. Whether it has been handed over: if not,
+    /// an earlier one is still being written.
+    pub fn finish(&mut self) -> bool {
+        self.take_sections();
+        if self.is_behind && self.sections.is_some() {
+            self.checkpoint();
+        }
+        !self.is_behind
+    }
+
+    /// For how long there may be nothing to do, if nobody wakes this thread. `None`: for ever.
+    pub fn idle_for(&self) -> Option<Duration> {
+        let wait = self.next_checkpoint.saturating_sub(self.clock.unix_nanos());
+        // While one is being written, its writer wakes this thread.
+        let is_due = self.is_behind && self.sections.is_some();
+        is_due.then(|| Duration::from_nanos(wait))
+    }
+
+    /// The state, and what it was checked against.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn follow(&mut self) -> Result<bool, Diverged> {
+        let mut popped = 0;
+        while let Ok(released) = self.ports.released.pop() {
+            self.repeat(&released)?;
+            popped += 1;
+            // Others wait for answers.
+            if popped >= self.ports.released.buffer().capacity() {
+                break;
+            }
+        }
+        // The pipeline waits only if it has seen this ring full, and then all of that was popped
+        // here: a look at the ring before the first pop could come too early to see it.
+        if popped >= self.ports.released.buffer().capacity() {
+            self.ports.wake_pipeline.wake();
+        }
+        Ok(popped > 0)
+    }
+
+    fn repeat(&mut self, released: &ReleasedBlock) -> Result<(), Diverged> {
+        let (block, outcome) = (&released.block, &released.outcome);
+        if !sequential::repeat(&mut self.state, block, outcome, &mut self.scratch) {
+            return Err(Diverged(block.height));
+        }
+        self.answers.follow(outcome);
+        changed_accounts(outcome, &mut self.changed);
+        if self.changed.len() > CHANGED_MAX {
+            self.changed.sort_unstable();
+            self.changed.dedup();
+        }
+        self.record_hash = released.record_hash;
+        self.is_behind = true;
+        Ok(())
+    }
+
+    fn checkpoint_if_due(&mut self) -> bool {
+        let returned = self.take_sections();
+        let now = self.clock.unix_nanos();
+        if !self.is_behind || self.sections.is_none() || now < self.next_checkpoint {
+            return returned;
+        }
+        self.next_checkpoint = now.saturating_add(self.plan.interval_ns());
+        self.checkpoint();
+        true
+    }
+
+    /// Takes the buffers back from whoever wrote them.
+    fn take_sections(&mut self) -> bool {
+        let returned = self.ports.spent.pop().ok();
+        let is_returned = returned.is_some();
+        self.sections = self.sections.take().or(returned);
+        is_returned
+    }
+
+    /// Brings the state tree up to date and hands a snapshot to whoever writes it.
+    fn checkpoint(&mut self) {
+        let mut sections = self.sections.take().expect("asked for before");
+        let Self { state, tree, .. } = self;
+        tree.update(state.ledger(), self.changed.iter().copied());
+        sections.state.update(state, tree, &self.changed);
+        self.changed.clear();
+        sections.note(&self.answers);
+        let position = self.state.position();
+        let meta = CheckpointMeta {
+            identity: self.plan.identity,
+            instance: self.plan.instance,
+            height: position.height,
+            sequence: position.sequence,
+            record_hash: self.record_hash,
+            outcome_hash: position.outcome_hash,
+            state_root: self.tree.root(),
+        };
+        let job = CheckpointJob { meta, sections };
+        let pushed = self.ports.to_checkpoint.push(job);
+        assert!(pushed.is_ok(), "there is one set of buffers");
+        self.ports.wake_checkpoint.wake();
+        self.is_behind = false;
+    }
+
+    /// Answers what may be answered. A question that is ahead of the blocks waits for them: they are
+    /// on their way, and whoever pushes them wakes this thread.
+    fn answer(&mut self) -> bool {
+        let mut worked = false;
+        while !self.ports.replies.is_full()
+            && let Ok(next) = self.ports.requests.peek()
+            && next.at_least <= self.state.position().sequence
+            && let Ok(request) = self.ports.requests.pop()
+        {
+            let reply = QueryReply {
+                session: request.session,
+                message: reply(&self.state, &request),
+            };
+            let pushed = self.ports.replies.push(reply);
+            assert!(pushed.is_ok(), "asked for room before; nobody else pushes");
+            worked = true;
+        }
+        if worked {
+            self.ports.wake_gateway.notify_one();
+        }
+        worked
+    }
+}
+
+/// Runs until told to stop and a checkpoint of the end is handed over, or until two executions
+/// differ.
+pub(crate) fn run(
+    mut shadow: Shadow,
+    nudge: &Nudge,
+    parking: &Parking,
+    stop: &Stop,
+) -> Result<(), Diverged> {
+    loop {
+        let stopping = stop.requested();
+        if shadow.turn()? {
+            if !stopping {
+                parking.park_for(BURST);
+            }
+            continue;
+        }
+        if stopping && shadow.finish() {
+            return Ok(());
+        }
+        nudge.fall_asleep();
+        if shadow.ports.released.is_empty() {
+            match shadow.idle_for() {
+                Some(wait) => parking.park_for(wait),
+                None => parking.park(),
+            }
+        }
+        nudge.wake_up();
+    }
+}
+
+/// Blocks are executed again many at a time: with warm caches that costs half of what it costs one
+/// by one, and nobody waits for it. Who asks a question wakes this thread at once.
+const BURST: Duration = Duration::from_millis(1);
+
+impl Sections {
+    fn note(&mut self, answers: &AnswerBook) {
+        self.scratch.clear();
+        answers.encode(&mut self.scratch);
+        self.answers.clear();
+        self.answers.extend_from_slice(&self.scratch);
+    }
+}
+
+fn reply(state: &State, request: &QueryRequest) -> Vec<u8> {
+    let mut message = Vec::new();
+    let (id, sequence) = (request.request, state.position().sequence);
+    match request.question {
+        Question::OpenOrders => {
+            let orders = state.open_orders(request.account);
+            let records: Vec<_> = orders.iter().map(OpenOrderRecord::from).collect();
+            encode_reply(Kind::OpenOrders, id, sequence, &records, &mut message);
+        }
+        Question::Markets => {
+            let states = state.markets();
+            let records: Vec<_> = states
+                .map(|state| MarketStateRecord::from(&state))
+                .collect();
+            encode_reply(Kind::MarketStates, id, sequence, &records, &mut message);
+        }
+        // The gateway answers the other questions itself.
+        Question::Balances | Question::Reference | Question::Nonce(_) => {
+            let ledger = state.ledger();
+            let record = |asset| {
+                let balance = ledger.balance(request.account, asset);
+                BalanceRecord::new(asset, balance.free, balance.held)
+            };
+            let assets = (0..ledger.asset_count()).map(AssetId::new);
+            let records: Vec<_> = assets.map(record).collect();
+            encode_reply(Kind::Balances, id, sequence, &records, &mut message);
+        }
+    }
+    message
+}
