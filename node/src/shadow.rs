@@ -5,8 +5,8 @@
 //! - every outcome is checked by a second execution before long: if the two ever differ, memory is
 //!   damaged or this program is wrong, and the node stops;
 //! - questions about balances, orders and markets are answered from it;
-//! - checkpoints are made from it: it knows what changed, keeps the state tree, and lends its whole
-//!   state to a snapshot in one pass (`docs/adr/0013-checkpoints.md`).
+//! - checkpoints are made from it: it knows what changed, and keeps the state tree and an image of its
+//!   snapshot up to date (`docs/adr/0013-checkpoints.md`).
 //!
 //! The last answers per key are followed here too, because a checkpoint must hold them.
 
@@ -123,6 +123,9 @@ impl Shadow {
             record_hash,
             is_written,
         } = beginning;
+        // What was replayed is written down at once: else a node that is killed before the interval
+        // is over, again and again, replays more each time.
+        let wait = if is_written { plan.interval_ns() } else { 0 };
         Self {
             state,
             tree,
@@ -131,7 +134,7 @@ impl Shadow {
             changed: Vec::new(),
             is_behind: !is_written,
             scratch: BlockOutcome::default(),
-            next_checkpoint: clock.unix_nanos().saturating_add(plan.interval_ns()),
+            next_checkpoint: clock.unix_nanos().saturating_add(wait),
             plan,
             clock,
             sections: Some(Sections::new()),
