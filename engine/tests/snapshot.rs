@@ -4,7 +4,7 @@ mod common;
 
 use common::{cut, limited_genesis, random_frames, run};
 use engine::State;
-use engine::snapshot::{self, Contradiction, Image, Memory, StateSnapshot, changed_accounts};
+use engine::snapshot::{self, ChangedAccounts, Contradiction, Image, Memory, StateSnapshot};
 use ledger::StateTree;
 use rkyv::util::AlignedVec;
 use types::genesis::Genesis;
@@ -63,16 +63,16 @@ fn a_restart_changes_nothing() {
         let mut again = State::from_genesis(&genesis, 2);
         let mut tree = StateTree::new(again.ledger());
         let mut outcome = BlockOutcome::default();
-        let mut changed = Vec::new();
+        let mut changed = ChangedAccounts::new();
         let mut image = Image::new(Aligned::default());
         for (number, (block, hash)) in blocks.iter().zip(&hashes).enumerate() {
             engine::sequential::execute(&mut again, block, &mut outcome);
             assert_eq!(outcome.hash, *hash, "block {}", block.height);
-            changed_accounts(&outcome, &mut changed);
+            changed.follow(&outcome);
             if number % 10 == 9 {
-                tree.update(again.ledger(), changed.iter().copied());
+                tree.update(again.ledger(), changed.as_slice().iter().copied());
                 assert_eq!(tree.root(), again.ledger().state_root());
-                image.update(&again, &tree, &changed);
+                image.update(&again, &tree, changed.as_slice());
                 changed.clear();
                 assert!(
                     image.memory().0[..] == written(&again, &tree)[..],

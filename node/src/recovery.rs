@@ -7,14 +7,13 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use engine::State;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
-use engine::snapshot::{self, Image, changed_accounts};
+use engine::snapshot::{self, ChangedAccounts, Image};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
     After, AlignedBuffer, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity,
     Journal, JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
 };
-use types::AccountId;
 use types::auth::FrameKey;
 use types::block::Block;
 use types::genesis::Genesis;
@@ -212,7 +211,7 @@ impl Restored {
             after,
         } = self;
         let mut replay = Replay::new(state);
-        let mut changed: Vec<AccountId> = Vec::new();
+        let mut changed = ChangedAccounts::new();
         let frame_key = *replay.state().frame_key();
         read_ahead(records, workers, &frame_key, |location, block| {
             replay.execute(block).map_err(|error| {
@@ -221,15 +220,11 @@ impl Restored {
             })?;
             let outcome = replay.outcome();
             answers.follow(outcome);
-            changed_accounts(outcome, &mut changed);
-            if changed.len() > CHANGED_MAX {
-                changed.sort_unstable();
-                changed.dedup();
-            }
+            changed.follow(outcome);
             follow(replay.state(), replay.block(), outcome)
         })?;
         let state = replay.into_state();
-        tree.update(state.ledger(), changed);
+        tree.update(state.ledger(), changed.as_slice().iter().copied());
         Ok(Self {
             state,
             tree,
@@ -238,9 +233,6 @@ impl Restored {
         })
     }
 }
-
-/// Beyond so many, accounts that are listed twice are dropped.
-pub(crate) const CHANGED_MAX: usize = 1 << 20;
 
 /// Where a replay begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

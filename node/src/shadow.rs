@@ -13,22 +13,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::snapshot::changed_accounts;
+use engine::snapshot::ChangedAccounts;
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
 use rtrb::{Consumer, Producer};
 use store::{CheckpointMeta, Identity, InstanceId};
+use types::AssetId;
 use types::block::ReleasedBlock;
 use types::outcome::{BlockOutcome, Digest};
 use types::wire::Kind;
 use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
 };
-use types::{AccountId, AssetId};
 
 use crate::checkpoint_thread::{CheckpointJob, Sections};
-use crate::recovery::CHANGED_MAX;
 use crate::threads::{Clock, Nudge, Parking, Stop, Waker};
 
 /// The ends of the rings that the shadow holds.
@@ -92,7 +91,7 @@ pub struct Shadow {
     tree: StateTree,
     record_hash: Digest,
     /// Accounts whose leaves may be out of date.
-    changed: Vec<AccountId>,
+    changed: ChangedAccounts,
     /// Whether anything happened since the last checkpoint.
     is_behind: bool,
     scratch: BlockOutcome,
@@ -131,7 +130,7 @@ impl Shadow {
             tree,
             answers,
             record_hash,
-            changed: Vec::new(),
+            changed: ChangedAccounts::new(),
             is_behind: !is_written,
             scratch: BlockOutcome::default(),
             next_checkpoint: clock.unix_nanos().saturating_add(wait),
@@ -197,11 +196,7 @@ impl Shadow {
             return Err(Diverged(block.height));
         }
         self.answers.follow(outcome);
-        changed_accounts(outcome, &mut self.changed);
-        if self.changed.len() > CHANGED_MAX {
-            self.changed.sort_unstable();
-            self.changed.dedup();
-        }
+        self.changed.follow(outcome);
         self.record_hash = released.record_hash;
         self.is_behind = true;
         Ok(())
@@ -230,8 +225,9 @@ impl Shadow {
     fn checkpoint(&mut self) {
         let mut sections = self.sections.take().expect("asked for before");
         let Self { state, tree, .. } = self;
-        tree.update(state.ledger(), self.changed.iter().copied());
-        sections.state.update(state, tree, &self.changed);
+        let changed = self.changed.as_slice();
+        tree.update(state.ledger(), changed.iter().copied());
+        sections.state.update(state, tree, changed);
         self.changed.clear();
         sections.note(&self.answers);
         let position = self.state.position();

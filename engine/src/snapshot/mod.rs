@@ -16,7 +16,7 @@ mod rows;
 
 pub(crate) use rows::kind_code;
 
-pub use changed::changed_accounts;
+pub use changed::ChangedAccounts;
 pub use image::{Image, Memory};
 pub use ledger::snapshot::Contradiction;
 pub use rows::{
