@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use store::{Identity, write_atomically, write_secret_atomically};
 use types::NetworkId;
 use types::auth;
+use types::decimal::{bytes_from_hex, to_hex};
 use types::genesis::{self, Genesis};
 
 use crate::cli::Failure;
@@ -113,12 +114,11 @@ impl DataDir {
         if !file.exists() {
             let mut seed = [0; 32];
             getrandom::fill(&mut seed).map_err(|error| Failure::failed("no entropy", error))?;
-            let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-            write_secret_atomically(&file, text.as_bytes())?;
+            write_secret_atomically(&file, to_hex(&seed).as_bytes())?;
         }
         let what = file.display().to_string();
         let text = std::fs::read_to_string(&file).map_err(|error| Failure::failed(&what, error))?;
-        types::decimal::bytes_from_hex(text.trim())
+        bytes_from_hex(text.trim())
             .ok_or_else(|| Failure::Corruption(format!("{what}: not 64 hexadecimal digits")))
     }
 }

@@ -36,6 +36,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use types::auth::{PublicKey, SigningKey};
 use types::command::MarketStatus;
+use types::decimal::to_hex;
 use types::genesis::{
     self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketLimits, MarketSpec,
     OwnerAddress, PriceBand, Step,
@@ -174,7 +175,7 @@ pub(crate) fn format(genesis: &Genesis) -> String {
                 format!("{} = \"{}\"", spec.symbol, spec.format(*amount))
             })
             .collect();
-        let owner: String = account.owner.iter().map(|b| format!("{b:02x}")).collect();
+        let owner = to_hex(&account.owner);
         let _ = write!(
             text,
             "\n[[account]]\nowner = \"0x{owner}\"\ngroup = {}\n{}keys = [{}]\nbalances = {{ {} }}\n",

@@ -1,4 +1,5 @@
-//! Decimal text to whole units and back, exactly and never through a float.
+//! Decimal text to whole units and back, exactly and never through a float; and hexadecimal text to
+//! bytes and back.
 //!
 //! Prices, sizes and amounts cross the edge of the system as decimal text; inside they are whole
 //! ticks, lots and atoms. A text that is not a whole number of units is refused, never rounded.
@@ -62,15 +63,25 @@ pub fn format(units: u128, decimals: u8) -> String {
 
 /// Bytes from exactly twice as many hexadecimal digits.
 pub fn bytes_from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digits = std::str::from_utf8(digits).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(bytes)
+    (text.len() == 2 * N).then_some(())?;
+    from_hex(text)?.try_into().ok()
+}
+
+/// Bytes from any even number of hexadecimal digits.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let is_hex = rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then_some(())?;
+    let byte = |pair: &[u8; 2]| {
+        let digits = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(digits, 16).ok()
+    };
+    pairs.iter().map(byte).collect()
+}
+
+/// Two hexadecimal digits for each byte.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -119,5 +130,12 @@ mod tests {
         assert_eq!(bytes_from_hex::<2>("00f"), None);
         assert_eq!(bytes_from_hex::<2>("00fg"), None);
         assert_eq!(bytes_from_hex::<2>("+0ff"), None);
+        assert_eq!(bytes_from_hex::<2>("00ff00"), None);
+        for bytes in [&[][..], &[0], &[0, 255, 16]] {
+            assert_eq!(from_hex(&to_hex(bytes)), Some(bytes.to_vec()));
+        }
+        for text in ["0", "00f", "zz", "+0ff", " 0ff", "0é"] {
+            assert_eq!(from_hex(text), None, "{text:?}");
+        }
     }
 }

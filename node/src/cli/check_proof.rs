@@ -9,7 +9,7 @@ use ledger::tree::DEPTH;
 use ledger::{Claim, Proof};
 use serde::Deserialize;
 use types::AccountId;
-use types::decimal::bytes_from_hex;
+use types::decimal::{bytes_from_hex, from_hex, to_hex};
 use types::outcome::Digest;
 
 use super::{Failure, print_line};
@@ -87,7 +87,7 @@ fn parse(text: &str) -> Result<Proof, String> {
     let claim = match &file.record {
         None => Claim::Absent(AccountId::new(file.account)),
         Some(record) => {
-            let bytes = hex(record).ok_or("the record is not hexadecimal")?;
+            let bytes = from_hex(record).ok_or("the record is not hexadecimal")?;
             let record = AccountRecord::decode(&bytes).ok_or("the record is not canonical")?;
             if record.account.get() != file.account {
                 return Err(format!("the record is of account {}", record.account));
@@ -103,25 +103,12 @@ fn parse(text: &str) -> Result<Proof, String> {
     Ok(Proof { claim, siblings })
 }
 
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| {
-        let digits = std::str::from_utf8(pair).ok()?;
-        let is_plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        is_plain
-            .then(|| u8::from_str_radix(digits, 16).ok())
-            .flatten()
-    };
-    rest.is_empty().then_some(())?;
-    pairs.iter().map(byte).collect()
-}
-
 fn describe(claim: &Claim) -> String {
     let mut lines = vec!["proven".to_owned()];
     match claim {
         Claim::Absent(account) => lines.push(format!("account {account} does not exist")),
         Claim::Has(record) => {
-            let owner: String = record.owner.iter().map(|it| format!("{it:02x}")).collect();
+            let owner = to_hex(&record.owner);
             lines.push(format!("account {} of 0x{owner}", record.account));
             lines.extend(record.balances.iter().map(|(asset, balance)| {
                 let (free, held) = (balance.free, balance.held);
@@ -137,7 +124,7 @@ fn json(proof: &Proof, is_valid: bool) -> serde_json::Value {
     let Claim::Has(record) = &proof.claim else {
         return serde_json::json!({"proven": is_valid, "account": account, "exists": false});
     };
-    let owner: String = record.owner.iter().map(|it| format!("{it:02x}")).collect();
+    let owner = to_hex(&record.owner);
     let balances = record.balances.iter().map(|(asset, balance)| {
         serde_json::json!({
             "asset": asset.get(),

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use types::auth::SigningKey;
+use types::decimal::to_hex;
 use types::genesis;
 
 use super::{Failure, print_line};
@@ -24,7 +25,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::failed("no entropy", error))?;
     let public = SigningKey::from_seed(seed).public();
-    let secret: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = to_hex(&seed);
     let path = &options.out;
     let what = format!("cannot write {}", path.display());
     let mut file = std::fs::OpenOptions::new()

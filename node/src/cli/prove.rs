@@ -9,6 +9,7 @@ use std::time::Instant;
 use engine::snapshot;
 use ledger::{Claim, Proof};
 use store::{Checkpoint, Folders, StoreError};
+use types::decimal::to_hex;
 use types::outcome::Digest;
 use types::{AccountId, Height, SequenceNumber};
 
@@ -133,12 +134,7 @@ fn json(anchor: &Anchor, proof: &Proof) -> serde_json::Value {
         Claim::Has(record) => {
             let mut bytes = Vec::new();
             record.encode(&mut bytes);
-            Some(
-                bytes
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect::<String>(),
-            )
+            Some(to_hex(&bytes))
         }
         Claim::Absent(_) => None,
     };
