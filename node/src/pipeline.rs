@@ -235,7 +235,8 @@ impl Pipeline {
                 }
                 Admission::Refuse if !self.ports.refused.is_full() => {
                     let frame = self.ports.frames.pop().expect("it was seen a moment ago");
-                    refused |= self.refuse(&frame);
+                    self.refuse(&frame);
+                    refused = true;
                 }
                 Admission::Seal | Admission::Wait | Admission::Refuse => break,
             }
@@ -247,10 +248,10 @@ impl Pipeline {
     }
 
     /// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
-    fn refuse(&mut self, sequenced: &SequencedFrame) -> bool {
+    fn refuse(&mut self, sequenced: &SequencedFrame) {
         let frame = sequenced.frame.frame();
         let Some(origin) = sequenced.origin else {
-            return true;
+            return;
         };
         let refused = self.ports.refused.push(RejectedFrame {
             session: origin.session,
@@ -259,7 +260,6 @@ impl Pipeline {
             reason: RejectReason::DiskFull,
         });
         assert!(refused.is_ok(), "asked for room before; nobody else pushes");
-        true
     }
 
     fn send_to_journal(&mut self, block: &Block) {

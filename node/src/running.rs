@@ -131,12 +131,13 @@ impl Running {
         let public_key = identity.public_key();
 
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
-        let (folders, recovered) = recover(&directory, journal_io, options.journal.segment_length)?;
+        let (folders, mut recovered) =
+            recover(&directory, journal_io, options.journal.segment_length)?;
         let recovery = Recovery {
             sequence: recovered.state.position().sequence.get(),
-            warnings: recovered.warnings.clone(),
+            warnings: std::mem::take(&mut recovered.warnings),
         };
-        let answers = recovered.answers.clone();
+        let answers = std::mem::take(&mut recovered.answers);
         let frame_key = *recovered.state.frame_key();
         let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
