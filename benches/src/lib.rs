@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod matching;
+mod size;
+
+pub use size::Size;
 
 use bytes::BytesMut;
 use engine::State;

@@ -1,7 +1,8 @@
 //! The streams of the matching bench are what they say, and everybody makes the same trades of them.
 
+use benches::Size;
 use benches::matching::{
-    Action, Engine, Keel, Mix, Naming, Plan, Reference, Room, Size, Stream, Tally, plain_order,
+    Action, Engine, Keel, Mix, Naming, Plan, Reference, Room, Stream, Tally, plain_order,
     plain_taker, recorded,
 };
 use matching::{Meeting, NaiveBook, Unguarded};

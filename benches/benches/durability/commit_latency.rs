@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use benches::Size;
 use store::format::HEADER_LENGTH;
 
+use crate::Result;
 use crate::scratch::{Scratch, ways};
-use crate::{Result, Size};
 
 pub fn run(size: Size, parent: &Path) -> Result<()> {
     let (alone, beside) = match size {

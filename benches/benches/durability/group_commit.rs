@@ -11,12 +11,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use benches::Size;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use rustix::time::{ClockId, clock_gettime};
 use store::{Journal, JournalIo, PreparedSegment};
 
+use crate::Result;
 use crate::scratch::{Scratch, ways};
-use crate::{Result, Size};
 
 const COMMAND: usize = 64;
 /// As many as the node's ring to its journal holds.

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use benches::Size;
 use engine::State;
 use engine::snapshot::{self, Image, Memory};
 use ledger::StateTree;
@@ -14,7 +15,7 @@ use store::AlignedBuffer;
 use types::genesis::{AssetSpec, Genesis, GenesisAccount};
 use types::{AccountId, AssetId, Atoms, GroupId, NetworkId, Symbol};
 
-use crate::{Result, Size};
+use crate::Result;
 
 const ASSETS: u16 = 4;
 const DIRTY: usize = 10_000;

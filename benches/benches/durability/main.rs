@@ -20,6 +20,7 @@ mod scratch;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use benches::Size;
 use clap::Parser;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -43,14 +44,6 @@ struct Options {
     dir: PathBuf,
 }
 
-/// How much work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Size {
-    Smoke,
-    Quick,
-    Full,
-}
-
 fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
@@ -63,12 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let size = match (options.test || !options.bench, options.quick) {
-        (true, _) => Size::Smoke,
-        (false, true) => Size::Quick,
-        (false, false) => Size::Full,
-    };
-    println!("durability, {size:?}");
+    let size = Size::asked(options.test, options.bench, options.quick);
+    println!("durability, {}", size.name());
     if let Err(reason) = store::uring_available() {
         println!("io_uring is not available: {reason}");
     }

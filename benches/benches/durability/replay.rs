@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use benches::{BLOCK_FRAMES, Stream, seal};
+use benches::{BLOCK_FRAMES, Size, Stream, seal};
 use engine::replay::{RecordedBlock, Replay};
 use engine::sequencer::Sequencer;
 use engine::sequential;
@@ -16,7 +16,7 @@ use types::block::Block;
 use types::outcome::{BlockOutcome, Digest};
 use types::wire::payload;
 
-use crate::{Result, Size};
+use crate::Result;
 
 pub fn run(size: Size) -> Result<()> {
     let (commands, passes) = match size {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use benches::Size;
 use store::{
     Identity, InstanceId, Journal, JournalConfig, JournalIo, NewRecord, Recovery, SegmentLength,
 };
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 use types::NetworkId;
 use types::outcome::Digest;
 
-use crate::{Result, Size};
+use crate::Result;
 
 /// A new journal, and its directory.
 #[derive(Debug)]

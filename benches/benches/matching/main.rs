@@ -19,7 +19,8 @@ mod worst;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use benches::matching::{Keel, Plan, Reference, Size, Stream, recorded};
+use benches::Size;
+use benches::matching::{Keel, Plan, Reference, Stream, recorded};
 use clap::Parser;
 use contest::{Contestant, Result, clock_cost, compete};
 use report::Report;
@@ -61,11 +62,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let size = match (options.test || !options.bench, options.quick) {
-        (true, _) => Size::Smoke,
-        (false, true) => Size::Quick,
-        (false, false) => Size::Full,
-    };
+    let size = Size::asked(options.test, options.bench, options.quick);
     let passes = if size == Size::Smoke {
         1
     } else {

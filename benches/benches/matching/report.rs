@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use benches::matching::{Engine, Keel, Naming, Reference, Size, Stream, plan};
+use benches::Size;
+use benches::matching::{Engine, Keel, Naming, Reference, Stream, plan};
 use serde::Serialize;
 
 use crate::contest::{Result, Score};

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use benches::Size;
+use benches::matching::Tally;
 use benches::matching::keel::KeelBook;
-use benches::matching::{Size, Tally};
 use types::Side;
 
 use crate::contest::thread_cpu;

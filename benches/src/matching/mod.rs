@@ -31,6 +31,6 @@ pub mod stream;
 pub use engine::{Engine, Naming, Room, Tally};
 pub use keel::{Keel, plain_order, plain_taker};
 pub use op::{Action, Op};
-pub use plan::{Mix, Plan, Size};
+pub use plan::{Mix, Plan};
 pub use reference::Reference;
 pub use stream::Stream;

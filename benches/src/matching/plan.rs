@@ -5,6 +5,7 @@ use super::engine::Room;
 use super::mixes::{Moves, Typical};
 use super::random::Zipf;
 use super::stream::Stream;
+use crate::Size;
 
 /// Of all streams. Another seed gives another stream of the same kind.
 pub const SEED: u64 = 20_260_502;
@@ -41,30 +42,9 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// How much of everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// What the names say; two million operations.
-    Full,
-    /// A tenth of the operations and of the large books.
-    Quick,
-    /// Enough to see that it runs.
-    Smoke,
-}
-
-impl Size {
-    /// As it is called in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Quick => "quick",
-            Self::Smoke => "smoke",
-        }
-    }
-}
-
 impl Plan {
-    /// Every generated workload.
+    /// Every generated workload; the full size is two million operations, the quick one a tenth of
+    /// the operations and of the large books.
     pub fn all(size: Size) -> [Self; 6] {
         let (ops, small, large) = match size {
             Size::Full => (2_000_000, 1_000, 100_000),
