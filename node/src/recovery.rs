@@ -171,18 +171,14 @@ impl Restored {
         hash_seed: u64,
         mut warn: impl FnMut(String),
     ) -> Result<Self, Failure> {
-        let identity = identity_of(genesis);
-        for height in checkpoints.heights()? {
-            match checkpoints.load(height, &identity) {
-                Ok(checkpoint) => match Self::from_checkpoint(&checkpoint, genesis, hash_seed) {
-                    Ok(restored) => return Ok(restored),
-                    Err(what) => warn(format!("the checkpoint of height {height}: {what}")),
-                },
-                Err(error @ StoreError::Corruption { .. }) => warn(error.to_string()),
-                Err(error) => return Err(error.into()),
-            }
+        let newest = checkpoints.newest_accepted(&identity_of(genesis), |checkpoint| {
+            Self::from_checkpoint(&checkpoint, genesis, hash_seed)
+        })?;
+        for damaged in newest.damaged {
+            warn(damaged.to_string());
         }
-        Ok(Self::genesis(genesis, hash_seed))
+        let beginning = newest.checkpoint;
+        Ok(beginning.unwrap_or_else(|| Self::genesis(genesis, hash_seed)))
     }
 
     /// The same state once more, by way of a snapshot.

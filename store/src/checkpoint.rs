@@ -40,11 +40,14 @@ pub struct Checkpoint {
     sections: [Range<usize>; 2],
 }
 
-/// The newest good checkpoint, and what was found on the way to it.
+/// Lists of checkpoints in a row that may be out of date when they are read.
+const TRIES: u32 = 10;
+
+/// The newest good checkpoint, or what was made of it, and what was found on the way to it.
 #[derive(Debug)]
-pub struct Newest {
+pub struct Newest<T = Checkpoint> {
     /// The checkpoint; `None` if there is no good one.
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<T>,
     /// Why newer ones cannot be used: each a [`StoreError::Corruption`]. Worth loud messages.
     pub damaged: Vec<StoreError>,
 }
@@ -102,12 +105,48 @@ impl Checkpoints {
 
     /// The newest checkpoint that is not damaged. A newer format or another owner is an error.
     pub fn newest(&self, identity: &Identity) -> Result<Newest, StoreError> {
+        self.newest_accepted(identity, Ok)
+    }
+
+    /// What `accept` makes of the newest checkpoint that it takes: one that it refuses, in words, is
+    /// damaged too. A running node may remove a checkpoint that was listed a moment ago; then there
+    /// are newer ones, and the list is made again.
+    pub fn newest_accepted<T>(
+        &self,
+        identity: &Identity,
+        mut accept: impl FnMut(Checkpoint) -> Result<T, String>,
+    ) -> Result<Newest<T>, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_newest(identity, &mut accept) {
+                Err(StoreError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && tries < TRIES =>
+                {
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_newest<T>(
+        &self,
+        identity: &Identity,
+        accept: &mut impl FnMut(Checkpoint) -> Result<T, String>,
+    ) -> Result<Newest<T>, StoreError> {
         let mut damaged = Vec::new();
         for height in self.heights()? {
-            match self.load(height, identity) {
-                Ok(checkpoint) => {
+            let refused = |what| StoreError::Corruption {
+                file: self.path(height),
+                offset: PAGE as u64,
+                what,
+            };
+            let loaded = self.load(height, identity);
+            match loaded.and_then(|checkpoint| accept(checkpoint).map_err(refused)) {
+                Ok(accepted) => {
+                    let checkpoint = Some(accepted);
                     return Ok(Newest {
-                        checkpoint: Some(checkpoint),
+                        checkpoint,
                         damaged,
                     });
                 }

@@ -407,3 +407,30 @@ fn assert_found(directory: &Path, path: &Path, place: u64) {
         path.display()
     );
 }
+
+#[test]
+fn one_that_is_not_accepted_is_passed_over_like_a_damaged_one() {
+    let directory = directory_with_checkpoints(&[2, 5, 6]);
+    let checkpoints = Checkpoints::open(directory.path());
+    let heights = checkpoints.heights().unwrap();
+    assert_eq!(heights.len(), 3);
+    for refused in 0..=heights.len() {
+        let mut seen = Vec::new();
+        let newest = checkpoints.newest_accepted(&identity(), |checkpoint| {
+            seen.push(checkpoint.meta().height);
+            let refuses = seen.len() <= refused;
+            (!refuses)
+                .then_some(seen.len())
+                .ok_or("nonsense".to_owned())
+        });
+        let newest = newest.unwrap();
+        let accepted = (refused < heights.len()).then_some(refused + 1);
+        assert_eq!(
+            (newest.checkpoint, newest.damaged.len()),
+            (accepted, refused)
+        );
+        assert_eq!(seen, heights[..seen.len()], "the newest first");
+        let is_told = |error: &StoreError| error.to_string().contains("4096: nonsense");
+        assert!(newest.damaged.iter().all(is_told));
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use engine::snapshot;
 use ledger::{Claim, Proof};
-use store::{Checkpoint, Folders, StoreError};
+use store::{Checkpoint, Folders};
 use types::decimal::to_hex;
 use types::outcome::Digest;
 use types::{AccountId, Height, SequenceNumber};
@@ -70,33 +70,19 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The checkpoint to prove from, if there is any. A running node may remove one while it is looked
-/// for; then there is a newer one.
+/// The checkpoint to prove from, if there is any.
 fn find(directory: &DataDir, height: Option<Height>) -> Result<Option<Checkpoint>, Failure> {
     let checkpoints = Folders::open(directory.path()).checkpoints();
     let identity = directory.identity();
     if let Some(height) = height {
         return Ok(Some(checkpoints.load(height, &identity)?));
     }
-    for _ in 0..TRIES {
-        match checkpoints.newest(&identity) {
-            Ok(newest) => {
-                for damaged in newest.damaged {
-                    eprintln!("keel: {damaged}; an older checkpoint is used");
-                }
-                return Ok(newest.checkpoint);
-            }
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            }
-            Err(error) => return Err(error.into()),
-        }
+    let newest = checkpoints.newest(&identity)?;
+    for damaged in newest.damaged {
+        eprintln!("keel: {damaged}; an older checkpoint is used");
     }
-    Err(Failure::Failed(
-        "checkpoints come and go too fast".to_owned(),
-    ))
+    Ok(newest.checkpoint)
 }
-
-const TRIES: u32 = 10;
 
 fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor, Proof), Failure> {
     let meta = checkpoint.meta();
