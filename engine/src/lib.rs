@@ -28,6 +28,7 @@ pub mod follower;
 pub mod gate;
 pub mod market;
 pub mod market_data;
+pub mod parallel;
 pub mod protection;
 pub mod replay;
 pub mod sequencer;

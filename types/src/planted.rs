@@ -45,10 +45,20 @@ pub enum Bug {
     TurnsMissing,
     /// A checkpoint lacks the last answers.
     AnswersMissing,
+    /// The parallel executor takes what was executed first for what comes of it.
+    ValidationSkipped,
+    /// Values of an aborted transaction stay as if it were not.
+    EstimateDropped,
+    /// Two commands that depend on each other change places.
+    DependentsSwapped,
+    /// A delta stops at a limit.
+    DeltaSaturated,
+    /// A lane that was rolled back still has an order of what was undone.
+    UndoForgotten,
 }
 
 impl Bug {
-    /// All of them.
+    /// Those that the simulation of a node finds.
     pub const ALL: [Self; 18] = [
         Self::RotationNotSynced,
         Self::DirectoryNotSynced,
@@ -68,6 +78,15 @@ impl Bug {
         Self::NoncesMissing,
         Self::TurnsMissing,
         Self::AnswersMissing,
+    ];
+
+    /// Those that the comparison of the executors finds.
+    pub const EXECUTOR: [Self; 5] = [
+        Self::ValidationSkipped,
+        Self::EstimateDropped,
+        Self::DependentsSwapped,
+        Self::DeltaSaturated,
+        Self::UndoForgotten,
     ];
 }
 

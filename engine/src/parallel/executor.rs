@@ -1,0 +1,103 @@
+//! The library's face: a block of transactions in, its effects out.
+
+use super::access::Scratch;
+use super::mv_memory::{Effects, MvMemory, Storage};
+use super::run::{Chaos, Commit, Run, Transaction};
+use super::scheduler::{Counts, Order, Scheduler};
+use super::simulation::{Costs, Simulated, simulate};
+use super::sync::Mutex;
+use super::workers::Workers;
+
+/// Executes blocks on top of a storage, one after the other, and keeps its memory between them.
+#[derive(Debug)]
+pub struct Executor<V> {
+    memory: MvMemory<V>,
+    scheduler: Scheduler,
+    scratches: Vec<Mutex<Scratch>>,
+    pool: Vec<Effects>,
+}
+
+impl<V: Clone> Executor<V> {
+    /// For a storage with so many value and amount locations.
+    pub fn new(values: usize, amounts: usize) -> Self {
+        Self {
+            memory: MvMemory::new(values, amounts),
+            scheduler: Scheduler::default(),
+            scratches: Vec::new(),
+            pool: Vec::new(),
+        }
+    }
+
+    /// Executes a block. Its effects stay here until [`Executor::drain`].
+    ///
+    /// Panics if a transaction does.
+    pub fn run<T, C>(
+        &mut self,
+        (transactions, order): (&[T], &Order),
+        storage: &T::Storage,
+        commit: C,
+        (workers, chaos): (&dyn Workers, Option<&dyn Chaos>),
+    ) -> Counts
+    where
+        T: Transaction,
+        T::Storage: Storage<Value = V>,
+        V: Send + Sync,
+        C: Commit<T::Output>,
+    {
+        self.share_pool(workers.count());
+        let Self {
+            memory,
+            scheduler,
+            scratches,
+            ..
+        } = self;
+        let block = (transactions, order);
+        let run = Run::new(block, storage, memory, scheduler, commit).with_chaos(chaos);
+        workers.run(&|worker| run.work(&mut scratches[worker].lock()));
+        scheduler.counts()
+    }
+
+    /// The same with virtual workers, in virtual time.
+    pub fn simulate<T, C>(
+        &mut self,
+        (transactions, order): (&[T], &Order),
+        storage: &T::Storage,
+        commit: C,
+        (workers, costs, chaos): (usize, &mut dyn Costs, Option<&dyn Chaos>),
+    ) -> (Counts, Simulated)
+    where
+        T: Transaction,
+        T::Storage: Storage<Value = V>,
+        C: Commit<T::Output>,
+    {
+        self.share_pool(1);
+        let Self {
+            memory,
+            scheduler,
+            scratches,
+            ..
+        } = self;
+        let block = (transactions, order);
+        let run = Run::new(block, storage, memory, scheduler, commit).with_chaos(chaos);
+        let scratch = scratches[0].get_mut();
+        let simulated = simulate(&run, workers, scratch, costs);
+        (scheduler.counts(), simulated)
+    }
+
+    /// Takes out the effects of the last block: per transaction, in order, what it added to amounts
+    /// (location, added, added beside), and the values that were left at the end.
+    pub fn drain(&mut self, on_amount: impl FnMut(u32, i128, i128), on_value: impl FnMut(u32, V)) {
+        self.memory.take_all(&mut self.pool, on_amount, on_value);
+    }
+
+    /// Gives every worker its part of the memory that is to be used again.
+    fn share_pool(&mut self, workers: usize) {
+        if self.scratches.len() < workers {
+            self.scratches.resize_with(workers, Mutex::default);
+        }
+        for worker in (0..workers).cycle().take(self.pool.len()) {
+            let effects = self.pool.pop();
+            self.scratches[worker].get_mut().pool.extend(effects);
+        }
+    }
+}

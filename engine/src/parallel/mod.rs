@@ -1,0 +1,29 @@
+//! The parallel executor: Block-STM, with what order flow asks of it.
+//!
+//! The lower half is a library. It runs any block of [`Transaction`]s on any number of workers and has
+//! the effect of running them one after the other:
+//!
+//! | module | does |
+//! |---|---|
+//! | [`scheduler`] | who does what next: a pure state machine |
+//! | [`mv_memory`] | what every transaction has written, by location and version |
+//! | [`access`] | the memory as one transaction sees it |
+//! | `executor` | the library's face |
+//! | `run` | tasks from beginning to end, workers, sleep |
+//! | [`workers`] | the threads |
+//! | [`simulation`] | virtual workers and virtual time in place of threads |
+pub mod access;
+mod executor;
+pub mod mv_memory;
+mod run;
+pub mod scheduler;
+pub mod simulation;
+mod sync;
+mod table;
+pub mod workers;
+
+pub use access::Access;
+pub use executor::Executor;
+pub use mv_memory::{Estimate, MvMemory, Storage};
+pub use run::{Chaos, Commit, Transaction, Unheard};
+pub use scheduler::{Counts, Order, Version};

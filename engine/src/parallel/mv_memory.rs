@@ -1,0 +1,511 @@
+//! Multi-version memory: what every transaction of a block has written, by location.
+//!
+//! Two kinds of locations, each numbered from 0:
+//!
+//! - A **value** is read and replaced as a whole. Every writer leaves a version; who reads gets that of
+//!   the last writer before it, and remembers whose. The version of an incarnation that was aborted
+//!   stays as an estimate: whoever meets it waits for the writer (Block-STM).
+//! - An **amount** is changed by addition and asked by predicate ("is it at least so much?"). Every
+//!   writer leaves how much it added; who asks gets the answer for the sum before it, and remembers
+//!   for which sums the answer holds. Amounts of an aborted incarnation are read as they are: the
+//!   guess is mostly right, and whoever guessed wrong is validated again once the writer has executed
+//!   anew. (The idea is that of Aptos' aggregators, AIP-47, and of deferred objects, arXiv
+//!   2405.06117; ADR 18 says what is ours.) Beside each amount stands a second one that nobody
+//!   may ask about, for funds that are held and for fees.
+//!
+//! # Steps
+//!
+//! The transactions of a window alternate: each consists of steps, and each step has a position in the
+//! total order. What one asks at a position depends on what the others of its window have added at
+//! lower ones. So every amount that a transaction changes carries its sum, and the lowest and highest
+//! it passed through on the way. With those bounds nearly every answer is certain, however the steps
+//! alternate. Where it is not, the steps themselves decide.
+//!
+//! # Sharing
+//!
+//! The effects of an incarnation are immutable once they are published, behind one lock per
+//! transaction. Who has touched an amount is a list per location that only grows within a block:
+//! `heads[location]` names the entry that came last and each entry names the one before it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::scheduler::Version;
+use super::sync::{AtomicU64, Mutex};
+
+/// What lies below the block.
+pub trait Storage: Sync {
+    /// What value locations hold.
+    type Value: Clone + Send + Sync + fmt::Debug;
+
+    /// A value before the block.
+    fn value(&self, location: u32) -> Self::Value;
+
+    /// An amount before the block.
+    fn amount(&self, location: u32) -> i128;
+}
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Storage,
+    Version(Version),
+}
+
+/// A value that is known to come, but not yet what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Who will write it.
+    pub transaction: u32,
+}
+
+/// What an incarnation did, as far as others must know.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) reads: Vec<(u32, Origin)>,
+    pub(crate) writes: Vec<u32>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) checks: Vec<Check>,
+}
+
+/// What an incarnation did to one amount. Incarnations of one transaction have the entries of those
+/// before them at the same places, if need be with nothing in them.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) location: u32,
+    /// The last of its steps and its checks, or [`NONE`].
+    pub(crate) last_step: u32,
+    pub(crate) last_check: u32,
+    /// What it added.
+    pub(crate) added: i128,
+    /// What it added to the amount beside, which nobody asks about.
+    pub(crate) aside: i128,
+    /// The lowest and highest that `added` was on the way, 0 included.
+    pub(crate) lowest: i128,
+    pub(crate) highest: i128,
+    /// Its answers hold while what others have added before it is at least this, and less than that.
+    pub(crate) at_least: i128,
+    pub(crate) less_than: i128,
+    /// The next entry of this location, as in [`pack`].
+    next: AtomicU64,
+}
+
+impl Entry {
+    pub(crate) fn new(location: u32) -> Self {
+        Self {
+            location,
+            last_step: NONE,
+            last_check: NONE,
+            added: 0,
+            aside: 0,
+            lowest: 0,
+            highest: 0,
+            at_least: i128::MIN,
+            less_than: i128::MAX,
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The same place, with nothing in it.
+    pub(crate) fn vacant(&self) -> Self {
+        let vacant = Self::new(self.location);
+        // Relaxed: it was set before its transaction's last incarnation was published under the lock
+        // under which the caller has read it, and never changes after.
+        let next = self.next.load(Ordering::Relaxed);
+        vacant.next.store(next, Ordering::Relaxed);
+        vacant
+    }
+
+    const fn is_vacant(&self) -> bool {
+        self.added == 0 && self.last_step == NONE
+    }
+}
+
+/// No step, no check.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// From this position on a transaction has added so much to an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) position: u32,
+    /// The step before it at the same entry, or [`NONE`].
+    pub(crate) before: u32,
+    pub(crate) added: i128,
+}
+
+/// A question that was asked at a position, and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) position: u32,
+    /// The check before it at the same entry, or [`NONE`].
+    pub(crate) before: u32,
+    /// Whether what others have added before it is at least this.
+    pub(crate) need: i128,
+    pub(crate) answer: bool,
+}
+
+impl Effects {
+    pub(crate) fn clear(&mut self) {
+        self.reads.clear();
+        self.writes.clear();
+        self.entries.clear();
+        self.steps.clear();
+        self.checks.clear();
+    }
+
+    /// What had been added at an entry before a position.
+    fn added_before(&self, entry: &Entry, position: u32) -> i128 {
+        let mut at = entry.last_step;
+        while let Some(step) = self.steps.get(at as usize) {
+            if step.position < position {
+                return step.added;
+            }
+            at = step.before;
+        }
+        0
+    }
+
+    /// Whether somebody who has read what was there before could have read something else here.
+    fn differs(&self, before: &Self) -> bool {
+        let mut entries = self.entries.iter().enumerate();
+        let is_new = self.writes.iter().any(|key| !before.writes.contains(key));
+        is_new
+            || self.steps != before.steps
+            || entries.any(|(at, entry)| match before.entries.get(at) {
+                Some(before) => entry.added != before.added,
+                None => !entry.is_vacant(),
+            })
+    }
+}
+
+/// A version of a value.
+#[derive(Debug)]
+struct Written<V> {
+    version: Version,
+    is_estimate: bool,
+    value: V,
+}
+
+/// The entry of a transaction: never 0, which is none.
+const fn pack(transaction: u32, entry: u32) -> u64 {
+    (transaction as u64 + 1) << 32 | entry as u64
+}
+
+const fn unpack(packed: u64) -> Option<(u32, u32)> {
+    match packed {
+        0 => None,
+        _ => Some(((packed >> 32) as u32 - 1, packed as u32)),
+    }
+}
+
+/// What others have added to an amount, seen from one transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Others {
+    /// Before its window begins, storage included.
+    pub(crate) before: i128,
+    /// Within its window: the least and the most it can be at any of its positions.
+    pub(crate) lowest: i128,
+    pub(crate) highest: i128,
+}
+
+/// The effects of others that a worker has looked at during one task.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    effects: Vec<Option<Arc<Effects>>>,
+    filled: Vec<u32>,
+}
+
+impl Seen {
+    /// Looks anew from here on.
+    pub(crate) fn clear(&mut self) {
+        for transaction in self.filled.drain(..) {
+            self.effects[transaction as usize] = None;
+        }
+    }
+}
+
+/// The memory of one block. `V` is what value locations hold.
+#[derive(Debug)]
+pub struct MvMemory<V> {
+    /// By value location, versions by transaction.
+    values: Vec<Mutex<Vec<Written<V>>>>,
+    /// By amount location, the entry that came last.
+    heads: Vec<AtomicU64>,
+    /// By transaction, what its last incarnation did.
+    published: Vec<Mutex<Arc<Effects>>>,
+    /// Stands for those that have not executed.
+    nothing: Arc<Effects>,
+}
+
+impl<V: Clone> MvMemory<V> {
+    /// Memory for so many value and amount locations.
+    pub fn new(values: usize, amounts: usize) -> Self {
+        Self {
+            values: (0..values).map(|_| Mutex::new(Vec::new())).collect(),
+            heads: (0..amounts).map(|_| AtomicU64::new(0)).collect(),
+            published: Vec::new(),
+            nothing: Arc::default(),
+        }
+    }
+
+    /// Makes room for a block of so many transactions. Everything before was taken out.
+    pub(crate) fn begin(&mut self, transactions: u32) {
+        let nothing = &self.nothing;
+        self.published
+            .resize_with(transactions as usize, || Mutex::new(Arc::clone(nothing)));
+    }
+
+    /// The value that a transaction reads.
+    pub(crate) fn read(
+        &self,
+        location: u32,
+        transaction: u32,
+    ) -> Result<(Origin, Option<V>), Estimate> {
+        let versions = self.values[location as usize].lock();
+        let end = versions.partition_point(|it| it.version.transaction < transaction);
+        match versions[..end].last() {
+            None => Ok((Origin::Storage, None)),
+            Some(last) if last.is_estimate => Err(Estimate {
+                transaction: last.version.transaction,
+            }),
+            Some(last) => Ok((Origin::Version(last.version), Some(last.value.clone()))),
+        }
+    }
+
+    /// What others have added to an amount, seen from a transaction.
+    pub(crate) fn others<S: Storage>(
+        &self,
+        storage: &S,
+        location: u32,
+        (transaction, window): (u32, &Range<u32>),
+        seen: &mut Seen,
+    ) -> Others {
+        let mut others = Others {
+            before: storage.amount(location),
+            ..Others::default()
+        };
+        self.visit(location, seen, |other, _, entry| {
+            if other < window.start {
+                others.before += entry.added;
+            } else if other < window.end && other != transaction {
+                others.lowest += entry.lowest;
+                others.highest += entry.highest;
+            }
+        });
+        others
+    }
+
+    /// What others of its window have added to an amount before a position of a transaction.
+    pub(crate) fn added_before(
+        &self,
+        (location, position): (u32, u32),
+        (transaction, window): (u32, &Range<u32>),
+        seen: &mut Seen,
+    ) -> i128 {
+        let mut added = 0;
+        self.visit(location, seen, |other, effects, entry| {
+            if window.contains(&other) && other != transaction {
+                added += effects.added_before(entry, position);
+            }
+        });
+        added
+    }
+
+    /// Shows every entry of an amount.
+    fn visit(
+        &self,
+        location: u32,
+        seen: &mut Seen,
+        mut on_entry: impl FnMut(u32, &Effects, &Entry),
+    ) {
+        // Acquire: pairs with the release of `link`, so that who sees an entry here finds it among
+        // what its transaction has published.
+        let mut next = self.heads[location as usize].load(Ordering::Acquire);
+        while let Some((transaction, place)) = unpack(next) {
+            let effects = self.look(transaction, place, seen);
+            let entry = &effects.entries[place as usize];
+            on_entry(transaction, effects, entry);
+            // Relaxed: it was set before the entry was linked, and never changes after.
+            next = entry.next.load(Ordering::Relaxed);
+        }
+    }
+
+    /// What a transaction has published, at least up to this entry.
+    fn look<'a>(&self, transaction: u32, place: u32, seen: &'a mut Seen) -> &'a Effects {
+        let index = transaction as usize;
+        if seen.effects.len() <= index {
+            seen.effects.resize(self.published.len(), None);
+        }
+        let slot = &mut seen.effects[index];
+        let is_there = slot
+            .as_ref()
+            .is_some_and(|effects| (place as usize) < effects.entries.len());
+        if !is_there {
+            if slot.is_none() {
+                seen.filled.push(transaction);
+            }
+            *slot = Some(Arc::clone(&self.published[index].lock()));
+        }
+        slot.as_ref().expect("it was put there")
+    }
+
+    /// What the last incarnation of a transaction did.
+    pub(crate) fn last(&self, transaction: u32) -> Arc<Effects> {
+        Arc::clone(&self.published[transaction as usize].lock())
+    }
+
+    /// Publishes what an incarnation did in place of what the one before it did. Returns whether
+    /// others could have read something else before.
+    pub(crate) fn publish(&self, version: Version, effects: Effects, values: Vec<V>) -> bool {
+        let Version { transaction, .. } = version;
+        let before = self.last(transaction);
+        let is_changed = effects.differs(&before);
+        for key in before
+            .writes
+            .iter()
+            .filter(|key| !effects.writes.contains(key))
+        {
+            self.values[*key as usize]
+                .lock()
+                .retain(|it| it.version.transaction != transaction);
+        }
+        for (key, value) in effects.writes.iter().zip(values) {
+            self.write(*key, version, value);
+        }
+        let effects = Arc::new(effects);
+        *self.published[transaction as usize].lock() = Arc::clone(&effects);
+        let new = effects
+            .entries
+            .iter()
+            .enumerate()
+            .skip(before.entries.len());
+        for (place, entry) in new {
+            self.link(entry, pack(transaction, place as u32));
+        }
+        is_changed
+    }
+
+    fn write(&self, location: u32, version: Version, value: V) {
+        let mut versions = self.values[location as usize].lock();
+        let written = Written {
+            version,
+            is_estimate: false,
+            value,
+        };
+        match versions.binary_search_by_key(&version.transaction, |it| it.version.transaction) {
+            Ok(at) => versions[at] = written,
+            Err(at) => versions.insert(at, written),
+        }
+    }
+
+    /// Puts an entry that was published a moment ago at the head of its location's list.
+    fn link(&self, entry: &Entry, packed: u64) {
+        let head = &self.heads[entry.location as usize];
+        // Relaxed: the value only goes back into the list, and is compared before that counts.
+        let mut first = head.load(Ordering::Relaxed);
+        loop {
+            entry.next.store(first, Ordering::Relaxed);
+            // Release: whoever finds the entry finds what was written before, `next` and what the
+            // transaction has published. Later links are read-modify-writes on the same atomic, so
+            // they carry this release on to those who see them.
+            let linked =
+                head.compare_exchange_weak(first, packed, Ordering::Release, Ordering::Relaxed);
+            match linked {
+                Ok(_) => return,
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// The values that a transaction wrote are estimates from here on.
+    pub(crate) fn mark_estimates(&self, transaction: u32) {
+        for key in &self.last(transaction).writes {
+            let mut versions = self.values[*key as usize].lock();
+            for written in versions.iter_mut() {
+                written.is_estimate |= written.version.transaction == transaction;
+            }
+        }
+    }
+
+    /// Whether a transaction would read now what it has read: the same versions of values, and the
+    /// same answers about amounts.
+    pub(crate) fn validate<S: Storage<Value = V>>(
+        &self,
+        storage: &S,
+        (transaction, window): (u32, &Range<u32>),
+        seen: &mut Seen,
+    ) -> bool {
+        let mine = self.last(transaction);
+        let reads_same = mine.reads.iter().all(|(location, origin)| {
+            let now = self.read(*location, transaction);
+            now.is_ok_and(|(now, _)| now == *origin)
+        });
+        reads_same
+            && mine.entries.iter().all(|entry| {
+                if entry.at_least == i128::MIN && entry.less_than == i128::MAX {
+                    return true;
+                }
+                let others = self.others(storage, entry.location, (transaction, window), seen);
+                let is_certain = entry.at_least <= others.before + others.lowest
+                    && others.before + others.highest < entry.less_than;
+                is_certain || self.holds(&mine, entry, others, (transaction, window), seen)
+            })
+    }
+
+    /// The same of one amount, step by step.
+    #[cold]
+    fn holds(
+        &self,
+        mine: &Effects,
+        entry: &Entry,
+        others: Others,
+        (transaction, window): (u32, &Range<u32>),
+        seen: &mut Seen,
+    ) -> bool {
+        if entry.last_check == NONE {
+            // Alone in its window, its bounds are exact.
+            return false;
+        }
+        let mut at = entry.last_check;
+        while let Some(check) = mine.checks.get(at as usize) {
+            let place = (entry.location, check.position);
+            let within = self.added_before(place, (transaction, window), seen);
+            if (check.need <= others.before + within) != check.answer {
+                return false;
+            }
+            at = check.before;
+        }
+        true
+    }
+
+    /// Takes out what all transactions have added to amounts, in their order, and what they wrote.
+    /// `on_amount` is told location, what was added, and what was added beside.
+    pub(crate) fn take_all(
+        &mut self,
+        pool: &mut Vec<Effects>,
+        mut on_amount: impl FnMut(u32, i128, i128),
+        mut on_value: impl FnMut(u32, V),
+    ) {
+        for published in self.published.drain(..) {
+            let effects = published.into_inner();
+            for entry in &effects.entries {
+                // Relaxed: `&mut self` is ours alone.
+                self.heads[entry.location as usize].store(0, Ordering::Relaxed);
+                on_amount(entry.location, entry.added, entry.aside);
+            }
+            for key in &effects.writes {
+                let last = self.values[*key as usize].get_mut().drain(..).last();
+                if let Some(last) = last {
+                    on_value(*key, last.value);
+                }
+            }
+            if let Ok(mut effects) = Arc::try_unwrap(effects) {
+                effects.clear();
+                pool.push(effects);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The locks and atomics that workers share: real ones, or those of a model checker.
+
+#[cfg(feature = "shuttle")]
+mod checked {
+    //! Shuttle's twins of everything below, behind the same names.
+
+    pub(crate) use shuttle::sync::atomic::AtomicU64;
+
+    /// A lock that shuttle schedules.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    pub(crate) type Guard<'a, T> = shuttle::sync::MutexGuard<'a, T>;
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            self.0
+                .lock()
+                .expect("shuttle ends a run at the first panic")
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            let inner = self.0.into_inner();
+            inner.expect("shuttle ends a run at the first panic")
+        }
+
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0
+                .get_mut()
+                .expect("shuttle ends a run at the first panic")
+        }
+    }
+
+    /// Where workers sleep.
+    #[derive(Debug, Default)]
+    pub(crate) struct Sleepers(shuttle::sync::Condvar);
+
+    impl Sleepers {
+        pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
+            self.0
+                .wait(guard)
+                .expect("shuttle ends a run at the first panic")
+        }
+
+        pub(crate) fn wake_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn wake_all(&self) {
+            self.0.notify_all();
+        }
+    }
+}
+
+#[cfg(not(feature = "shuttle"))]
+mod real {
+    #[cfg(feature = "loom")]
+    pub(crate) use loom::sync::atomic::AtomicU64;
+    #[cfg(not(feature = "loom"))]
+    pub(crate) use std::sync::atomic::AtomicU64;
+
+    pub(crate) use parking_lot::Mutex;
+
+    pub(crate) type Guard<'a, T> = parking_lot::MutexGuard<'a, T>;
+
+    /// Where workers sleep.
+    #[derive(Debug, Default)]
+    pub(crate) struct Sleepers(parking_lot::Condvar);
+
+    impl Sleepers {
+        pub(crate) fn wait<'a, T>(&self, mut guard: Guard<'a, T>) -> Guard<'a, T> {
+            self.0.wait(&mut guard);
+            guard
+        }
+
+        pub(crate) fn wake_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn wake_all(&self) {
+            self.0.notify_all();
+        }
+    }
+}
+
+#[cfg(feature = "shuttle")]
+pub(crate) use checked::*;
+#[cfg(not(feature = "shuttle"))]
+pub(crate) use real::*;

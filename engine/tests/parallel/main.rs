@@ -1,0 +1,3 @@
+//! The parallel executor against running one after the other.
+
+mod programs;
