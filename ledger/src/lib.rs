@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `ledger` | [`Ledger`]: the whole state, its queries, and the verbs that move free funds |
 //! | `settlement` | [`Trade`] to balance movements: [`Ledger::settle`] |
+//! | `fold` | movements that were added up elsewhere |
 //! | `cells` | the balance cells; the one function that writes them |
 //! | `conservation` | the recount and its cheap always-on twin |
 //! | `keys` | registered session keys |
@@ -25,6 +26,7 @@
 mod cells;
 mod conservation;
 pub mod encoding;
+mod fold;
 mod keys;
 mod ledger;
 mod nonce;
@@ -39,6 +41,6 @@ pub use conservation::ConservationError;
 pub use keys::Key;
 pub use ledger::{InsufficientFunds, Ledger};
 pub use nonce::{NonceCheck, NonceWindow};
-pub use settlement::{Fees, Trade};
+pub use settlement::{Charge, Fees, Settlement, Trade};
 pub use state_tree::{StateTree, SystemLeaves};
 pub use tree::{Claim, Proof};

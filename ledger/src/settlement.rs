@@ -44,68 +44,113 @@ pub struct Fees {
     pub taker_fee: Atoms,
 }
 
+/// What a trade moves, worked out but not yet moved: an executor may add it up first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// What the taker pays with, out of free; the maker receives it.
+    pub taker_asset: AssetId,
+    /// What the maker pays with, out of held; the taker receives it.
+    pub maker_asset: AssetId,
+    /// In `taker_asset`.
+    pub taker_pays: Atoms,
+    /// In `maker_asset`.
+    pub maker_pays: Atoms,
+    /// In `taker_asset`, after the maker's charge.
+    pub maker_receives: Atoms,
+    /// In `maker_asset`, after the taker's charge.
+    pub taker_receives: Atoms,
+    /// In `taker_asset`: nothing where there is a rebate.
+    pub maker_charge: Charge,
+    /// In `maker_asset`.
+    pub taker_charge: Charge,
+    /// In `maker_asset`, to the maker and out of the fees.
+    pub rebate: Atoms,
+}
+
+impl Settlement {
+    /// What this trade moves in this market.
+    #[inline]
+    pub fn new(market: &MarketSpec, trade: &Trade) -> Self {
+        let base = (market.base, market.factors.base(trade.quantity));
+        let notional = market.factors.notional(trade.price, trade.quantity);
+        let quote = (market.quote, notional);
+        let ((taker_asset, taker_pays), (maker_asset, maker_pays)) = match trade.taker_side {
+            Side::Bid => (quote, base),
+            Side::Ask => (base, quote),
+        };
+        let taker_charge = Charge::new(market.taker_fee, maker_pays);
+        let (maker_charge, rebate) = if market.maker_fee.is_rebate() {
+            let rebate = market.maker_fee.magnitude_rounded_down(maker_pays);
+            (Charge::default(), rebate)
+        } else {
+            (Charge::new(market.maker_fee, taker_pays), Atoms::ZERO)
+        };
+        Self {
+            taker_asset,
+            maker_asset,
+            taker_pays,
+            maker_pays,
+            maker_receives: taker_pays - maker_charge.total(),
+            taker_receives: maker_pays - taker_charge.total(),
+            maker_charge,
+            taker_charge,
+            rebate,
+        }
+    }
+
+    /// What the trade costs its sides.
+    #[inline]
+    pub fn fees(&self) -> Fees {
+        Fees {
+            // Where there is a rebate, there is no charge.
+            maker_fee: signed(self.maker_charge.total()) - signed(self.rebate),
+            taker_fee: self.taker_charge.total(),
+        }
+    }
+}
+
 impl Ledger {
     /// Settles one trade and says what it cost. Panics if a side cannot pay, which the caller has
     /// excluded, or if an account does not exist.
     #[inline]
     pub fn settle(&mut self, market: &MarketSpec, trade: &Trade) -> Fees {
-        let base = Payment {
-            asset: market.base,
-            amount: market.factors.base(trade.quantity),
-        };
-        let quote = Payment {
-            asset: market.quote,
-            amount: market.factors.notional(trade.price, trade.quantity),
-        };
-        let (to_maker, to_taker) = match trade.taker_side {
-            Side::Bid => (quote, base),
-            Side::Ask => (base, quote),
-        };
+        let settlement = Settlement::new(market, trade);
+        let Settlement { taker_asset, maker_asset, .. } = settlement;
+        let (maker, taker) = (trade.maker, trade.taker);
         let cells = &mut self.cells;
-        cells.debit(Cell::Held(trade.maker), to_taker.asset, to_taker.amount);
-        cells.debit(Cell::Free(trade.taker), to_maker.asset, to_maker.amount);
+        cells.debit(Cell::Held(maker), maker_asset, settlement.maker_pays);
+        cells.debit(Cell::Free(taker), taker_asset, settlement.taker_pays);
         // The taker's fee comes first, because a rebate is paid out of it.
-        let taker_fee = pay(cells, trade.taker, to_taker, market.taker_fee);
-        let maker_fee = if market.maker_fee.is_rebate() {
-            let rebate = market.maker_fee.magnitude_rounded_down(to_taker.amount);
-            cells.debit(Cell::Fees, to_taker.asset, rebate);
-            cells.credit(Cell::Free(trade.maker), to_taker.asset, rebate);
-            cells.credit(Cell::Free(trade.maker), to_maker.asset, to_maker.amount);
-            -signed(rebate)
+        cells.credit(Cell::Free(taker), maker_asset, settlement.taker_receives);
+        charge(cells, maker_asset, settlement.taker_charge);
+        if market.maker_fee.is_rebate() {
+            cells.debit(Cell::Fees, maker_asset, settlement.rebate);
+            cells.credit(Cell::Free(maker), maker_asset, settlement.rebate);
+            cells.credit(Cell::Free(maker), taker_asset, settlement.maker_receives);
         } else {
-            signed(pay(cells, trade.maker, to_maker, market.maker_fee))
-        };
-        Fees {
-            maker_fee,
-            taker_fee,
+            cells.credit(Cell::Free(maker), taker_asset, settlement.maker_receives);
+            charge(cells, taker_asset, settlement.maker_charge);
         }
+        settlement.fees()
     }
 }
 
-#[derive(Clone, Copy)]
-struct Payment {
-    asset: AssetId,
-    amount: Atoms,
-}
-
-/// Pays into `free`, less the charge, which is returned.
+/// The venue takes a charge.
 #[inline]
-fn pay(cells: &mut Cells, receiver: AccountId, payment: Payment, rate: FeeRate) -> Atoms {
-    let Payment { asset, amount } = payment;
-    let charge = Charge::new(rate, amount);
-    cells.credit(Cell::Free(receiver), asset, amount - charge.total());
+fn charge(cells: &mut Cells, asset: AssetId, charge: Charge) {
     cells.credit(Cell::Fees, asset, charge.fee);
     if !charge.dust.is_zero() {
         cells.credit(Cell::Dust, asset, charge.dust);
     }
-    charge.total()
 }
 
 /// A charge, split into what is fee and what is rounding.
-#[derive(Clone, Copy)]
-struct Charge {
-    fee: Atoms,
-    dust: Atoms,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// The whole atoms of the rate.
+    pub fee: Atoms,
+    /// What rounding up adds, 0 or 1 atom.
+    pub dust: Atoms,
 }
 
 impl Charge {

@@ -481,7 +481,7 @@ impl<V: Clone> MvMemory<V> {
         true
     }
 
-    /// Takes out what all transactions have added to amounts, in their order, and what they wrote.
+    /// Takes out what all transactions together have added to amounts, and what they wrote last.
     /// `on_amount` is told location, what was added, and what was added beside.
     pub(crate) fn take_all(
         &mut self,
@@ -489,12 +489,26 @@ impl<V: Clone> MvMemory<V> {
         mut on_amount: impl FnMut(u32, i128, i128),
         mut on_value: impl FnMut(u32, V),
     ) {
-        for published in self.published.drain(..) {
-            let effects = published.into_inner();
+        let published = self.published.drain(..);
+        let published: Vec<_> = published.map(Mutex::into_inner).collect();
+        for effects in &published {
             for entry in &effects.entries {
-                // Relaxed: `&mut self` is ours alone.
-                self.heads[entry.location as usize].store(0, Ordering::Relaxed);
-                on_amount(entry.location, entry.added, entry.aside);
+                let head = &self.heads[entry.location as usize];
+                // Relaxed, both: `&mut self` is ours alone.
+                let mut next = head.load(Ordering::Relaxed);
+                head.store(0, Ordering::Relaxed);
+                if next == 0 {
+                    // The whole list went with another of its entries.
+                    continue;
+                }
+                let (mut added, mut aside) = (0, 0);
+                while let Some((transaction, place)) = unpack(next) {
+                    let entry = &published[transaction as usize].entries[place as usize];
+                    added += entry.added;
+                    aside += entry.aside;
+                    next = entry.next.load(Ordering::Relaxed);
+                }
+                on_amount(entry.location, added, aside);
             }
             for key in &effects.writes {
                 let last = self.values[*key as usize].get_mut().drain(..).last();
@@ -502,6 +516,8 @@ impl<V: Clone> MvMemory<V> {
                     on_value(*key, last.value);
                 }
             }
+        }
+        for effects in published {
             if let Ok(mut effects) = Arc::try_unwrap(effects) {
                 effects.clear();
                 pool.push(effects);
