@@ -9,12 +9,14 @@
 //! | [`transition`] | `apply(view, command)`: the one meaning |
 //! | [`view`] | what a transition may see and touch, as traits that every executor implements |
 //! | [`market`] | one market's book and what stands beside it |
+//! | [`clusters`] | which markets share protections |
 //! | [`protection`] | how much the quotes of an account may trade before they are pulled |
 //! | [`state`] | ledger and markets of one network, at one point of the total order |
 //! | [`snapshot`] | the state as it lies in a checkpoint, and back |
 //! | `answer` | what a state answers when it is asked |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
+//! | [`parallel`] | the executor that uses more than one core |
 //! | [`sequencer`] | numbers frames and seals blocks |
 //! | [`gate`] | holds every outcome back until its block is durable |
 //! | [`replay`] | the journal again, checking every recorded hash |
@@ -24,6 +26,7 @@
 
 pub mod admission;
 mod answer;
+pub mod clusters;
 pub mod follower;
 pub mod gate;
 pub mod market;

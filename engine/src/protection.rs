@@ -148,6 +148,13 @@ impl Protections {
         self.scopes.is_empty()
     }
 
+    /// Takes over what protects accounts in other markets.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.scopes.extend(other.scopes);
+        self.counts.extend(other.counts);
+        self.tripped.extend(other.tripped);
+    }
+
     /// Whether quotes have to be pulled before the command ends.
     pub(crate) fn has_tripped(&self) -> bool {
         !self.tripped.is_empty()

@@ -1,8 +1,8 @@
 //! The sequential executor: one command after the other. The oracle for every other executor.
 
-use types::SequenceNumber;
-use types::block::{Block, Entry};
+use types::block::{Block, Entry, SequencedFrame};
 use types::outcome::{BlockOutcome, FrameReceipt, FrameVerdict};
+use types::{LogTime, SequenceNumber};
 
 use crate::admission;
 use crate::state::State;
@@ -38,38 +38,67 @@ pub fn repeat(
 }
 
 fn run(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
-    assert_eq!(block.height, state.position().height.next());
-    assert_eq!(block.first_sequence, state.position().sequence.next());
-    outcome.clear(block.height);
+    begin(state, block, outcome);
     let mut sequence = block.first_sequence;
     for entry in &block.entries {
         match entry {
-            Entry::Tick(time) => {
-                let now = state.position().time.max(*time);
-                state.position_mut().time = now;
-                transition::tick(state, sequence, now, &mut outcome.events);
+            Entry::Tick(time) => tick(state, *time, sequence, outcome),
+            Entry::Frame(sequenced) => {
+                if let Some(mut context) = admit(state, sequenced, sequence, outcome) {
+                    for command in sequenced.frame.frame().commands() {
+                        transition::apply(state, context, &command, outcome);
+                        context.sequence = context.sequence.next();
+                    }
+                }
             }
-            Entry::Frame(sequenced) => execute_frame(state, sequenced, sequence, outcome),
         }
         sequence = sequence.advance(entry.command_count());
     }
-    state.ledger().assert_conserved();
-    outcome.last_sequence = SequenceNumber::new(sequence.get() - 1);
+    end(state, sequence, outcome);
 }
 
-fn advance(state: &mut State, outcome: &BlockOutcome) {
+/// Clears `outcome` for a block, which must follow the state's position.
+pub(crate) fn begin(state: &State, block: &Block, outcome: &mut BlockOutcome) {
+    assert_eq!(block.height, state.position().height.next());
+    assert_eq!(block.first_sequence, state.position().sequence.next());
+    outcome.clear(block.height);
+}
+
+/// Everything of a block is executed; `next` is the position after it. Panics if balances are not
+/// conserved.
+pub(crate) fn end(state: &State, next: SequenceNumber, outcome: &mut BlockOutcome) {
+    state.ledger().assert_conserved();
+    outcome.last_sequence = SequenceNumber::new(next.get() - 1);
+}
+
+/// The state is at the end of a block whose outcome is sealed.
+pub(crate) fn advance(state: &mut State, outcome: &BlockOutcome) {
     let position = state.position_mut();
     position.height = outcome.height;
     position.sequence = outcome.last_sequence;
     position.outcome_hash = outcome.hash;
 }
 
-fn execute_frame(
+/// Logged time moves.
+pub(crate) fn tick(
     state: &mut State,
-    sequenced: &types::block::SequencedFrame,
-    first_sequence: SequenceNumber,
+    time: LogTime,
+    sequence: SequenceNumber,
     outcome: &mut BlockOutcome,
 ) {
+    let now = state.position().time.max(time);
+    state.position_mut().time = now;
+    transition::tick(state, sequence, now, &mut outcome.events);
+}
+
+/// Judges a frame and writes its receipt; if its commands are to be executed, the context of the
+/// first. Reads and writes nothing that a command does.
+pub(crate) fn admit(
+    state: &mut State,
+    sequenced: &SequencedFrame,
+    first_sequence: SequenceNumber,
+    outcome: &mut BlockOutcome,
+) -> Option<Context> {
     let frame = sequenced.frame.frame();
     let header = frame.header();
     let time = state.position().time;
@@ -82,17 +111,9 @@ fn execute_frame(
         count: frame.count(),
         verdict,
     });
-    if verdict != FrameVerdict::Executed {
-        return;
-    }
-    let mut sequence = first_sequence;
-    for command in frame.commands() {
-        let context = Context {
-            account: header.account,
-            sequence,
-            now: time,
-        };
-        transition::apply(state, context, &command, outcome);
-        sequence = sequence.next();
-    }
+    (verdict == FrameVerdict::Executed).then_some(Context {
+        account: header.account,
+        sequence: first_sequence,
+        now: time,
+    })
 }

@@ -2,7 +2,7 @@
 
 use ledger::Ledger;
 use types::auth::FrameKey;
-use types::command::{MarketStatus, StopLeg};
+use types::command::{MarketStatus, SetProtection, StopLeg};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
@@ -10,6 +10,7 @@ use types::{
     AccountId, AssetId, Atoms, GroupId, Height, LogTime, MarketId, SequenceNumber, Side, Ticks,
 };
 
+use crate::clusters::Clusters;
 use crate::market::MarketState;
 use crate::protection::{Protections, Scope};
 use crate::snapshot::{Contradiction, kind_code};
@@ -28,15 +29,25 @@ pub struct State {
     /// Who may open and close markets, by id; never changes after genesis.
     operators: Vec<AccountId>,
     markets: Vec<Market>,
-    protections: Protections,
+    clusters: Clusters,
     position: Position,
     frame_key: FrameKey,
 }
 
 #[derive(Debug)]
-struct Market {
-    spec: MarketSpec,
-    state: MarketState,
+pub(crate) struct Market {
+    pub(crate) spec: MarketSpec,
+    pub(crate) state: MarketState,
+}
+
+/// What the parallel executor deals out.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) groups: &'a [GroupId],
+    pub(crate) operators: &'a [AccountId],
+    pub(crate) markets: &'a mut [Market],
+    pub(crate) clusters: &'a mut Clusters,
 }
 
 /// How far the total order has been executed.
@@ -68,7 +79,7 @@ impl State {
             genesis,
             Ledger::from_genesis(genesis),
             markets.collect(),
-            Protections::default(),
+            Clusters::new(genesis.markets().len()),
             position,
         )
     }
@@ -78,7 +89,7 @@ impl State {
         genesis: &Genesis,
         ledger: Ledger,
         markets: Vec<MarketState>,
-        protections: Protections,
+        clusters: Clusters,
         position: Position,
     ) -> Self {
         let specs = genesis.markets().iter();
@@ -99,7 +110,7 @@ impl State {
                 .map(|(id, _)| id)
                 .collect(),
             markets: markets.collect(),
-            protections,
+            clusters,
             position,
             frame_key: FrameKey::new(genesis.network(), genesis.hash()),
         }
@@ -112,6 +123,16 @@ impl State {
 
     pub(crate) const fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
+    }
+
+    pub(crate) fn parts(&mut self) -> Parts<'_> {
+        Parts {
+            ledger: &self.ledger,
+            groups: &self.groups,
+            operators: &self.operators,
+            markets: &mut self.markets,
+            clusters: &mut self.clusters,
+        }
     }
 
     /// How far the total order has been executed.
@@ -143,8 +164,8 @@ impl State {
     }
 
     /// All protections.
-    pub const fn protections(&self) -> &Protections {
-        &self.protections
+    pub const fn protections(&self) -> &Clusters {
+        &self.clusters
     }
 
     /// When a tick has something to do, be it in the past: an open order expires, or an auction's
@@ -185,7 +206,7 @@ impl State {
                 }
             }
         }
-        digest_protections(&self.protections, &mut hasher);
+        digest_protections(&self.clusters, &mut hasher);
         Digest::new(*hasher.finalize().as_bytes())
     }
 
@@ -205,7 +226,7 @@ impl State {
                 "an open market does not collect"
             );
         }
-        assert!(!self.protections.has_tripped(), "nobody waits to be pulled");
+        assert!(!self.clusters.has_tripped(), "nobody waits to be pulled");
         if let Err(contradiction) = self.check_holds() {
             panic!("{contradiction}");
         }
@@ -265,7 +286,7 @@ impl StateView for State {
             spec,
             groups: &self.groups,
             state,
-            protections: &mut self.protections,
+            protections: self.clusters.of_mut(market),
             funds: &mut self.ledger,
         })
     }
@@ -278,8 +299,12 @@ impl StateView for State {
         self.operators.binary_search(&account).is_ok()
     }
 
-    fn protections(&mut self) -> &mut Protections {
-        &mut self.protections
+    fn protections(&mut self, market: MarketId) -> &mut Protections {
+        self.clusters.of_mut(market)
+    }
+
+    fn protect(&mut self, account: AccountId, set: &SetProtection) {
+        self.clusters.set(account, set);
     }
 }
 
@@ -352,7 +377,7 @@ fn stop_numbers(stop: Option<StopLeg>) -> [u64; 3] {
     })
 }
 
-fn digest_protections(protections: &Protections, hasher: &mut blake3::Hasher) {
+fn digest_protections(protections: &Clusters, hasher: &mut blake3::Hasher) {
     for (account, market, scope, count) in protections.iter() {
         let group = match scope {
             Scope::Market(_) => 0,

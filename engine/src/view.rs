@@ -1,12 +1,14 @@
 //! What a transition may see and touch.
 //!
 //! `transition::apply` is written once, over these traits. The sequential executor implements them
-//! with the state itself; the parallel one will implement [`Funds`] over multi-version memory and
-//! lend each lane its own book. Questions about balances are predicates ("does free cover this?"),
+//! with the state itself; the parallel one implements [`Funds`] over multi-version memory and lends
+//! each lane its own books. Questions about balances are predicates ("does free cover this?"),
 //! not values, so that an executor can tell a decision that changed from a number that changed.
 
 use ledger::{Fees, Ledger, Trade};
+use types::command::SetProtection;
 use types::genesis::MarketSpec;
+use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
 use types::{AccountId, AssetId, Atoms, GroupId, MarketId};
 
 use crate::market::MarketState;
@@ -21,7 +23,11 @@ pub trait Funds {
     fn lists(&self, asset: AssetId) -> bool;
 
     /// Whether the free balance is at least `amount`.
-    fn covers(&self, account: AccountId, asset: AssetId, amount: Atoms) -> bool;
+    fn covers(&mut self, account: AccountId, asset: AssetId, amount: Atoms) -> bool;
+
+    /// The free balance is at least `amount`, as the transition knows: anything else is a broken
+    /// invariant.
+    fn expect_covers(&mut self, account: AccountId, asset: AssetId, amount: Atoms);
 
     /// Free to held. The transition has asked [`Funds::covers`] before.
     fn hold(&mut self, account: AccountId, asset: AssetId, amount: Atoms);
@@ -35,8 +41,8 @@ pub trait Funds {
     /// Turns a fill into balance movements: the maker pays from held, the taker from free.
     fn settle(&mut self, market: &MarketSpec, trade: &Trade) -> Fees;
 
-    /// How many orders of the account rest, over all markets.
-    fn open_orders(&self, account: AccountId) -> u32;
+    /// Whether the account may have so many more orders, over all markets, once so many are gone.
+    fn has_order_room(&mut self, account: AccountId, gone: u32, come: u32) -> bool;
 
     /// One more order of the account rests.
     fn order_opened(&mut self, account: AccountId);
@@ -54,7 +60,7 @@ pub struct MarketView<'a, F> {
     pub groups: &'a [GroupId],
     /// Its book and what stands beside it.
     pub state: &'a mut MarketState,
-    /// How much quotes may trade.
+    /// How much quotes may trade here and in other markets of the cluster.
     pub protections: &'a mut Protections,
     /// The accounts.
     pub funds: &'a mut F,
@@ -77,8 +83,11 @@ pub trait StateView {
     /// Whether the account may open and close markets.
     fn is_operator(&self, account: AccountId) -> bool;
 
-    /// How much quotes may trade.
-    fn protections(&mut self) -> &mut Protections;
+    /// How much quotes may trade in a market, which exists, and in those of its cluster.
+    fn protections(&mut self, market: MarketId) -> &mut Protections;
+
+    /// Protects an account in a market, which exists.
+    fn protect(&mut self, account: AccountId, set: &SetProtection);
 }
 
 impl Funds for Ledger {
@@ -90,8 +99,12 @@ impl Funds for Ledger {
         asset.get() < self.asset_count()
     }
 
-    fn covers(&self, account: AccountId, asset: AssetId, amount: Atoms) -> bool {
+    fn covers(&mut self, account: AccountId, asset: AssetId, amount: Atoms) -> bool {
         self.balance(account, asset).free >= amount
+    }
+
+    fn expect_covers(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
+        assert!(self.covers(account, asset, amount));
     }
 
     fn hold(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
@@ -111,8 +124,8 @@ impl Funds for Ledger {
         Self::settle(self, market, trade)
     }
 
-    fn open_orders(&self, account: AccountId) -> u32 {
-        Self::open_orders(self, account)
+    fn has_order_room(&mut self, account: AccountId, gone: u32, come: u32) -> bool {
+        self.open_orders(account) - gone + come <= OPEN_ORDERS_PER_ACCOUNT_MAX
     }
 
     fn order_opened(&mut self, account: AccountId) {

@@ -34,6 +34,22 @@ pub enum Command<'a> {
     SetMarketStatus(SetMarketStatus),
 }
 
+impl Command<'_> {
+    /// The one market that it names, if it names one; it need not exist.
+    pub const fn market(&self) -> Option<MarketId> {
+        match self {
+            Self::Place(order) => Some(order.market),
+            Self::Replace(replace) => Some(replace.target.market()),
+            Self::QuoteSet(set) => Some(set.market),
+            Self::Cancel(cancel) => Some(cancel.target().market()),
+            Self::CancelAll(scope) => scope.market,
+            Self::Transfer(_) => None,
+            Self::SetProtection(set) => Some(set.market),
+            Self::SetMarketStatus(set) => Some(set.market),
+        }
+    }
+}
+
 /// A new order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {

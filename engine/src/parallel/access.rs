@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use types::planted::{Bug, is_planted};
+
 use super::mv_memory::{
     Check, Effects, Entry, Estimate, MvMemory, NONE, Others, Seen, Step, Storage,
 };
@@ -122,6 +124,9 @@ impl<'a, S: Storage> Access<'a, S> {
             return;
         }
         entry.added += added;
+        if is_planted(Bug::DeltaSaturated) {
+            entry.added = entry.added.clamp(-50, 50);
+        }
         entry.lowest = entry.lowest.min(entry.added);
         entry.highest = entry.highest.max(entry.added);
         if self.window.end - self.window.start > 1 {

@@ -205,6 +205,15 @@ pub struct Counts {
     pub aborts: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.executions += other.executions;
+        self.suspensions += other.suspensions;
+        self.validations += other.validations;
+        self.aborts += other.aborts;
+    }
+}
+
 /// The state machine.
 #[derive(Debug, Default)]
 pub struct Scheduler {

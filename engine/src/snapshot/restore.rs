@@ -18,8 +18,9 @@ use types::{
 use super::rows::{
     ArchivedArmedRow, ArchivedMarketRow, ArchivedOrderRow, ArchivedStateSnapshot, ArchivedStopRow,
 };
+use crate::clusters::Clusters;
 use crate::market::{Indicative, MarketState, QuotedSet, Quotes, Reference, RememberedCancels};
-use crate::protection::{Count, Protections, Scope};
+use crate::protection::{Count, Scope};
 use crate::state::{Position, State};
 
 impl State {
@@ -44,7 +45,7 @@ impl State {
             genesis,
             ledger,
             markets,
-            protections(snapshot)?,
+            protections(snapshot, genesis.markets().len())?,
             Position {
                 height: Height::new(position.height.to_native()),
                 sequence: SequenceNumber::new(position.sequence.to_native()),
@@ -212,7 +213,10 @@ fn stop(row: &ArchivedStopRow) -> Result<Option<StopLeg>, Contradiction> {
     }))
 }
 
-fn protections(snapshot: &ArchivedStateSnapshot<'_>) -> Result<Protections, Contradiction> {
+fn protections(
+    snapshot: &ArchivedStateSnapshot<'_>,
+    markets: usize,
+) -> Result<Clusters, Contradiction> {
     let scope = |market: u16, group: u8| match group {
         0 => Scope::Market(MarketId::new(market)),
         group => Scope::Group(group),
@@ -243,8 +247,9 @@ fn protections(snapshot: &ArchivedStateSnapshot<'_>) -> Result<Protections, Cont
         };
         (place, count)
     });
-    let protections = Protections::restore(scopes, counts);
-    protections.ok_or(Contradiction("every protection is counted"))
+    let (scopes, counts): (Vec<_>, Vec<_>) = (scopes.collect(), counts.collect());
+    let clusters = Clusters::restore(markets, &scopes, &counts);
+    clusters.ok_or(Contradiction("every protection is counted"))
 }
 
 fn side(code: u8) -> Result<Side, Contradiction> {

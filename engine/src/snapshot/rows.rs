@@ -238,13 +238,13 @@ impl State {
             },
             ledger: self.ledger().snapshot(tree),
             markets: markets.map(|(_, _, state)| market_row(state)).collect(),
-            scopes: self.protections().scopes().map(scope_row).collect(),
+            scopes: self.protections().scopes().into_iter().map(scope_row).collect(),
             counts: self.count_rows().collect(),
         }
     }
 
     fn count_rows(&self) -> impl Iterator<Item = CountRow> {
-        self.protections().counts().map(|(account, scope, count)| {
+        self.protections().counts().into_iter().map(|(account, scope, count)| {
             let (market, group) = scope_numbers(scope);
             CountRow {
                 account: account.get(),

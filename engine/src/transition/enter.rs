@@ -536,7 +536,7 @@ fn enter_set_off<F: Funds>(
             // Neither slide nor band make it pay more than at its limit, and that was held a
             // moment ago.
             let (asset, amount) = needed(market.spec, entry.side, price, entry.quantity);
-            assert!(market.funds.covers(entry.account, asset, amount));
+            market.funds.expect_covers(entry.account, asset, amount);
             meet_and_rest(market, context, entry, budget, events);
         }
         None => {

@@ -92,8 +92,11 @@ pub fn apply<V: StateView>(
         Command::SetProtection(set) => protect::set_protection(view, context, set),
         Command::SetMarketStatus(set) => status::set_status(view, context, set, events),
     };
-    if view.protections().has_tripped() {
-        protect::pull_groups(view, context.sequence, events);
+    if let Some(market) = command.market()
+        && market.get() < view.market_count()
+        && view.protections(market).has_tripped()
+    {
+        protect::pull_groups(view, market, context.sequence, events);
     }
     outcome.receipts.push(match result {
         Ok(accepted) => Receipt::accepted(context.sequence, accepted.affected, accepted.lots),

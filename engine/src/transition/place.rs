@@ -26,7 +26,7 @@ pub(super) fn place<V: StateView>(
         .ok_or(RejectReason::UnknownMarket)?;
     check_fields(&market, context, order)?;
     check_market(&market, context, order)?;
-    check_room(&market, context, order)?;
+    check_room(&mut market, context, order)?;
     let trigger = order
         .trigger
         .filter(|trigger| !is_satisfied(&market, order.side, *trigger));
@@ -141,12 +141,12 @@ pub(super) fn check_quantity(quantity: BaseLots) -> Result<(), RejectReason> {
 
 /// Whether label, account and book take one more order.
 fn check_room<F: Funds>(
-    market: &MarketView<'_, F>,
+    market: &mut MarketView<'_, F>,
     context: Context,
     order: &Place,
 ) -> Result<(), RejectReason> {
     let (account, label) = (context.account, order.client_order_id);
-    let state = &*market.state;
+    let state = &market.state;
     if state.remembered.contains(account, label, context.now) {
         return Err(RejectReason::CancelledBefore);
     }
@@ -157,7 +157,7 @@ fn check_room<F: Funds>(
     if stays && !has_room(market, account, 0, 1) {
         return Err(RejectReason::TooManyOpenOrders);
     }
-    if stays && state.book.is_full() {
+    if stays && market.state.book.is_full() {
         return Err(RejectReason::BookFull);
     }
     Ok(())
@@ -165,7 +165,7 @@ fn check_room<F: Funds>(
 
 /// Whether the account has room for orders that come once others are gone, in all and in this market.
 pub(super) fn has_room<F: Funds>(
-    market: &MarketView<'_, F>,
+    market: &mut MarketView<'_, F>,
     account: AccountId,
     gone: u32,
     come: u32,
@@ -176,7 +176,7 @@ pub(super) fn has_room<F: Funds>(
         book.open_orders(account) + triggers.open_orders(account)
     };
     // Most markets have no limit of their own, and then nothing is counted.
-    market.funds.open_orders(account) - gone + come <= OPEN_ORDERS_PER_ACCOUNT_MAX
+    market.funds.has_order_room(account, gone, come)
         && (limit == OPEN_ORDERS_PER_ACCOUNT_MAX || here() - gone + come <= limit)
 }
 

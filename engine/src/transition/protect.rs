@@ -21,7 +21,7 @@ pub(super) fn set_protection<V: StateView>(
     if limits.is_limit() != (limits.window_ns > 0) {
         return Err(RejectReason::InvalidProtection);
     }
-    view.protections().set(context.account, set);
+    view.protect(context.account, set);
     Ok(Accepted::default())
 }
 
@@ -37,16 +37,19 @@ pub(super) fn check_armed<F>(
     Ok(())
 }
 
-/// The command has tripped protections: their quotes go in the other markets of the group too, and
+/// The command has tripped protections in a market: their quotes go in the other markets of the group too, and
 /// what has come to rest since in the same one.
 #[cold]
 pub(super) fn pull_groups<V: StateView>(
     view: &mut V,
+    market: MarketId,
     sequence: SequenceNumber,
     events: &mut Vec<EventRecord>,
 ) {
-    for (account, scope) in view.protections().take_tripped() {
-        let markets: Vec<MarketId> = view.protections().markets(account, scope).collect();
+    let tripped = view.protections(market).take_tripped();
+    for (account, scope) in tripped {
+        let protections = view.protections(market);
+        let markets: Vec<MarketId> = protections.markets(account, scope).collect();
         for id in markets {
             let mut market = view.market(id).expect("protected markets exist");
             pull(&mut market, id, account, sequence, events);

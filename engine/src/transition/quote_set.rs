@@ -29,8 +29,8 @@ pub(super) fn quote_set<V: StateView>(
     check_levels(&market, set)?;
     check_market(&market, context, set)?;
     let quoted = Side::BOTH.map(|side| open_quotes(&market, context, side));
-    check_room(&market, context, set, &quoted)?;
-    check_funds(&market, context, set, &quoted)?;
+    check_room(&mut market, context, set, &quoted)?;
+    check_funds(&mut market, context, set, &quoted)?;
     check_crossing(&market, set, &quoted)?;
 
     let kept = make_room(&mut market, context, set, &quoted, events);
@@ -151,7 +151,7 @@ fn open_quotes<F>(market: &MarketView<'_, F>, context: Context, side: Side) -> V
 }
 
 fn check_room<F: Funds>(
-    market: &MarketView<'_, F>,
+    market: &mut MarketView<'_, F>,
     context: Context,
     set: &QuoteSet<'_>,
     quoted: &[Vec<RestingOrder>; 2],
@@ -169,13 +169,14 @@ fn check_room<F: Funds>(
 
 /// What the new quotes need beyond what the old ones hold must be free.
 fn check_funds<F: Funds>(
-    market: &MarketView<'_, F>,
+    market: &mut MarketView<'_, F>,
     context: Context,
     set: &QuoteSet<'_>,
     quoted: &[Vec<RestingOrder>; 2],
 ) -> Result<(), RejectReason> {
     for side in Side::BOTH {
-        let amount = |price, quantity| needed(market.spec, side, price, quantity).1;
+        let spec = market.spec;
+        let amount = |price, quantity| needed(spec, side, price, quantity).1;
         let held = quoted[side as usize]
             .iter()
             .map(|quote| {
