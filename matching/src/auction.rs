@@ -12,6 +12,7 @@ use std::cmp::Ordering;
 
 use crate::Book;
 use crate::meeting::Maker;
+use crate::undo::Change;
 use types::{BaseLots, Side, Ticks};
 
 /// What an auction would come to.
@@ -42,7 +43,7 @@ pub struct Crossing {
 impl Book {
     /// From here on orders come to rest without meeting anybody, until the book is uncrossed.
     pub fn collect(&mut self) {
-        self.is_collecting = true;
+        self.set_collecting(true);
     }
 
     /// Whether bids may reach asks.
@@ -128,8 +129,13 @@ impl Book {
             });
             crossings += 1;
         }
-        self.is_collecting = false;
+        self.set_collecting(false);
         crossings
+    }
+
+    fn set_collecting(&mut self, is_collecting: bool) {
+        self.undo.note(Change::Collecting(self.is_collecting));
+        self.is_collecting = is_collecting;
     }
 
     /// Pairs levels, best with best, without changing them.

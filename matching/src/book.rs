@@ -33,6 +33,7 @@ use crate::node::OrderNode;
 use crate::owners::Owners;
 use crate::queue::{Links, OWNER};
 use crate::special::{Specials, part_shown};
+use crate::undo::{Change, Undo};
 use crate::view::{Level, RestingOrder};
 use types::limits::{ORDERS_PER_BOOK_MAX, QUANTITY_LOTS_MAX};
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
@@ -52,6 +53,8 @@ pub struct Book {
     pub(crate) newest: OrderId,
     /// Whether bids may reach asks: see `auction`.
     pub(crate) is_collecting: bool,
+    /// What it takes to go back, if that was asked for: see `undo`.
+    pub(crate) undo: Undo,
 }
 
 impl Book {
@@ -76,6 +79,7 @@ impl Book {
             specials: Specials::with_capacity(orders),
             newest: OrderId::new(0),
             is_collecting: false,
+            undo: Undo::default(),
         }
     }
 
@@ -144,6 +148,7 @@ impl Book {
         let shown = part_shown(display, remaining);
         let slot = self.put_on_level(order, shown);
         self.owners.join(&mut self.links, account, slot);
+        self.undo.note(Change::Joined(slot));
     }
 
     /// Lets an order wait behind all others at its price, showing so much; not in its owner's list.
@@ -175,10 +180,7 @@ impl Book {
             node.mark_protected();
         }
         self.nodes[slot] = node;
-        let (nodes, hashing) = (&self.nodes, &self.hashing);
-        self.by_id.insert(hashing.order(order_id), slot, |slot| {
-            hashing.order(nodes[slot].order_id)
-        });
+        self.index_order(order_id, slot);
         if !client_order_id.is_none() {
             self.index_label(account, client_order_id, slot);
         }
@@ -193,6 +195,9 @@ impl Book {
     pub fn requeue(&mut self, order_id: OrderId, price: Ticks, remaining: BaseLots) {
         assert!(!remaining.is_zero());
         let slot = self.slot(order_id).expect("who queues anew rests");
+        if self.undo.is_on() {
+            self.note_queueing(slot);
+        }
         let node = &mut self.nodes[slot];
         let side = node.side();
         let makers = &self.ladders[side.opposite() as usize];
@@ -403,6 +408,11 @@ impl Book {
         let from_shown = by - from_hidden;
         node.reduce(from_shown);
         ladder.reduce(node.level, from_shown);
+        self.undo.note(Change::Shrunk {
+            slot,
+            shown: from_shown,
+            hidden: from_hidden,
+        });
     }
 
     /// Ids mostly rise, and then this is one comparison.
@@ -461,8 +471,16 @@ impl Book {
         })
     }
 
+    #[inline]
+    pub(crate) fn index_order(&mut self, order_id: OrderId, slot: Slot<OrderNode>) {
+        let (nodes, hashing) = (&self.nodes, &self.hashing);
+        self.by_id.insert(hashing.order(order_id), slot, |slot| {
+            hashing.order(nodes[slot].order_id)
+        });
+    }
+
     #[inline(never)]
-    fn index_label(
+    pub(crate) fn index_label(
         &mut self,
         account: AccountId,
         client_order_id: ClientOrderId,
@@ -490,6 +508,9 @@ impl Book {
 
     /// The rest of taking an order off the book, once no id leads to it any more.
     fn take_out(&mut self, slot: Slot<OrderNode>) {
+        if self.undo.is_on() {
+            self.note_leaving(slot);
+        }
         let node = self.nodes[slot];
         if !node.client_order_id.is_none() {
             self.unindex_label(&node, slot);

@@ -152,6 +152,11 @@ pub(crate) struct LevelNode {
 const _: () = assert!(size_of::<LevelNode>() == 32);
 
 impl LevelNode {
+    /// The price.
+    pub(crate) const fn key(&self) -> Key {
+        self.key
+    }
+
     const fn new(key: Key) -> Self {
         Self {
             queue: Queue::EMPTY,
@@ -302,6 +307,28 @@ impl Ladder {
         }
     }
 
+    /// Hangs an order that shows `shown` at this price behind `previous`, or before all others if
+    /// that is none: the inverse of [`Ladder::leave`].
+    pub(crate) fn rejoin(
+        &mut self,
+        links: &mut Links,
+        (key, previous): (Key, Slot<OrderNode>),
+        order: Slot<OrderNode>,
+        shown: BaseLots,
+    ) -> Slot<LevelNode> {
+        let slot = self.open(key);
+        let level = &mut self.levels[slot];
+        level.orders += 1;
+        level.shown += u128::from(shown.get());
+        level.queue.insert_after(links, previous, order);
+        slot
+    }
+
+    /// An order in this level shows more again: the inverse of [`Ladder::reduce`].
+    pub(crate) fn unreduce(&mut self, slot: Slot<LevelNode>, quantity: BaseLots) {
+        self.levels[slot].shown += u128::from(quantity.get());
+    }
+
     /// An order in this level shows less.
     pub(crate) fn reduce(&mut self, slot: Slot<LevelNode>, quantity: BaseLots) {
         self.levels[slot].shown -= u128::from(quantity.get());
@@ -334,6 +361,22 @@ impl Ladder {
         let level = &mut self.levels[slot];
         level.shown = level.shown - u128::from(filled.get()) + u128::from(part.get());
         level.queue.requeue(links, order);
+    }
+
+    /// The inverse of [`Ladder::refresh`] for an order that stood first.
+    pub(crate) fn unrefresh(
+        &mut self,
+        links: &mut Links,
+        slot: Slot<LevelNode>,
+        order: Slot<OrderNode>,
+        filled: BaseLots,
+        part: BaseLots,
+    ) {
+        self.hide(slot, part);
+        let level = &mut self.levels[slot];
+        level.shown = level.shown - u128::from(part.get()) + u128::from(filled.get());
+        level.queue.unlink(links, order);
+        level.queue.insert_after(links, Slot::NONE, order);
     }
 
     /// The levels, best first.

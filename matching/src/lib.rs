@@ -29,6 +29,8 @@
 //! | `queue` | the lists that orders hang in |
 //! | `arena` | slabs with typed handles, recycled |
 //! | `restore` | a book as it was, from its orders |
+//! | `undo` | a book goes back to where it was |
+//! | [`undo_log`] | a list of changes that can be taken back |
 //! | `invariants` | everything that must hold of a book, checked at leisure |
 //! | [`naive`], [`naive_triggers`] | the oracles |
 //!
@@ -65,6 +67,8 @@ mod restore;
 mod special;
 mod take;
 pub mod triggers;
+mod undo;
+pub mod undo_log;
 pub mod view;
 
 pub use auction::{Crossing, Indication};
@@ -76,4 +80,5 @@ pub use naive::NaiveBook;
 pub use naive_triggers::NaiveTriggers;
 pub use restore::NotABook;
 pub use triggers::{ArmedOrder, Triggers};
+pub use undo_log::UndoLog;
 pub use view::{Level, RestingOrder};

@@ -103,6 +103,11 @@ impl OrderNode {
         self.shown_and_flags |= PARTLY_FILLED;
     }
 
+    /// Nothing has filled of it after all.
+    pub(crate) const fn unmark_partly_filled(&mut self) {
+        self.shown_and_flags &= !PARTLY_FILLED;
+    }
+
     /// Whether its owner's protection counts its fills.
     pub(crate) const fn is_protected(&self) -> bool {
         self.shown_and_flags & PROTECTED != 0

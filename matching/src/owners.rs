@@ -102,6 +102,24 @@ impl Owners {
     /// Hangs the order behind the account's others.
     #[inline]
     pub(crate) fn join(&mut self, links: &mut Links, account: AccountId, order: Slot<OrderNode>) {
+        self.count_in(account).queue.append(links, order);
+    }
+
+    /// Hangs the order behind this one of the account's others: the inverse of [`Owners::leave`].
+    pub(crate) fn rejoin(
+        &mut self,
+        links: &mut Links,
+        account: AccountId,
+        order: Slot<OrderNode>,
+        previous: Slot<OrderNode>,
+    ) {
+        let queue = &mut self.count_in(account).queue;
+        queue.insert_after(links, previous, order);
+    }
+
+    /// The account, which has one more order.
+    #[inline]
+    fn count_in(&mut self, account: AccountId) -> &mut Owner {
         let number = account.index() / PAGE_OWNERS;
         let page = match self.directory.get(number) {
             Some(page) if !page.is_none() => *page,
@@ -114,7 +132,7 @@ impl Owners {
             self.busy += 1;
         }
         owner.orders += 1;
-        owner.queue.append(links, order);
+        owner
     }
 
     /// Takes the order out of its owner's list.

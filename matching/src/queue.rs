@@ -100,6 +100,27 @@ impl<const LIST: usize> Queue<LIST> {
         self.tail = slot;
     }
 
+    /// Hangs `slot` behind `previous`, or before all others if that is none: the inverse of
+    /// [`Queue::unlink`].
+    pub(crate) fn insert_after(
+        &mut self,
+        links: &mut Links,
+        previous: Slot<OrderNode>,
+        slot: Slot<OrderNode>,
+    ) {
+        let next = if previous.is_none() {
+            std::mem::replace(&mut self.head, slot)
+        } else {
+            std::mem::replace(&mut links.links[previous.index()][LIST].next, slot)
+        };
+        links.links[slot.index()][LIST] = Link { previous, next };
+        if next.is_none() {
+            self.tail = slot;
+        } else {
+            links.links[next.index()][LIST].previous = slot;
+        }
+    }
+
     /// Takes `slot` out, wherever it hangs.
     #[inline]
     pub(crate) fn unlink(&mut self, links: &mut Links, slot: Slot<OrderNode>) {

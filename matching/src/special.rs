@@ -115,6 +115,23 @@ impl Hidden {
     };
 }
 
+/// The entry of a special order that left.
+#[derive(Clone, Copy)]
+pub(crate) struct Departed {
+    special: Special,
+    /// When it would have expired; zero: never.
+    expires_at: LogTime,
+}
+
+const _: () = assert!(size_of::<Departed>() == 56);
+
+impl Departed {
+    /// What the order hid.
+    pub(crate) const fn hidden(&self) -> BaseLots {
+        self.special.hidden
+    }
+}
+
 /// All that nodes do not hold.
 pub(crate) struct Specials {
     /// By slot of the order. Meaningless unless its node says that there is more to know.
@@ -180,8 +197,7 @@ impl Specials {
 
     #[inline(never)]
     fn join_special(&mut self, node: &mut OrderNode, slot: Slot<OrderNode>, order: &RestingOrder) {
-        let special = self.specials.claim();
-        self.specials[special] = Special {
+        let special = Special {
             filled: order.filled(),
             display: order.display,
             hidden: order.remaining - node.shown(),
@@ -190,14 +206,48 @@ impl Specials {
             stop: PackedStop::new(order.stop),
         };
         node.mark_special();
-        self.set_aside(slot, u64::from(special.get()));
-        if order.expires_at != LogTime::ZERO {
-            let deadline = Deadline {
-                expires_at: order.expires_at,
-                order_id: order.order_id,
-            };
+        let deadline = Deadline {
+            expires_at: order.expires_at,
+            order_id: order.order_id,
+        };
+        self.enter(slot, special, deadline);
+    }
+
+    /// Gives an order its entry, and its place in the heap if it expires.
+    fn enter(&mut self, order: Slot<OrderNode>, entry: Special, deadline: Deadline) {
+        let special = self.specials.claim();
+        self.specials[special] = entry;
+        self.set_aside(order, u64::from(special.get()));
+        if deadline.expires_at != LogTime::ZERO {
             self.expiries.insert(&mut self.specials, deadline, special);
         }
+    }
+
+    /// The entry of a special order that is about to leave.
+    pub(crate) fn departed(&self, slot: Slot<OrderNode>) -> Departed {
+        let special = *self.special(slot);
+        Departed {
+            special,
+            expires_at: self.deadline(&special),
+        }
+    }
+
+    /// A special order that left is there again: the inverse of [`Specials::leave`].
+    pub(crate) fn come_back(
+        &mut self,
+        node: &OrderNode,
+        slot: Slot<OrderNode>,
+        departed: Departed,
+    ) {
+        let special = Special {
+            expiry: NEVER,
+            ..departed.special
+        };
+        let deadline = Deadline {
+            expires_at: departed.expires_at,
+            order_id: node.order_id,
+        };
+        self.enter(slot, special, deadline);
     }
 
     /// An order leaves.
@@ -223,6 +273,30 @@ impl Specials {
             node.mark_partly_filled();
             self.set_aside(slot, quantity.get());
         }
+    }
+
+    /// A fill did not happen: the inverse of [`Specials::fill`].
+    pub(crate) fn unfill(
+        &mut self,
+        node: &mut OrderNode,
+        slot: Slot<OrderNode>,
+        quantity: BaseLots,
+    ) {
+        if node.is_special() {
+            let special = self.special_mut(slot);
+            special.filled = special.filled - quantity;
+        } else {
+            let filled = &mut self.asides[slot.index()];
+            *filled -= quantity.get();
+            if *filled == 0 {
+                node.unmark_partly_filled();
+            }
+        }
+    }
+
+    /// So much of a plain order, which knows that it is partly filled, has filled.
+    pub(crate) fn set_filled(&mut self, slot: Slot<OrderNode>, filled: BaseLots) {
+        self.set_aside(slot, filled.get());
     }
 
     /// Moves the next part of an iceberg out of hiding and returns it: nothing if nothing is hidden.
@@ -269,7 +343,11 @@ impl Specials {
         if !node.is_special() {
             return LogTime::ZERO;
         }
-        match self.special(slot).expiry {
+        self.deadline(self.special(slot))
+    }
+
+    fn deadline(&self, special: &Special) -> LogTime {
+        match special.expiry {
             NEVER => LogTime::ZERO,
             place => self.expiries.deadline(place).expires_at,
         }

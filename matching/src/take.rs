@@ -9,6 +9,7 @@ use crate::Book;
 use crate::arena::Slot;
 use crate::meeting::{Guard, Maker, Meeting, Stopped, Taken, Taker};
 use crate::node::OrderNode;
+use crate::undo::Change;
 use types::command::SelfTrade;
 use types::{AccountId, BaseLots, GroupId, LogTime, Side};
 
@@ -179,6 +180,7 @@ impl Book {
             ladder.reduce(level, quantity);
             self.specials.fill(node, slot, quantity);
             filled.maker.remaining = shown - quantity;
+            self.undo.note(Change::Filled { slot, quantity });
         } else {
             self.forget(slot);
         }
@@ -195,6 +197,7 @@ impl Book {
         if quantity < node.shown() {
             node.reduce(quantity);
             ladder.reduce(node.level, quantity);
+            self.undo.note(Change::Filled { slot, quantity });
         } else {
             let part = self.specials.uncover(node, slot);
             if part.is_zero() {
@@ -204,6 +207,11 @@ impl Book {
             filled.refreshed = true;
             node.show(part);
             ladder.refresh(&mut self.links, node.level, slot, quantity, part);
+            self.undo.note(Change::Refreshed {
+                slot,
+                quantity,
+                part,
+            });
         }
         self.specials.fill(node, slot, quantity);
         maker.remaining = node.shown() + self.specials.hidden(node, slot).quantity;

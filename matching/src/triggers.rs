@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::undo_log::UndoLog;
 use types::command::{OrderKind, SelfTrade, Trigger, TriggerCondition};
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
@@ -61,6 +62,26 @@ pub struct Triggers {
     by_account: BTreeMap<AccountId, BTreeSet<OrderId>>,
     /// By side, the stops beside resting orders, by the price that they wait for.
     stops: [BTreeSet<(Ticks, OrderId)>; 2],
+    /// What it takes to go back, if that was asked for.
+    undo: UndoLog<Change>,
+}
+
+/// What it takes to take back one change.
+#[derive(Clone, Debug)]
+enum Change {
+    Armed(OrderId),
+    /// Boxed, for the other changes are small.
+    Disarmed(Box<ArmedOrder>),
+    Attached(Stop),
+    Detached(Stop),
+}
+
+/// The stop beside a resting order.
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    order_id: OrderId,
+    side: Side,
+    trigger: Ticks,
 }
 
 impl Triggers {
@@ -93,6 +114,9 @@ impl Triggers {
         if order.expires_at() != LogTime::ZERO {
             self.expiring.insert((order.expires_at(), order_id));
         }
+        if self.undo.is_on() {
+            self.undo.push(Change::Armed(order_id));
+        }
     }
 
     /// From here on a trade may set off the stop beside this resting order of a side. Panics if it
@@ -100,12 +124,27 @@ impl Triggers {
     pub fn attach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) {
         let is_new = self.stops[side as usize].insert((trigger, order_id));
         assert!(is_new, "an order has one stop");
+        if self.undo.is_on() {
+            self.undo.push(Change::Attached(Stop {
+                order_id,
+                side,
+                trigger,
+            }));
+        }
     }
 
     /// No trade sets off the stop beside this resting order any more. Returns whether one would
     /// have.
     pub fn detach(&mut self, order_id: OrderId, side: Side, trigger: Ticks) -> bool {
-        self.stops[side as usize].remove(&(trigger, order_id))
+        let was_there = self.stops[side as usize].remove(&(trigger, order_id));
+        if was_there && self.undo.is_on() {
+            self.undo.push(Change::Detached(Stop {
+                order_id,
+                side,
+                trigger,
+            }));
+        }
+        was_there
     }
 
     /// How many stops are beside resting orders.
@@ -143,6 +182,9 @@ impl Triggers {
         self.by_label
             .remove(&(order.account, order.client_order_id));
         self.expiring.remove(&(order.expires_at(), order_id));
+        if self.undo.is_on() {
+            self.undo.push(Change::Disarmed(Box::new(order)));
+        }
         Some(order)
     }
 
@@ -234,6 +276,43 @@ impl Triggers {
     /// The armed orders, by id.
     pub fn orders(&self) -> impl Iterator<Item = ArmedOrder> + '_ {
         self.orders.values().copied()
+    }
+
+    /// From here on every change is recorded, so that it can be undone. Panics if that is so already.
+    pub fn begin_undo(&mut self) {
+        self.undo.begin();
+    }
+
+    /// The position in the log, to come back to. Panics unless changes are recorded.
+    pub fn undo_mark(&self) -> usize {
+        self.undo.mark()
+    }
+
+    /// Undoes everything after the mark, newest first. Later marks are gone with it, this one stays.
+    pub fn undo_to(&mut self, mark: usize) {
+        // Without the log nothing of this is recorded.
+        let mut undo = std::mem::take(&mut self.undo);
+        while let Some(change) = undo.pop_after(mark) {
+            let is_undone = match change {
+                Change::Armed(order_id) => self.cancel(order_id).is_some(),
+                Change::Disarmed(order) => {
+                    self.arm(&order);
+                    true
+                }
+                Change::Attached(stop) => self.detach(stop.order_id, stop.side, stop.trigger),
+                Change::Detached(stop) => {
+                    self.attach(stop.order_id, stop.side, stop.trigger);
+                    true
+                }
+            };
+            assert!(is_undone, "everything is as it was right after the change");
+        }
+        self.undo = undo;
+    }
+
+    /// Forgets all changes and records no more. The log's memory is kept for the next time.
+    pub fn end_undo(&mut self) {
+        self.undo.end();
     }
 
     /// Panics unless every list knows exactly the orders that it should.

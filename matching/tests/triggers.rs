@@ -209,6 +209,21 @@ fn the_trigger_book_says_what_the_oracle_says() {
     }
 }
 
+#[test]
+fn a_trigger_book_that_goes_back_says_what_the_oracle_said_there() {
+    let mut undone = [0; 4];
+    for mix in &MIXES {
+        for seed in 100..110 {
+            let mut stream = Stream::new(mix, seed);
+            stream.triggers.begin_undo();
+            stream.marks = Some(Vec::new());
+            let of_stream = stream.run();
+            undone = std::array::from_fn(|kind| undone[kind] + of_stream[kind]);
+        }
+    }
+    assert!(undone.iter().all(|count| 300 < *count), "{undone:?}");
+}
+
 /// One stream on its way. Names itself if it is dropped in a panic.
 struct Stream<'a> {
     mix: &'a Mix,
@@ -219,6 +234,20 @@ struct Stream<'a> {
     naive: NaiveTriggers,
     /// Stops beside resting orders, a few of which have left.
     stops: Vec<(OrderId, Side, Ticks)>,
+    /// Where it may go back to, oldest first; nothing if it never goes back.
+    marks: Option<Vec<Here>>,
+    /// How many orders have been armed, disarmed, attached and detached.
+    done: [u32; 4],
+    /// How many of those were undone.
+    undone: [u32; 4],
+}
+
+/// Where a stream was.
+struct Here {
+    triggers: usize,
+    naive: NaiveTriggers,
+    stops: Vec<(OrderId, Side, Ticks)>,
+    done: [u32; 4],
 }
 
 impl<'a> Stream<'a> {
@@ -231,10 +260,13 @@ impl<'a> Stream<'a> {
             triggers: Triggers::new(),
             naive: NaiveTriggers::new(),
             stops: Vec::new(),
+            marks: None,
+            done: [0; 4],
+            undone: [0; 4],
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> [u32; 4] {
         while self.step < 1_500 {
             match self.random.weighted(&[50, 20, 15, 5, 10, 10, 5]) {
                 0 => self.arm(),
@@ -245,9 +277,45 @@ impl<'a> Stream<'a> {
                 5 => self.detach(),
                 _ => self.expire(),
             }
+            self.come_and_go();
             self.compare();
             self.step += 1;
         }
+        self.undone
+    }
+
+    /// Remembers this place to come back to, or goes back to an earlier one.
+    fn come_and_go(&mut self) {
+        let Some(marks) = &mut self.marks else {
+            return;
+        };
+        if self.random.percent(12) {
+            marks.push(Here {
+                triggers: self.triggers.undo_mark(),
+                naive: self.naive.clone(),
+                stops: self.stops.clone(),
+                done: self.done,
+            });
+        }
+        if self.random.percent(1) {
+            marks.clear();
+            self.triggers.end_undo();
+            self.triggers.begin_undo();
+        }
+        if !self.random.percent(6) || marks.is_empty() {
+            return;
+        }
+        let back = self.random.below(marks.len().min(4) as u64) as usize;
+        marks.truncate(marks.len() - back);
+        let here = &marks[marks.len() - 1];
+        self.triggers.undo_to(here.triggers);
+        self.naive = here.naive.clone();
+        self.stops.clone_from(&here.stops);
+        for (kind, done) in self.done.iter_mut().enumerate() {
+            self.undone[kind] += *done - here.done[kind];
+        }
+        self.done = here.done;
+        self.compare_all();
     }
 
     fn arm(&mut self) {
@@ -284,6 +352,7 @@ impl<'a> Stream<'a> {
         {
             self.triggers.arm(&order);
             self.naive.arm(&order);
+            self.done[0] += 1;
         }
     }
 
@@ -322,6 +391,7 @@ impl<'a> Stream<'a> {
         self.triggers.attach(order_id, side, trigger);
         self.naive.attach(order_id, side, trigger);
         self.stops.push((order_id, side, trigger));
+        self.done[2] += 1;
     }
 
     /// One leaves; at times one that has left already.
@@ -332,6 +402,7 @@ impl<'a> Stream<'a> {
         };
         let was_attached = self.triggers.detach(order_id, side, trigger);
         assert_eq!(was_attached, self.naive.detach(order_id, side, trigger));
+        self.done[3] += u32::from(was_attached);
         if !was_attached || self.random.percent(80) {
             self.stops.swap_remove(place);
         }
@@ -346,7 +417,9 @@ impl<'a> Stream<'a> {
 
     fn cancel_one(&mut self, order_id: OrderId) {
         assert_eq!(self.triggers.order(order_id), self.naive.order(order_id));
-        assert_eq!(self.triggers.cancel(order_id), self.naive.cancel(order_id));
+        let cancelled = self.naive.cancel(order_id);
+        assert_eq!(self.triggers.cancel(order_id), cancelled);
+        self.done[1] += u32::from(cancelled.is_some());
         assert_eq!(self.triggers.cancel(order_id), None);
     }
 
@@ -366,6 +439,7 @@ impl<'a> Stream<'a> {
             (self.naive).cancel_all(account, side, prices, |order| expected.push(*order)),
         ];
         assert_eq!(cancelled, expected);
+        self.done[1] += cancelled.len() as u32;
         assert_eq!(counts, [cancelled.len() as u32; 2]);
     }
 
@@ -378,6 +452,7 @@ impl<'a> Stream<'a> {
             (self.naive).expire(now, max, |order| expected.push(*order)),
         ];
         assert_eq!(expired, expected);
+        self.done[1] += expired.len() as u32;
         assert_eq!(counts, [expired.len() as u32; 2]);
     }
 
@@ -395,13 +470,22 @@ impl<'a> Stream<'a> {
             self.naive.open_orders(account)
         );
         if self.step.is_multiple_of(16) {
-            assert!(self.triggers.orders().eq(self.naive.orders()));
-            assert_eq!(self.triggers.is_empty(), self.naive.is_empty());
-            let expiries = self.naive.orders().map(|order| order.expires_at());
-            let next = expiries.filter(|time| *time != LogTime::ZERO).min();
-            assert_eq!(self.triggers.next_expiry(), next);
-            self.triggers.assert_invariants();
+            self.compare_all();
         }
+    }
+
+    fn compare_all(&self) {
+        assert!(self.triggers.orders().eq(self.naive.orders()));
+        assert_eq!(self.triggers.is_empty(), self.naive.is_empty());
+        let expiries = self.naive.orders().map(|order| order.expires_at());
+        let next = expiries.filter(|time| *time != LogTime::ZERO).min();
+        assert_eq!(self.triggers.next_expiry(), next);
+        let [mut all, mut expected] = [Vec::new(), Vec::new()];
+        let [first, last] = [Ticks::new(1), Ticks::new(u64::MAX)];
+        self.triggers.set_off(first, last, &mut all);
+        self.naive.set_off(first, last, &mut expected);
+        assert_eq!(all, expected);
+        self.triggers.assert_invariants();
     }
 }
 

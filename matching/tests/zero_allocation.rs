@@ -73,6 +73,25 @@ fn a_warm_book_allocates_nothing() {
 }
 
 #[test]
+fn a_warm_book_that_goes_back_allocates_nothing() {
+    for seed in 0..4 {
+        let mut book = Book::new(seed);
+        let mut there_and_back = || {
+            allocations(|| {
+                book.begin_undo();
+                let mark = book.undo_mark();
+                stream(&mut book, seed, 0);
+                book.undo_to(mark);
+                assert!(book.is_empty());
+                book.end_undo();
+            })
+        };
+        assert!(there_and_back() > 0, "seed {seed}");
+        assert_eq!(there_and_back(), 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_book_with_room_allocates_nothing_from_the_start() {
     const ORDERS: u64 = 10_000;
     let mut book = Book::with_capacity(3, ORDERS as usize);

@@ -118,6 +118,14 @@ impl Guard for Fuses {
     }
 }
 
+/// Where a trio was.
+pub(crate) struct Mark {
+    book: usize,
+    other_seed: usize,
+    naive: NaiveBook,
+    fuses: Fuses,
+}
+
 /// Two books with different hash seeds and the oracle. Every call goes to all three, and they must
 /// agree on every answer.
 pub(crate) struct Trio {
@@ -139,6 +147,36 @@ impl Trio {
             groups,
             fuses: Fuses::default(),
         }
+    }
+
+    /// From here on the books can go back.
+    pub(crate) fn begin_undo(&mut self) {
+        self.book.begin_undo();
+        self.other_seed.begin_undo();
+    }
+
+    /// The books cannot go back any more.
+    pub(crate) fn end_undo(&mut self) {
+        self.book.end_undo();
+        self.other_seed.end_undo();
+    }
+
+    /// Where they are now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            book: self.book.undo_mark(),
+            other_seed: self.other_seed.undo_mark(),
+            naive: self.naive.clone(),
+            fuses: self.fuses.clone(),
+        }
+    }
+
+    /// Goes back there. The oracle is the copy that was made then.
+    pub(crate) fn undo_to(&mut self, mark: &Mark) {
+        self.book.undo_to(mark.book);
+        self.other_seed.undo_to(mark.other_seed);
+        self.naive = mark.naive.clone();
+        self.fuses = mark.fuses.clone();
     }
 
     /// Writes the book down, and goes on with what is restored from that.

@@ -1,11 +1,11 @@
 //! A random stream on its way through both books and the oracle.
 
-use matching::{Meeting, RestingOrder, Taker};
+use matching::{Meeting, RestingOrder, Stopped, Taken, Taker};
 use types::limits::QUANTITY_LOTS_MAX;
 use types::{AccountId, BaseLots, ClientOrderId, LogTime, OrderId, Side, Ticks};
 
 use crate::Seen;
-use crate::common::{Random, Trio};
+use crate::common::{Mark, Random, Trio};
 use crate::mix::{Mix, random_stop};
 
 const STEPS: u32 = 2_500;
@@ -20,6 +20,18 @@ pub(crate) struct Stream<'a> {
     seen: &'a mut Seen,
     newest: u64,
     now: u64,
+    /// Where it may go back to, oldest first; nothing if it never goes back.
+    marks: Option<Vec<Here>>,
+    /// What has happened since the oldest mark.
+    happened: Vec<&'static str>,
+}
+
+/// Where a stream was.
+struct Here {
+    books: Mark,
+    newest: u64,
+    now: u64,
+    happened: usize,
 }
 
 impl<'a> Stream<'a> {
@@ -33,12 +45,22 @@ impl<'a> Stream<'a> {
             seen,
             newest: 0,
             now: 1,
+            marks: None,
+            happened: Vec::new(),
         }
+    }
+
+    /// A stream that goes back now and then.
+    pub(crate) fn with_undo(mut self) -> Self {
+        self.books.begin_undo();
+        self.marks = Some(Vec::new());
+        self
     }
 
     pub(crate) fn run(mut self) {
         while self.step < STEPS {
             self.act();
+            self.come_and_go();
             for side in Side::BOTH {
                 self.books.best(side);
             }
@@ -87,8 +109,17 @@ impl<'a> Stream<'a> {
             8 => self.requeue(&order),
             9 => self.expire(),
             10 => self.protect(&order),
-            11 => drop(self.books.pull(order.account)),
+            11 => {
+                let pulled = self.books.pull(order.account);
+                pulled.iter().for_each(|_| self.count("pulled"));
+            }
             12 => self.auction(),
+            _ if self.marks.is_some() => {
+                self.books.end_undo();
+                self.books.begin_undo();
+                self.marks = Some(Vec::new());
+                self.happened.clear();
+            }
             _ => self.books.restart(),
         }
     }
@@ -143,7 +174,88 @@ impl<'a> Stream<'a> {
 
     fn post(&mut self, order: RestingOrder) {
         if self.is_label_free(&order) && !self.books.crosses(order.side, order.price) {
-            self.books.rest(&order);
+            self.rest(&order);
+        }
+    }
+
+    fn rest(&mut self, order: &RestingOrder) {
+        self.books.rest(order);
+        let is = [
+            ("rested", true),
+            ("rested: labelled", !order.client_order_id.is_none()),
+            ("rested: partly filled", order.remaining < order.quantity),
+            ("rested: iceberg", !order.display.is_zero()),
+            ("rested: expiring", order.expires_at != LogTime::ZERO),
+            ("rested: stop", order.stop.is_some()),
+            ("rested: protected", order.protected),
+        ];
+        let is = is.into_iter().filter(|(_, is)| *is);
+        is.for_each(|(what, _)| self.count(what));
+    }
+
+    /// Something happened, and may be undone.
+    fn count(&mut self, what: &'static str) {
+        self.seen.count(what);
+        if self.marks.is_some() {
+            self.happened.push(what);
+        }
+    }
+
+    fn count_left(&mut self, order: &RestingOrder) {
+        self.count(match order {
+            _ if order.expires_at != LogTime::ZERO => "left: expiring",
+            _ if order.shown < order.remaining => "left: hiding",
+            _ if order.stop.is_some() => "left: stop",
+            _ if order.remaining < order.quantity => "left: partly filled",
+            _ => "left: plain",
+        });
+    }
+
+    /// Remembers this place to come back to, or goes back to an earlier one.
+    fn come_and_go(&mut self) {
+        self.mark(12);
+        let Some(marks) = &mut self.marks else {
+            return;
+        };
+        if !self.random.percent(6) || marks.is_empty() {
+            return;
+        }
+        // Mostly not far; at times as far as it goes.
+        let is_far = self.random.percent(5);
+        let furthest = if is_far {
+            marks.len()
+        } else {
+            marks.len().min(4)
+        };
+        let back = self.random.below(furthest as u64) as usize;
+        marks.truncate(marks.len() - back);
+        let here = &marks[marks.len() - 1];
+        self.books.undo_to(&here.books);
+        // Whoever does something else now may use the same ids, and it may be later.
+        if self.random.percent(50) {
+            (self.newest, self.now) = (here.newest, here.now);
+        }
+        for what in self.happened.drain(here.happened..) {
+            self.seen.count_undone(what);
+        }
+        self.books.assert_same();
+        self.ask_everybody();
+        if self.books.is_collecting() {
+            self.auction();
+        }
+    }
+
+    /// Remembers this place with this chance in percent, if it ever goes back.
+    fn mark(&mut self, chance: u64) {
+        if let Some(marks) = &mut self.marks
+            && self.random.percent(chance)
+        {
+            marks.push(Here {
+                books: self.books.mark(),
+                newest: self.newest,
+                now: self.now,
+                happened: self.happened.len(),
+            });
         }
     }
 
@@ -151,7 +263,7 @@ impl<'a> Stream<'a> {
     fn take(&mut self, order: &RestingOrder) -> Option<RestingOrder> {
         let taker = self.taker(order);
         let (taken, meetings) = self.books.take(&taker);
-        self.seen.count_take(&taken, &meetings);
+        self.count_take(&taken, &meetings);
         let fills = meetings.iter().map(|meeting| match meeting {
             Meeting::Fill { quantity, .. } => quantity.get(),
             _ => 0,
@@ -165,15 +277,39 @@ impl<'a> Stream<'a> {
         })
     }
 
+    fn count_take(&mut self, taken: &Taken, meetings: &[Meeting]) {
+        for meeting in meetings {
+            self.count(match meeting {
+                Meeting::Fill {
+                    refreshed: true, ..
+                } => "refresh",
+                Meeting::Fill { maker, .. } if !maker.remaining.is_zero() => match maker.stop {
+                    Some(_) => "fill: partly, stop",
+                    None => "fill: partly",
+                },
+                Meeting::Fill { .. } => "fill",
+                Meeting::Expired(_) => "expired",
+                Meeting::SelfTradeCancelled(_) => "cancelled",
+                Meeting::SelfTradeReduced { .. } => "reduced",
+                Meeting::Pulled(_) => "pulled",
+            });
+        }
+        match taken.stopped {
+            None => {}
+            Some(Stopped::FillLimit) => self.count("fill limit"),
+            Some(Stopped::SelfTrade) => self.count("self trade"),
+        }
+    }
+
     fn fill_or_kill(&mut self, order: RestingOrder) {
         let taker = self.taker(&order);
         if self.books.fillable(&taker) {
-            self.seen.count("fillable");
+            self.count("fillable");
             let (taken, meetings) = self.books.take(&taker);
-            self.seen.count_take(&taken, &meetings);
+            self.count_take(&taken, &meetings);
             assert_eq!(taken.filled, taker.quantity);
         } else {
-            self.seen.count("not fillable");
+            self.count("not fillable");
         }
     }
 
@@ -202,6 +338,7 @@ impl<'a> Stream<'a> {
         } else {
             assert!(self.books.discard(order.order_id));
         }
+        self.count_left(&order);
         assert_eq!(self.books.cancel(order.order_id), None);
         assert!(!self.books.discard(order.order_id));
     }
@@ -220,6 +357,7 @@ impl<'a> Stream<'a> {
                 && prices.is_none_or(|(low, high)| (low..=high).contains(&order.price))
         });
         assert_eq!(self.books.cancel_all(account, side, prices), expected);
+        expected.iter().for_each(|order| self.count_left(order));
     }
 
     fn reduce(&mut self) {
@@ -233,6 +371,12 @@ impl<'a> Stream<'a> {
         let reduced = reduced.expect("it rests");
         assert_eq!(reduced.filled(), order.filled());
         assert_eq!(reduced.remaining, order.remaining - by);
+        if reduced.shown < order.shown {
+            self.count("shrunk: shown");
+        }
+        if order.shown < order.remaining {
+            self.count("shrunk: hidden");
+        }
     }
 
     /// A resting order leaves and comes back under its id, with other terms.
@@ -241,6 +385,7 @@ impl<'a> Stream<'a> {
             return;
         };
         self.books.cancel(order.order_id);
+        self.count_left(&order);
         let filled = BaseLots::new(order.filled().get().min(QUANTITY_LOTS_MAX / 2));
         let remaining = BaseLots::new(terms.remaining.get().min(QUANTITY_LOTS_MAX / 2));
         self.place(RestingOrder {
@@ -266,14 +411,21 @@ impl<'a> Stream<'a> {
         let remaining = BaseLots::new(terms.remaining.get().min(room));
         let crosses = self.books.crosses(order.side, terms.price);
         let price = if crosses { order.price } else { terms.price };
-        self.seen.count("requeued");
         self.books.requeue(order.order_id, price, remaining);
+        self.count("requeued");
+        if !order.display.is_zero() {
+            self.count("requeued: iceberg");
+        }
+        if price != order.price {
+            self.count("requeued: elsewhere");
+        }
     }
 
     fn expire(&mut self) {
         let now = LogTime::new(self.now);
         let max = self.random.of(&[0, 1, 3, 10_000]);
         let expired = self.books.expire(now, max);
+        expired.iter().for_each(|_| self.count("expired"));
         assert!(expired.is_sorted_by_key(|order| (order.expires_at, order.order_id)));
         assert!(expired.iter().all(|order| order.expires_at <= now));
     }
@@ -288,6 +440,7 @@ impl<'a> Stream<'a> {
     /// in several steps.
     fn auction(&mut self) {
         self.books.collect();
+        self.count("collecting");
         for _ in 0..self.random.below(40) {
             match self.random.below(5) {
                 0 => self.cancel(),
@@ -295,10 +448,11 @@ impl<'a> Stream<'a> {
                 _ => {
                     let order = self.order();
                     if self.is_label_free(&order) {
-                        self.books.rest(&order);
+                        self.rest(&order);
                     }
                 }
             }
+            self.mark(10);
             let last = (self.mix.price)(&mut self.random, Side::Bid);
             self.books.indication(None);
             self.books.indication(Some(Ticks::new(last)));
@@ -310,11 +464,19 @@ impl<'a> Stream<'a> {
         while self.books.is_collecting() {
             let crossings_max = self.random.of(&[1, 2, 5, 10_000]);
             for crossing in self.books.uncross(crossings_max) {
-                self.seen.count("crossing");
+                self.count("crossing");
+                for refreshed in crossing.refreshed {
+                    self.count(if refreshed {
+                        "crossing: refresh"
+                    } else {
+                        "crossing: fill"
+                    });
+                }
                 volume += u128::from(crossing.quantity.get());
                 let price = indication.expect("something trades").price;
                 assert!(crossing.ask.price <= price && price <= crossing.bid.price);
             }
+            self.mark(10);
             // Who continues finds the same price.
             if let Some(rest) = self.books.indication(indication.map(|it| it.price)) {
                 assert_eq!(Some(rest.price), indication.map(|it| it.price));
@@ -322,12 +484,30 @@ impl<'a> Stream<'a> {
             }
         }
         assert_eq!(volume, indication.map_or(0, |it| it.volume));
+        self.count("uncrossed");
         self.books.assert_same();
     }
 
     fn is_label_free(&self, order: &RestingOrder) -> bool {
         let labelled = self.books.labelled(order.account, order.client_order_id);
         labelled.is_none()
+    }
+
+    /// What is asked of single accounts and orders, of many of those that rest; and what only a
+    /// book answers that collects.
+    fn ask_everybody(&mut self) {
+        let orders = Side::BOTH.map(|side| self.books.orders(side));
+        for order in orders.iter().flatten().take(40) {
+            assert_eq!(self.books.order(order.order_id), Some(*order));
+            self.books.labelled(order.account, order.client_order_id);
+            self.books.open_orders(order.account);
+            self.books.orders_of(order.account);
+        }
+        self.books.indication(None);
+        self.books.indication(Some(Ticks::new(1_000)));
+        if !self.books.is_collecting() {
+            self.ask();
+        }
     }
 
     /// Questions about things that may or may not exist.
