@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use matching::{ArmedOrder, Book, Indication, Triggers};
+use matching::{ArmedOrder, Book, Indication, Triggers, UndoLog};
 use types::command::MarketStatus;
 use types::limits::REMEMBERED_CANCELS_MAX;
 use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
@@ -28,7 +28,7 @@ pub struct MarketState {
     pub indicative: Indicative,
     /// Orders set off by the command at work; empty between commands.
     pub(crate) due: VecDeque<Due>,
-    /// Scratch for finding them; empty between commands.
+    /// Scratch for finding them; whoever uses it clears it first.
     pub(crate) due_ids: Vec<OrderId>,
 }
 
@@ -64,6 +64,67 @@ impl MarketState {
     }
 }
 
+/// Where a market was, to come back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UndoMark {
+    book: usize,
+    triggers: usize,
+    quotes: usize,
+    remembered: usize,
+    // What is small is kept and not logged.
+    last_trade: Option<Ticks>,
+    status: MarketStatus,
+    reference: Option<Reference>,
+    indicative: Indicative,
+}
+
+impl MarketState {
+    /// From here on every change is recorded, so that it can be undone. Panics if that is so already.
+    pub(crate) fn begin_undo(&mut self) {
+        self.book.begin_undo();
+        self.triggers.begin_undo();
+        self.quotes.undo.begin();
+        self.remembered.undo.begin();
+    }
+
+    /// Where the market is now. Panics unless changes are recorded, and within a command.
+    pub(crate) fn undo_mark(&self) -> UndoMark {
+        assert!(self.due.is_empty(), "nothing is due between commands");
+        UndoMark {
+            book: self.book.undo_mark(),
+            triggers: self.triggers.undo_mark(),
+            quotes: self.quotes.undo.mark(),
+            remembered: self.remembered.undo.mark(),
+            last_trade: self.last_trade,
+            status: self.status,
+            reference: self.reference,
+            indicative: self.indicative,
+        }
+    }
+
+    /// Undoes everything after the mark, newest first. Later marks are gone with it, this one stays.
+    /// Panics within a command.
+    pub(crate) fn undo_to(&mut self, mark: &UndoMark) {
+        assert!(self.due.is_empty(), "nothing is due between commands");
+        self.book.undo_to(mark.book);
+        self.triggers.undo_to(mark.triggers);
+        self.quotes.undo_to(mark.quotes);
+        self.remembered.undo_to(mark.remembered);
+        self.last_trade = mark.last_trade;
+        self.status = mark.status;
+        self.reference = mark.reference;
+        self.indicative = mark.indicative;
+    }
+
+    /// Forgets all changes and records no more. The logs' memory is kept for the next time.
+    pub(crate) fn end_undo(&mut self) {
+        self.book.end_undo();
+        self.triggers.end_undo();
+        self.quotes.undo.end();
+        self.remembered.undo.end();
+    }
+}
+
 /// The price that a band lies around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference {
@@ -95,9 +156,11 @@ pub(crate) enum Due {
 
 /// The last quote set of each account. Orders that have ended since are still listed: whoever reads
 /// the list looks them up in the book.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Quotes {
     sets: BTreeMap<AccountId, QuotedSet>,
+    /// The sets that others have replaced; `None`: the other was an account's first.
+    undo: UndoLog<(AccountId, Option<QuotedSet>)>,
 }
 
 /// One account's last quote set.
@@ -115,15 +178,28 @@ impl Quotes {
         self.sets.get(&account)
     }
 
-    /// The set to write the next one into.
-    pub(crate) fn last_mut(&mut self, account: AccountId) -> &mut QuotedSet {
-        self.sets.entry(account).or_default()
+    /// The account has quoted this set, and no other any more.
+    pub(crate) fn replace(&mut self, account: AccountId, set: QuotedSet) {
+        let earlier = self.sets.insert(account, set);
+        if self.undo.is_on() {
+            self.undo.push((account, earlier));
+        }
+    }
+
+    fn undo_to(&mut self, mark: usize) {
+        while let Some((account, earlier)) = self.undo.pop_after(mark) {
+            match earlier {
+                Some(set) => self.sets.insert(account, set),
+                None => self.sets.remove(&account),
+            };
+        }
     }
 
     /// Sets as they were.
     pub(crate) fn restore(sets: impl Iterator<Item = (AccountId, QuotedSet)>) -> Self {
         Self {
             sets: sets.collect(),
+            undo: UndoLog::default(),
         }
     }
 
@@ -134,9 +210,11 @@ impl Quotes {
 }
 
 /// Labels whose cancel came before their order: the order is refused when it comes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RememberedCancels {
     until: BTreeMap<(AccountId, ClientOrderId), LogTime>,
+    /// Till when a label was remembered before that changed, if it was.
+    undo: UndoLog<((AccountId, ClientOrderId), Option<LogTime>)>,
 }
 
 impl RememberedCancels {
@@ -156,7 +234,10 @@ impl RememberedCancels {
             .map(|(label, _)| *label)
             .collect();
         for label in over {
-            self.until.remove(&label);
+            let until = self.until.remove(&label);
+            if self.undo.is_on() {
+                self.undo.push((label, until));
+            }
         }
         self.until.contains_key(&(account, label))
             || self.until.range(labels).count() < REMEMBERED_CANCELS_MAX
@@ -164,7 +245,20 @@ impl RememberedCancels {
 
     /// Remembers a label until a time.
     pub(crate) fn remember(&mut self, account: AccountId, label: ClientOrderId, until: LogTime) {
-        self.until.insert((account, label), until);
+        let label = (account, label);
+        let earlier = self.until.insert(label, until);
+        if self.undo.is_on() {
+            self.undo.push((label, earlier));
+        }
+    }
+
+    fn undo_to(&mut self, mark: usize) {
+        while let Some((label, earlier)) = self.undo.pop_after(mark) {
+            match earlier {
+                Some(until) => self.until.insert(label, until),
+                None => self.until.remove(&label),
+            };
+        }
     }
 
     /// Whether a label is remembered.

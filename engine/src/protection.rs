@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use matching::Guard;
+use matching::{Guard, UndoLog};
 use types::command::{ProtectionLimits, SetProtection};
 use types::genesis::MarketSpec;
 use types::{AccountId, Atoms, BaseLots, LogTime, MarketId, Ticks};
@@ -94,6 +94,16 @@ pub struct Protections {
     /// Scopes that the command at work has tripped: their quotes in other markets are still there,
     /// and what of its own taker an account let rest since. Empty between commands.
     tripped: Vec<(AccountId, Scope)>,
+    /// What it takes to go back, if that was asked for. A clone begins without: it is made to try
+    /// something out.
+    undo: UndoLog<Change>,
+}
+
+/// What stood somewhere before it changed, if anything did.
+#[derive(Debug)]
+enum Change {
+    Scope((AccountId, MarketId), Option<Scope>),
+    Count((AccountId, Scope), Option<Count>),
 }
 
 impl Protections {
@@ -101,16 +111,42 @@ impl Protections {
     /// limits: protects it no more in this one.
     pub(crate) fn set(&mut self, account: AccountId, set: &SetProtection) {
         let place = (account, set.market);
-        if let Some(scope) = self.scopes.remove(&place)
+        if let Some(scope) = self.change_scope(place, None)
             && self.markets(account, scope).next().is_none()
         {
-            self.counts.remove(&(account, scope));
+            self.change_count((account, scope), None);
         }
         if set.limits.is_limit() {
             let scope = Scope::of(set);
-            self.scopes.insert(place, scope);
+            self.change_scope(place, Some(scope));
             let count = Count::new(set.limits);
-            self.counts.insert((account, scope), count);
+            self.change_count((account, scope), Some(count));
+        }
+    }
+
+    /// Returns what was there.
+    fn change_scope(
+        &mut self,
+        place: (AccountId, MarketId),
+        scope: Option<Scope>,
+    ) -> Option<Scope> {
+        let earlier = match scope {
+            Some(scope) => self.scopes.insert(place, scope),
+            None => self.scopes.remove(&place),
+        };
+        if self.undo.is_on() {
+            self.undo.push(Change::Scope(place, earlier));
+        }
+        earlier
+    }
+
+    fn change_count(&mut self, place: (AccountId, Scope), count: Option<Count>) {
+        let earlier = match count {
+            Some(count) => self.counts.insert(place, count),
+            None => self.counts.remove(&place),
+        };
+        if self.undo.is_on() {
+            self.undo.push(Change::Count(place, earlier));
         }
     }
 
@@ -126,6 +162,10 @@ impl Protections {
         };
         let count = self.counts.get_mut(&(account, *scope));
         let count = count.expect("every scope is counted");
+        if self.undo.is_on() {
+            let change = Change::Count((account, *scope), Some(*count));
+            self.undo.push(change);
+        }
         let trips = count.fill(now, quantity, notional);
         if trips {
             self.tripped.push((account, *scope));
@@ -143,6 +183,37 @@ impl Protections {
             })
     }
 
+    /// From here on every change is recorded, so that it can be undone. Panics if that is so already.
+    pub(crate) fn begin_undo(&mut self) {
+        self.undo.begin();
+    }
+
+    /// The position in the log, to come back to. Panics unless changes are recorded, and within a
+    /// command.
+    pub(crate) fn undo_mark(&self) -> usize {
+        assert!(!self.has_tripped());
+        self.undo.mark()
+    }
+
+    /// Undoes everything after the mark, newest first. Later marks are gone with it, this one stays.
+    /// Panics within a command.
+    pub(crate) fn undo_to(&mut self, mark: usize) {
+        assert!(!self.has_tripped());
+        while let Some(change) = self.undo.pop_after(mark) {
+            match change {
+                Change::Scope(place, Some(scope)) => _ = self.scopes.insert(place, scope),
+                Change::Scope(place, None) => _ = self.scopes.remove(&place),
+                Change::Count(place, Some(count)) => _ = self.counts.insert(place, count),
+                Change::Count(place, None) => _ = self.counts.remove(&place),
+            }
+        }
+    }
+
+    /// Forgets all changes and records no more. The log's memory is kept for the next time.
+    pub(crate) fn end_undo(&mut self) {
+        self.undo.end();
+    }
+
     /// Whether nobody is protected.
     pub(crate) fn is_empty(&self) -> bool {
         self.scopes.is_empty()
@@ -153,6 +224,7 @@ impl Protections {
         self.scopes.extend(other.scopes);
         self.counts.extend(other.counts);
         self.tripped.extend(other.tripped);
+        assert!(!self.undo.is_on() && !other.undo.is_on(), "joining cannot be undone");
     }
 
     /// Whether quotes have to be pulled before the command ends.
@@ -199,6 +271,7 @@ impl Protections {
             scopes: scopes.collect(),
             counts: counts.collect(),
             tripped: Vec::new(),
+            undo: UndoLog::default(),
         };
         let protected = restored
             .scopes()

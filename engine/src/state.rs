@@ -11,7 +11,7 @@ use types::{
 };
 
 use crate::clusters::Clusters;
-use crate::market::MarketState;
+use crate::market::{MarketState, UndoMark};
 use crate::protection::{Protections, Scope};
 use crate::snapshot::{Contradiction, kind_code};
 use crate::transition::held;
@@ -61,6 +61,17 @@ pub struct Position {
     pub time: LogTime,
     /// Hash of the last block's outcome, chained.
     pub outcome_hash: Digest,
+}
+
+/// Where a state was, for tests. The ledger is a copy: the executor keeps balances in a memory of
+/// many versions, and has no need to take a change back.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct StateMark {
+    markets: Vec<UndoMark>,
+    clusters: Clusters,
+    ledger: Ledger,
+    position: Position,
 }
 
 impl State {
@@ -166,6 +177,44 @@ impl State {
     /// All protections.
     pub const fn protections(&self) -> &Clusters {
         &self.clusters
+    }
+
+    /// For tests: from here on the state can go back. The executor does the same with what its
+    /// lanes own.
+    #[doc(hidden)]
+    pub fn begin_undo(&mut self) {
+        let markets = self.markets.iter_mut();
+        markets.for_each(|market| market.state.begin_undo());
+    }
+
+    /// For tests: where the state is now, between two blocks.
+    #[doc(hidden)]
+    pub fn undo_mark(&self) -> StateMark {
+        let markets = self.markets.iter();
+        StateMark {
+            markets: markets.map(|market| market.state.undo_mark()).collect(),
+            clusters: self.clusters.clone(),
+            ledger: self.ledger.clone(),
+            position: self.position,
+        }
+    }
+
+    /// For tests: goes back to there.
+    #[doc(hidden)]
+    pub fn undo_to(&mut self, mark: &StateMark) {
+        for (market, mark) in self.markets.iter_mut().zip(&mark.markets) {
+            market.state.undo_to(mark);
+        }
+        self.clusters = mark.clusters.clone();
+        self.ledger = mark.ledger.clone();
+        self.position = mark.position;
+    }
+
+    /// For tests: the state cannot go back any more.
+    #[doc(hidden)]
+    pub fn end_undo(&mut self) {
+        let markets = self.markets.iter_mut();
+        markets.for_each(|market| market.state.end_undo());
     }
 
     /// When a tick has something to do, be it in the past: an open order expires, or an auction's

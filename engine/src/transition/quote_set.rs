@@ -13,6 +13,7 @@ use super::place::{check_price, check_quantity, has_room};
 use super::protect::check_armed;
 use super::replace::shrink;
 use super::{Accepted, Context, events, held, needed};
+use crate::market::QuotedSet;
 use crate::view::{Funds, MarketView, StateView};
 
 pub(super) fn quote_set<V: StateView>(
@@ -49,9 +50,11 @@ pub(super) fn quote_set<V: StateView>(
             orders[side as usize].push(order_id);
         }
     }
-    let last = market.state.quotes.last_mut(context.account);
-    last.number = set.number;
-    last.orders = orders;
+    let quoted = QuotedSet {
+        number: set.number,
+        orders,
+    };
+    market.state.quotes.replace(context.account, quoted);
     Ok(Accepted {
         affected: u32::try_from(set.bids.len() + set.asks.len()).expect("at most 64 levels"),
         lots: BaseLots::ZERO,

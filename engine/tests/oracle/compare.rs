@@ -479,14 +479,14 @@ fn command_at(block: &Block, wanted: u64) -> String {
     "behind the block".to_owned()
 }
 
-fn answer_name(receipt: &Receipt) -> String {
+pub(crate) fn answer_name(receipt: &Receipt) -> String {
     let name = receipt
         .reject_reason()
         .map_or("accepted", RejectReason::name);
     name.to_owned()
 }
 
-fn event_name(event: &Event) -> String {
+pub(crate) fn event_name(event: &Event) -> String {
     match event {
         Event::Fill(fill) if fill.auction.is_some_and(|taker| taker.refreshed) => {
             "met: refreshed".to_owned()

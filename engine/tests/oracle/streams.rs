@@ -43,7 +43,7 @@ fn whatever_a_stream_stresses() {
 }
 
 /// A stream that never reaches the rare answers proves nothing about them.
-fn assert_reached(reached: &BTreeSet<String>) {
+pub(crate) fn assert_reached(reached: &BTreeSet<String>) {
     let reasons = RejectReason::ALL.iter();
     // A full book takes a test of its own.
     let reasons =
