@@ -12,9 +12,22 @@
 //! | `run` | tasks from beginning to end, workers, sleep |
 //! | [`workers`] | the threads |
 //! | [`simulation`] | virtual workers and virtual time in place of threads |
+//!
+//! The upper half brings order flow to it:
+//!
+//! | module | does |
+//! |---|---|
+//! | `plan` | which market belongs to which lane, and where slices are cut |
+//! | `lane` | books that are changed in place, slices of their commands, and the way back |
+//! | `funds` | balances as amounts: every movement an addition, every check a predicate |
+//! | `blocks` | barriers, segments, and the outcome in the order of the commands |
 pub mod access;
+mod blocks;
 mod executor;
+mod funds;
+mod lane;
 pub mod mv_memory;
+mod plan;
 mod run;
 pub mod scheduler;
 pub mod simulation;
@@ -23,7 +36,9 @@ mod table;
 pub mod workers;
 
 pub use access::Access;
+pub use blocks::{BlockExecutor, Choice, Hands, Settings, Tally};
 pub use executor::Executor;
 pub use mv_memory::{Estimate, MvMemory, Storage};
+pub use plan::Cut;
 pub use run::{Chaos, Commit, Transaction, Unheard};
 pub use scheduler::{Counts, Order, Version};

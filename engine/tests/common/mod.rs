@@ -105,16 +105,18 @@ pub(crate) type Levels = Vec<Vec<QuoteLevel>>;
 /// Tests live through this much logged time, so that expiries come.
 const TIME_MAX: u64 = 2_000;
 
-/// A command that is sensible most of the time and hostile some of the time.
+/// A command in one of so many markets that is sensible most of the time and hostile some of the
+/// time.
 pub(crate) fn random_command<'a>(
     random: &mut Random,
+    markets: u64,
     last_sequence: u64,
     levels: &'a Levels,
 ) -> Command<'a> {
     let market = MarketId::new(if random.chance(2) {
-        u16::try_from(random.below(5)).unwrap()
+        u16::try_from(random.below(markets + 3)).unwrap()
     } else {
-        u16::try_from(random.below(2)).unwrap()
+        u16::try_from(random.below(markets)).unwrap()
     });
     let label = ClientOrderId::new(random.below(40));
     match random.below(100) {
@@ -434,6 +436,7 @@ pub(crate) fn random_frames(
     commands: usize,
 ) -> Vec<(SequencedFrame, LogTime)> {
     let mut random = Random::new(seed);
+    let markets = genesis.markets().len() as u64;
     let levels = random_levels(&mut random);
     let mut signer = Signer::new(genesis);
     let mut frames: Vec<(SequencedFrame, LogTime)> = Vec::new();
@@ -442,7 +445,7 @@ pub(crate) fn random_frames(
         now += random.below(3) * TIME_MAX / (commands as u64 / 24 + 1);
         let count = 1 + random.below(48) as usize;
         let list: Vec<Command<'_>> = (0..count)
-            .map(|_| random_command(&mut random, made as u64, &levels))
+            .map(|_| random_command(&mut random, markets, made as u64, &levels))
             .scan(0, |slots, command| {
                 *slots += types::wire::command::slots_needed(&command);
                 (*slots <= types::limits::SLOTS_PER_FRAME_MAX).then_some(command)

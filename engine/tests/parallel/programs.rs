@@ -242,7 +242,13 @@ impl Commit<Known> for Committed<'_> {
 }
 
 /// Everything takes as long as chance will have it.
-struct Dice(Random, u64);
+pub(crate) struct Dice(Random, u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Random(seed), 0)
+    }
+}
 
 impl Costs for Dice {
     fn now(&mut self) -> u64 {
@@ -262,10 +268,10 @@ impl Costs for Dice {
 
 /// Fails one validation in so many, of the first incarnations, and yields.
 #[derive(Debug)]
-struct Disorder {
-    seed: u64,
-    fails_one_in: u64,
-    yields: bool,
+pub(crate) struct Disorder {
+    pub(crate) seed: u64,
+    pub(crate) fails_one_in: u64,
+    pub(crate) yields: bool,
 }
 
 impl Chaos for Disorder {
@@ -340,7 +346,7 @@ fn virtual_workers_have_the_effect_of_one_after_the_other() {
                 fails_one_in: [0, 0, 3, 10][random.below(4) as usize],
                 yields: false,
             };
-            let mut dice = Dice(Random(seed ^ 0xd1ce), 0);
+            let mut dice = Dice::new(seed ^ 0xd1ce);
             let mut outputs = Vec::new();
             let commit = Committed {
                 outputs: &mut outputs,
