@@ -15,8 +15,8 @@ use types::command::{
 use types::genesis::{self, AssetSpec, Genesis, GenesisAccount, MarketLimits, MarketSpec, Step};
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, GroupId, KeyEpoch,
-    KeyId, LogTime, MarketId, NetworkId, Nonce, Side, Symbol, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, GroupId, KeyEpoch, KeyId,
+    LogTime, MarketId, NetworkId, Nonce, Side, Symbol, Ticks,
 };
 
 /// How commands are spread over markets.

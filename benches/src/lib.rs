@@ -5,6 +5,7 @@
 //! gave, on which machine, and what they do not show.
 #![forbid(unsafe_code)]
 
+pub mod flow;
 pub mod matching;
 mod size;
 

@@ -36,7 +36,9 @@ impl Clusters {
         scopes: &[((AccountId, MarketId), Scope)],
         counts: &[((AccountId, Scope), Count)],
     ) -> Option<Self> {
-        let are_known = scopes.iter().all(|((_, market), _)| market.index() < markets);
+        let are_known = scopes
+            .iter()
+            .all(|((_, market), _)| market.index() < markets);
         let whole = Protections::restore(scopes.iter().copied(), counts.iter().copied());
         let whole = whole.filter(|_| are_known)?;
         let mut clusters = Self::new(markets);
@@ -118,21 +120,33 @@ impl Clusters {
 
     /// Which markets share a count, by account and market.
     pub(crate) fn scopes(&self) -> Vec<(AccountId, MarketId, Scope)> {
-        let mut scopes: Vec<_> = self.protections.iter().flat_map(Protections::scopes).collect();
+        let mut scopes: Vec<_> = self
+            .protections
+            .iter()
+            .flat_map(Protections::scopes)
+            .collect();
         scopes.sort_unstable_by_key(|(account, market, _)| (*account, *market));
         scopes
     }
 
     /// The counts, by account and scope.
     pub(crate) fn counts(&self) -> Vec<(AccountId, Scope, &Count)> {
-        let mut counts: Vec<_> = self.protections.iter().flat_map(Protections::counts).collect();
+        let mut counts: Vec<_> = self
+            .protections
+            .iter()
+            .flat_map(Protections::counts)
+            .collect();
         counts.sort_unstable_by_key(|(account, scope, _)| (*account, *scope));
         counts
     }
 
     /// All of them, by account and market.
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, MarketId, Scope, &Count)> {
-        let mut all: Vec<_> = self.protections.iter().flat_map(Protections::iter).collect();
+        let mut all: Vec<_> = self
+            .protections
+            .iter()
+            .flat_map(Protections::iter)
+            .collect();
         all.sort_unstable_by_key(|(account, market, ..)| (*account, *market));
         all.into_iter()
     }

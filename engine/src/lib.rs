@@ -16,6 +16,7 @@
 //! | `answer` | what a state answers when it is asked |
 //! | [`admission`] | whether a signed frame may execute: epoch, expiry, nonce |
 //! | [`sequential`] | the executor that is also the oracle |
+//! | [`executor`] | which of the two runs a block |
 //! | [`parallel`] | the executor that uses more than one core |
 //! | [`sequencer`] | numbers frames and seals blocks |
 //! | [`gate`] | holds every outcome back until its block is durable |
@@ -27,6 +28,7 @@
 pub mod admission;
 mod answer;
 pub mod clusters;
+pub mod executor;
 pub mod follower;
 pub mod gate;
 pub mod market;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use matching::{ArmedOrder, Book, Indication, Triggers, UndoLog};
 use types::command::MarketStatus;
 use types::limits::REMEMBERED_CANCELS_MAX;
+use types::planted::{Bug, is_planted};
 use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
 
 /// Everything of one market that commands may change.
@@ -110,7 +111,9 @@ impl MarketState {
         self.triggers.undo_to(mark.triggers);
         self.quotes.undo_to(mark.quotes);
         self.remembered.undo_to(mark.remembered);
-        self.last_trade = mark.last_trade;
+        if !is_planted(Bug::UndoForgotten) {
+            self.last_trade = mark.last_trade;
+        }
         self.status = mark.status;
         self.reference = mark.reference;
         self.indicative = mark.indicative;

@@ -224,7 +224,10 @@ impl Protections {
         self.scopes.extend(other.scopes);
         self.counts.extend(other.counts);
         self.tripped.extend(other.tripped);
-        assert!(!self.undo.is_on() && !other.undo.is_on(), "joining cannot be undone");
+        assert!(
+            !self.undo.is_on() && !other.undo.is_on(),
+            "joining cannot be undone"
+        );
     }
 
     /// Whether quotes have to be pulled before the command ends.

@@ -9,7 +9,7 @@ use types::block::Block;
 use types::outcome::{BlockOutcome, Digest};
 use types::{Height, RejectReason, SequenceNumber};
 
-use crate::sequential;
+use crate::executor::Executor;
 use crate::state::State;
 
 /// One recorded block, as the store gives it back.
@@ -97,15 +97,22 @@ pub enum ReplayError {
 #[derive(Debug)]
 pub struct Replay {
     state: State,
+    executor: Executor,
     block: Block,
     outcome: BlockOutcome,
 }
 
 impl Replay {
-    /// From this state on.
+    /// From this state on, one command after the other.
     pub fn new(state: State) -> Self {
+        Self::with_executor(state, Executor::sequential())
+    }
+
+    /// From this state on, with an executor that was made for it.
+    pub fn with_executor(state: State, executor: Executor) -> Self {
         Self {
             state,
+            executor,
             block: Block::default(),
             outcome: BlockOutcome::default(),
         }
@@ -148,8 +155,19 @@ impl Replay {
             return Err(ReplayError::Sequence { height });
         }
         self.block = block;
-        sequential::execute(&mut self.state, &self.block, &mut self.outcome);
+        let Self {
+            state,
+            executor,
+            block,
+            outcome,
+        } = self;
+        executor.execute(state, block, outcome);
         Ok(())
+    }
+
+    /// What executes.
+    pub const fn executor(&self) -> &Executor {
+        &self.executor
     }
 
     /// What executing the last block yielded.

@@ -115,7 +115,11 @@ impl Ledger {
     #[inline]
     pub fn settle(&mut self, market: &MarketSpec, trade: &Trade) -> Fees {
         let settlement = Settlement::new(market, trade);
-        let Settlement { taker_asset, maker_asset, .. } = settlement;
+        let Settlement {
+            taker_asset,
+            maker_asset,
+            ..
+        } = settlement;
         let (maker, taker) = (trade.maker, trade.taker);
         let cells = &mut self.cells;
         cells.debit(Cell::Held(maker), maker_asset, settlement.maker_pays);

@@ -82,3 +82,17 @@ impl<T> fmt::Debug for UndoLog<T> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_begins_without() {
+        let mut log = UndoLog::default();
+        log.begin();
+        log.push(1);
+        assert!(!log.clone().is_on());
+        assert_eq!(log.mark(), 1);
+    }
+}

@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::State;
+use engine::executor::Executor;
 use engine::gate::ReleaseGate;
 use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
-use engine::{State, sequential};
 use gateway::{RejectedFrame, Wake};
 use rtrb::{Consumer, Producer};
 use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
@@ -66,6 +67,7 @@ pub struct Follower {
 #[derive(Debug)]
 pub struct Pipeline {
     state: State,
+    executor: Executor,
     sequencer: Sequencer,
     gate: ReleaseGate,
     ports: Ports,
@@ -83,7 +85,12 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Goes on from this state, with so much room in the journal.
-    pub fn new(state: State, ports: Ports, clock: Clock, plan: SpacePlan, room: Room) -> Self {
+    pub fn new(
+        (state, executor): (State, Executor),
+        ports: Ports,
+        clock: Clock,
+        (plan, room): (SpacePlan, Room),
+    ) -> Self {
         let height = state.position().height;
         Self {
             sequencer: Sequencer::after(state.position()),
@@ -92,6 +99,7 @@ impl Pipeline {
             space: Space::new(plan, room),
             next_due: state.next_due(),
             state,
+            executor,
             ports,
             clock,
             payloads: Vec::new(),
@@ -284,7 +292,8 @@ impl Pipeline {
 
     fn execute(&mut self, block: Block, sequenced_at: u64) {
         let mut released = self.spare_block();
-        sequential::execute(&mut self.state, &block, &mut released.outcome);
+        self.executor
+            .execute(&mut self.state, &block, &mut released.outcome);
         released.origins.clear();
         let origins = block.entries.iter().filter_map(|entry| match entry {
             Entry::Frame(sequenced) => Some(sequenced.origin),

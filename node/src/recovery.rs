@@ -6,6 +6,7 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use engine::State;
+use engine::executor::{Executor, ExecutorKind};
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
 use engine::snapshot::{self, ChangedAccounts, Image};
 use gateway::AnswerBook;
@@ -55,7 +56,7 @@ pub fn recover(
     })?;
     let mut reading = store::Recovery::begin_in(folders, config, restored.after.as_ref())?;
     let written = restored.state.position().height;
-    let restored = restored.replay(&mut reading, 1, |_, _, _| Ok(()))?;
+    let restored = restored.replay(&mut reading, Workers::ONE, |_, _, _| Ok(()))?;
     let (journal, recovered) = Journal::open(reading)?;
     warnings.extend(recovered.cut.map(|cut| {
         let tail = describe_tail(&cut.tail);
@@ -192,12 +193,11 @@ impl Restored {
         copy
     }
 
-    /// Executes all records from here on, read and decoded ahead by `workers` - 1 threads. `follow`
-    /// sees each block with its outcome.
+    /// Executes all records from here on. `follow` sees each block with its outcome.
     pub(crate) fn replay(
         self,
         records: &mut (impl Records + Send),
-        workers: usize,
+        workers: Workers,
         mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
         let Self {
@@ -206,10 +206,11 @@ impl Restored {
             mut answers,
             after,
         } = self;
-        let mut replay = Replay::new(state);
+        let executor = workers.executor(&state)?;
+        let mut replay = Replay::with_executor(state, executor);
         let mut changed = ChangedAccounts::new();
         let frame_key = *replay.state().frame_key();
-        read_ahead(records, workers, &frame_key, |location, block| {
+        read_ahead(records, workers.count, &frame_key, |location, block| {
             replay.execute(block).map_err(|error| {
                 let file = location.segment.file_name();
                 Failure::Corruption(format!("{file}:{}: {error}", location.offset))
@@ -227,6 +228,29 @@ impl Restored {
             answers,
             after,
         })
+    }
+}
+
+/// Who executes, and how many help.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Workers {
+    /// What executes.
+    pub(crate) kind: ExecutorKind,
+    /// Its workers. As many threads but one read, check and decode ahead of it.
+    pub(crate) count: usize,
+}
+
+impl Workers {
+    /// One thread does it all.
+    pub(crate) const ONE: Self = Self {
+        kind: ExecutorKind::Sequential,
+        count: 1,
+    };
+
+    /// Their executor, for blocks that follow this state.
+    pub(crate) fn executor(self, state: &State) -> Result<Executor, Failure> {
+        Executor::new(self.kind, self.count, state)
+            .map_err(|error| Failure::failed("cannot execute", error))
     }
 }
 
@@ -258,7 +282,7 @@ pub(crate) struct Replayed {
 pub(crate) fn replay_directory(
     directory: &DataDir,
     from: ReplayFrom,
-    workers: usize,
+    workers: Workers,
     mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
 ) -> Result<Replayed, Failure> {
     let folders = Folders::open(directory.path());

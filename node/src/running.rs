@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use engine::State;
+use engine::executor::Executor;
 use gateway::{
     Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker,
 };
@@ -30,7 +31,7 @@ use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::pipeline::Pipeline;
-use crate::recovery::Recovered;
+use crate::recovery::{Recovered, Workers};
 use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
@@ -45,6 +46,7 @@ pub(crate) struct NodeOptions {
     pub(crate) journal_io: JournalIoRequest,
     pub(crate) journal: JournalOptions,
     pub(crate) checkpoints: CheckpointOptions,
+    pub(crate) workers: Workers,
 }
 
 /// How the journal lies on disk.
@@ -139,6 +141,7 @@ impl Running {
         };
         let answers = std::mem::take(&mut recovered.answers);
         let frame_key = *recovered.state.frame_key();
+        let executor = options.workers.executor(&recovered.state)?;
         let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
 
@@ -155,7 +158,7 @@ impl Running {
         let (gateway, gateway_thread) = start_gateway(setup, ends.gateway, socket)?;
         let signatures = start_signatures(ends.signatures, frame_key);
         let core = Core::start(
-            recovered,
+            (recovered, executor),
             ends.core,
             options,
             &folders,
@@ -221,7 +224,7 @@ impl Running {
 
 impl Core {
     fn start(
-        recovered: Recovered,
+        (recovered, executor): (Recovered, Executor),
         ends: CoreEnds,
         options: &NodeOptions,
         folders: &Folders,
@@ -250,7 +253,8 @@ impl Core {
         let room = journal.room();
         let journal = start_journal(journal, parking, fatal.clone());
         let (parking, ports) = ends.pipeline;
-        let pipeline = Pipeline::new(state, ports, clock.clone(), space, room);
+        let executing = (state, executor);
+        let pipeline = Pipeline::new(executing, ports, clock.clone(), (space, room));
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
             pipeline.run(parking, stop)
         });

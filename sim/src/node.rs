@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use engine::executor::Executor;
 use gateway::{AnswerBook, RejectedFrame, Wake};
 use node::checkpoint_thread::{self, CheckpointWriter};
 use node::journal_thread::{self, Covered, JournalWorker, Recycling};
@@ -84,7 +85,12 @@ impl Node {
             durable,
             followers: vec![follower(released_in), follower(followed_in)],
         };
-        let pipeline = Pipeline::new(recovered.state, ports, clock_of(), space, journal.room());
+        let pipeline = Pipeline::new(
+            (recovered.state, Executor::sequential()),
+            ports,
+            clock_of(),
+            (space, journal.room()),
+        );
         let ports = shadow::Ports {
             released: followed,
             wake_pipeline: waker.clone(),

@@ -53,7 +53,7 @@ pub enum Bug {
     DependentsSwapped,
     /// A delta stops at a limit.
     DeltaSaturated,
-    /// A lane that was rolled back still has an order of what was undone.
+    /// A market that was rolled back still knows a trade that was undone.
     UndoForgotten,
 }
 

@@ -104,8 +104,7 @@ impl BlockExecutor {
     pub fn new(state: &State, settings: Settings) -> Self {
         let numbering = Numbering::new(state.ledger());
         Self {
-            numbered: numbering
-                .map(|numbering| (numbering, Executor::new(0, numbering.count()))),
+            numbered: numbering.map(|numbering| (numbering, Executor::new(0, numbering.count()))),
             settings,
             plan: Plan::default(),
             buffers: Mutex::default(),
@@ -319,13 +318,21 @@ impl Commit<Yield> for Merge<'_> {
         }
         let commands = self.plan.windows[self.window].clone();
         self.window += 1;
+        if let [Yield { outcome, .. }] = &self.yields[..] {
+            self.outcome.receipts.extend_from_slice(&outcome.receipts);
+            self.outcome.events.extend_from_slice(&outcome.events);
+            self.buffers.lock().append(&mut self.yields);
+            return;
+        }
         for planned in &self.commands[commands.start as usize..commands.end as usize] {
             let (at, merged) = &mut self.of_lane[planned.lane as usize];
             let Yield { outcome, ends } = &self.yields[*at];
             self.outcome.receipts.push(outcome.receipts[*merged]);
             let start = merged.checked_sub(1).map_or(0, |before| ends[before]);
             let events = start as usize..ends[*merged] as usize;
-            self.outcome.events.extend_from_slice(&outcome.events[events]);
+            self.outcome
+                .events
+                .extend_from_slice(&outcome.events[events]);
             *merged += 1;
         }
         self.buffers.lock().append(&mut self.yields);

@@ -97,7 +97,8 @@ impl Storage for Balances<'_> {
         match self.numbering.amount(location) {
             Amount::Balance(account, asset) => signed(self.ledger.balance(account, asset).free),
             Amount::Room(account) => {
-                i128::from(OPEN_ORDERS_PER_ACCOUNT_MAX) - i128::from(self.ledger.open_orders(account))
+                i128::from(OPEN_ORDERS_PER_ACCOUNT_MAX)
+                    - i128::from(self.ledger.open_orders(account))
             }
             // Nobody asks.
             Amount::Fees(_) | Amount::Dust(_) => 0,

@@ -143,20 +143,27 @@ impl<'s> Lane<'s> {
         }
     }
 
-    /// A market that the slice at work is about to touch.
-    fn market(&mut self, place: usize) -> &mut LaneMarket<'s> {
-        let market = &mut self.markets[place];
-        if market.marked != self.turn {
-            if market.marked == 0 {
-                market.state.begin_undo();
-            }
-            market.marked = self.turn;
-            let mark = self.marks.last_mut().expect("a slice is at work");
-            mark.markets.push((place, market.state.undo_mark()));
+    /// The slice at work is about to touch a market and the protections of its cluster.
+    #[inline]
+    fn touch(&mut self, seat: Seat) {
+        assert_eq!(seat.lane, self.number, "a slice stays in its lane");
+        if self.markets[seat.market as usize].marked != self.turn {
+            self.mark_market(seat.market as usize);
+            self.mark_protections(seat.protections as usize);
         }
-        market
     }
 
+    fn mark_market(&mut self, place: usize) {
+        let market = &mut self.markets[place];
+        if market.marked == 0 {
+            market.state.begin_undo();
+        }
+        market.marked = self.turn;
+        let mark = self.marks.last_mut().expect("a slice is at work");
+        mark.markets.push((place, market.state.undo_mark()));
+    }
+
+    /// Markets of one cluster share them, so they may be marked already.
     fn mark_protections(&mut self, place: usize) {
         let protections = &mut self.protections[place];
         if protections.marked != self.turn {
@@ -187,9 +194,7 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
 
     fn market(&mut self, market: MarketId) -> Option<MarketView<'_, F>> {
         let seat = *self.venue.seats.get(market.index())?;
-        assert_eq!(seat.lane, self.lane.number, "a slice stays in its lane");
-        self.lane.mark_protections(seat.protections as usize);
-        self.lane.market(seat.market as usize);
+        self.lane.touch(seat);
         let LaneMarket { spec, state, .. } = &mut self.lane.markets[seat.market as usize];
         let protections = &mut self.lane.protections[seat.protections as usize];
         Some(MarketView {
@@ -210,9 +215,9 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
     }
 
     fn protections(&mut self, market: MarketId) -> &mut Protections {
-        let place = self.venue.seats[market.index()].protections as usize;
-        self.lane.mark_protections(place);
-        self.lane.protections[place].protections
+        let seat = self.venue.seats[market.index()];
+        self.lane.touch(seat);
+        self.lane.protections[seat.protections as usize].protections
     }
 
     fn protect(&mut self, account: AccountId, set: &types::command::SetProtection) {

@@ -238,29 +238,37 @@ impl State {
             },
             ledger: self.ledger().snapshot(tree),
             markets: markets.map(|(_, _, state)| market_row(state)).collect(),
-            scopes: self.protections().scopes().into_iter().map(scope_row).collect(),
+            scopes: self
+                .protections()
+                .scopes()
+                .into_iter()
+                .map(scope_row)
+                .collect(),
             counts: self.count_rows().collect(),
         }
     }
 
     fn count_rows(&self) -> impl Iterator<Item = CountRow> {
-        self.protections().counts().into_iter().map(|(account, scope, count)| {
-            let (market, group) = scope_numbers(scope);
-            CountRow {
-                account: account.get(),
-                market,
-                group,
-                is_tripped: count.is_tripped,
-                window_ns: count.limits.window_ns,
-                fills_max: count.limits.fills,
-                lots_max: count.limits.lots.get(),
-                notional_max: count.limits.notional.get(),
-                since: count.since.get(),
-                fills: count.fills,
-                lots: count.lots,
-                notional: count.notional.get(),
-            }
-        })
+        self.protections()
+            .counts()
+            .into_iter()
+            .map(|(account, scope, count)| {
+                let (market, group) = scope_numbers(scope);
+                CountRow {
+                    account: account.get(),
+                    market,
+                    group,
+                    is_tripped: count.is_tripped,
+                    window_ns: count.limits.window_ns,
+                    fills_max: count.limits.fills,
+                    lots_max: count.limits.lots.get(),
+                    notional_max: count.limits.notional.get(),
+                    since: count.since.get(),
+                    fills: count.fills,
+                    lots: count.lots,
+                    notional: count.notional.get(),
+                }
+            })
     }
 }
 

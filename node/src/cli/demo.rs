@@ -18,7 +18,7 @@ use loadgen::{Rate, RunOptions, RunReport, Scenario};
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
-use crate::recovery::{self, ReplayFrom, Restored};
+use crate::recovery::{self, ReplayFrom, Restored, Workers};
 use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
 /// Options of `keel demo`.
@@ -61,6 +61,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         journal: JournalOptions::default(),
         checkpoints: CheckpointOptions::default(),
         journal_io: JournalIoRequest::Auto,
+        workers: Workers::ONE,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());
@@ -110,7 +111,8 @@ fn check(
     directory: &DataDir,
 ) -> Result<(RunReport, Replayed), Failure> {
     let started = Instant::now();
-    let replayed = recovery::replay_directory(directory, ReplayFrom::Start, 1, |_, _, _| Ok(()))?;
+    let replayed =
+        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_, _, _| Ok(()))?;
     let seconds = started.elapsed().as_secs_f64();
     recovery::torn_tail(directory, replayed.torn)?;
     let Restored { state, tree, .. } = replayed.end;

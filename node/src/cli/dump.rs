@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery::{self, ReplayFrom};
+use crate::recovery::{self, ReplayFrom, Workers};
 use crate::text;
 
 /// Options of `keel dump`.
@@ -34,7 +34,10 @@ struct What {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
-    let replayed = recovery::replay_directory(&directory, ReplayFrom::Newest, 1, |_, _, _| Ok(()))?;
+    let replayed =
+        recovery::replay_directory(&directory, ReplayFrom::Newest, Workers::ONE, |_, _, _| {
+            Ok(())
+        })?;
     let state = &replayed.end.state;
     let lines = if options.what.balances {
         text::balances(state, directory.genesis())

@@ -15,7 +15,7 @@ use types::{AccountId, Height, SequenceNumber};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery::{self, ReplayFrom};
+use crate::recovery::{self, ReplayFrom, Workers};
 
 /// Options of `keel prove`.
 #[derive(Debug, clap::Args)]
@@ -103,7 +103,8 @@ fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor
 }
 
 fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proof), Failure> {
-    let replayed = recovery::replay_directory(directory, ReplayFrom::Start, 1, |_, _, _| Ok(()))?;
+    let replayed =
+        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_, _, _| Ok(()))?;
     let end = &replayed.end;
     let position = end.state.position();
     let anchor = Anchor {

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use engine::executor::ExecutorKind;
 use types::block::Entry;
 use types::{Height, RejectReason};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery::{self, ReplayFrom, Restored};
+use crate::recovery::{self, ReplayFrom, Restored, Workers};
 
 /// Options of `keel replay`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,8 @@ pub(super) struct Options {
     /// Which executor re-executes.
     #[arg(long, value_enum, default_value_t)]
     executor: Executor,
-    /// Threads that read, check and decode ahead of the executor.
+    /// Threads: workers of the executor, and as many but one that read, check and decode ahead of
+    /// it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
     /// Where to begin: `start`, `newest` (checkpoint), or the height of a checkpoint. Without it, as
@@ -40,11 +42,23 @@ pub(super) struct Options {
 /// Executors that this version has.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 pub(super) enum Executor {
-    /// The best for this journal.
+    /// Per block, whichever promises to be faster.
     #[default]
     Auto,
     /// One command after the other.
     Sequential,
+    /// Lanes of markets beside each other (Block-STM).
+    Parallel,
+}
+
+impl Executor {
+    pub(super) const fn kind(self) -> ExecutorKind {
+        match self {
+            Self::Auto => ExecutorKind::Auto,
+            Self::Sequential => ExecutorKind::Sequential,
+            Self::Parallel => ExecutorKind::Parallel,
+        }
+    }
 }
 
 fn parse_from(text: &str) -> Result<ReplayFrom, String> {
@@ -59,14 +73,15 @@ fn parse_from(text: &str) -> Result<ReplayFrom, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // Both names mean the sequential executor until there is another one.
-    let (Executor::Auto | Executor::Sequential) = options.executor;
     let directory = DataDir::open(&options.dir)?;
     let mut lines = Lines::default();
     let replayed = recovery::replay_directory(
         &directory,
         options.from,
-        usize::from(options.workers),
+        Workers {
+            kind: options.executor.kind(),
+            count: usize::from(options.workers),
+        },
         |state, block, outcome| {
             if options.signatures {
                 verify_signatures(state, block)?;

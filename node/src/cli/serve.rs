@@ -14,7 +14,7 @@ use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
-use crate::recovery::describe;
+use crate::recovery::{Workers, describe};
 use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
 /// Options of `keel serve`.
@@ -32,6 +32,10 @@ pub(super) struct Options {
     /// Which executor executes.
     #[arg(long, value_enum, default_value_t)]
     executor: Executor,
+    /// Workers of the executor. More than one pay off only on a machine with more cores than the
+    /// node's other threads use.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
     /// How the journal reaches the disk.
     #[arg(long, value_enum, default_value_t)]
     journal_io: JournalIoRequest,
@@ -64,8 +68,6 @@ fn parse_segment_length(text: &str) -> Result<SegmentLength, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // Both names mean the sequential executor until there is another one.
-    let (Executor::Auto | Executor::Sequential) = options.executor;
     let directory = DataDir::open_or_create(&options.dir, options.genesis.as_deref())?;
     let node_options = NodeOptions {
         listen: options.listen,
@@ -79,6 +81,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             kept: usize::from(options.keep_checkpoints),
         },
         journal_io: options.journal_io,
+        workers: Workers {
+            kind: options.executor.kind(),
+            count: usize::from(options.workers),
+        },
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
