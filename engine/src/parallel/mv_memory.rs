@@ -10,7 +10,7 @@
 //!   for which sums the answer holds. Amounts of an aborted incarnation are read as they are: the
 //!   guess is mostly right, and whoever guessed wrong is validated again once the writer has executed
 //!   anew. (The idea is that of Aptos' aggregators, AIP-47, and of deferred objects, arXiv
-//!   2405.06117; ADR 18 says what is ours.) Beside each amount stands a second one that nobody
+//!   2405.06117; ADR 17 says what is ours.) Beside each amount stands a second one that nobody
 //!   may ask about, for funds that are held and for fees.
 //!
 //! # Steps
