@@ -16,7 +16,7 @@ pub enum ExecutorKind {
     Auto,
     /// One command after the other.
     Sequential,
-    /// On several workers, as far as commands are not barriers.
+    /// In lanes of markets, as far as commands are not barriers and there is more than one lane.
     Parallel,
 }
 
@@ -42,7 +42,7 @@ impl Executor {
             ExecutorKind::Sequential => return Ok(Self::sequential()),
             ExecutorKind::Auto if workers == 1 => return Ok(Self::sequential()),
             ExecutorKind::Auto => Choice::Auto,
-            ExecutorKind::Parallel => Choice::Always,
+            ExecutorKind::Parallel => Choice::Lanes,
         };
         let settings = Settings { choice, cut: None };
         let blocks = BlockExecutor::new(state, settings);

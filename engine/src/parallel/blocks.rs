@@ -27,8 +27,10 @@ use crate::transition;
 /// When a segment is executed in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Whenever it can be.
+    /// Always, be there but one lane: for tests, and to measure what the machinery costs.
     Always,
+    /// Whenever there is more than one lane.
+    Lanes,
     /// When it promises to be faster.
     Auto,
 }
@@ -130,7 +132,8 @@ impl BlockExecutor {
     ) {
         sequential::begin(state, block, outcome);
         let mut sequence = block.first_sequence;
-        let mut segment = Vec::new();
+        let commands = usize::try_from(block.command_count()).expect("blocks are bounded");
+        let mut segment = Vec::with_capacity(commands);
         for entry in &block.entries {
             match entry {
                 Entry::Tick(time) => {
@@ -197,16 +200,18 @@ impl BlockExecutor {
         cut: Cut,
         workers: usize,
     ) -> bool {
-        let has_choice = self.settings.choice == Choice::Auto;
-        if self.numbered.is_none() || has_choice && (workers == 1 || segment.len() < COMMANDS_MIN) {
+        let choice = self.settings.choice;
+        let is_auto = choice == Choice::Auto;
+        if self.numbered.is_none() || is_auto && (workers == 1 || segment.len() < COMMANDS_MIN) {
             return false;
         }
         self.plan.seat(segment, state.protections(), cut);
-        if has_choice && self.plan.critical_share() > CRITICAL_MAX {
-            return false;
+        let is_serial = choice != Choice::Always && self.plan.loads.len() == 1
+            || is_auto && self.plan.critical_share() > CRITICAL_MAX;
+        if !is_serial {
+            self.plan.cut(segment, cut);
         }
-        self.plan.cut(segment, cut);
-        true
+        !is_serial
     }
 
     fn run_in_parallel(

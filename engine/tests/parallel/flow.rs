@@ -30,7 +30,13 @@ fn genesis(markets: usize, wealth: u128) -> Genesis {
         ..account.clone()
     };
     let accounts = limited.accounts().iter().map(account).collect();
-    Genesis::new(limited.network(), limited.assets().to_vec(), specs, accounts).unwrap()
+    Genesis::new(
+        limited.network(),
+        limited.assets().to_vec(),
+        specs,
+        accounts,
+    )
+    .unwrap()
 }
 
 /// One stream of blocks, and how it is to be executed.
@@ -131,6 +137,11 @@ impl Told {
             self.short_of_funds += u64::from(reason == Some(RejectReason::InsufficientFunds));
         }
     }
+}
+
+/// One stream on virtual workers.
+pub(crate) fn check_virtual(seed: u64) {
+    Story::new(seed).check(&Workers::Virtual(3), &mut Told::default());
 }
 
 fn number(name: &str, default: u64) -> u64 {
