@@ -63,6 +63,43 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
+    // Nor does it see what only a model checker builds.
+    Step {
+        name: "clippy of shuttle",
+        work: Work::Cargo(
+            &[
+                "clippy",
+                "-p",
+                "engine",
+                "--features",
+                "shuttle",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        ),
+    },
+    Step {
+        name: "clippy of loom",
+        work: Work::Cargo(
+            &[
+                "clippy",
+                "-p",
+                "engine",
+                "--features",
+                "loom",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        ),
+    },
     Step {
         name: "docs",
         work: Work::Cargo(
@@ -113,6 +150,40 @@ const STEPS: &[Step] = &[
                 "--test",
                 "planted",
                 "--locked",
+            ],
+            &[],
+        ),
+    },
+    // The parallel executor under every schedule that shuttle comes upon, and its list without a lock
+    // under everything that the memory model allows. Builds of their own: their locks are not real.
+    Step {
+        name: "shuttle",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "engine",
+                "--features",
+                "shuttle",
+                "--test",
+                "shuttle",
+                "--locked",
+            ],
+            &[],
+        ),
+    },
+    Step {
+        name: "loom",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "engine",
+                "--features",
+                "loom",
+                "--lib",
+                "--locked",
+                "parallel::list",
             ],
             &[],
         ),

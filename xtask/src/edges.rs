@@ -58,7 +58,12 @@ const IMPURE: &[&str] = &[
 
 /// Features for tests alone, and the only crate whose dependencies may switch each on; the binaries
 /// have none of them.
-const FOR_TESTS: &[(&str, Option<&str>)] = &[("planted-bugs", None), ("simulation", Some("sim"))];
+const FOR_TESTS: &[(&str, Option<&str>)] = &[
+    ("planted-bugs", None),
+    ("simulation", Some("sim")),
+    ("shuttle", None),
+    ("loom", None),
+];
 
 /// What clippy must refuse in a pure crate.
 const BANS: &[(&str, &[&str])] = &[

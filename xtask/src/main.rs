@@ -15,6 +15,7 @@ mod fuzz;
 mod oracle;
 mod project;
 mod recovery;
+mod shuttle;
 mod sim;
 mod tidy;
 mod versions;
@@ -85,6 +86,11 @@ const COMMANDS: &[Command] = &[
         name: "oracle",
         about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
         run: oracle::run,
+    },
+    Command {
+        name: "shuttle",
+        about: "the long form of the schedules: four million of them, in which the executor must agree",
+        run: shuttle::run,
     },
     Command {
         name: "sim",

@@ -79,8 +79,8 @@ impl<V: Clone> Executor<V> {
         } = self;
         let block = (transactions, order);
         let run = Run::new(block, storage, memory, scheduler, commit).with_chaos(chaos);
-        let scratch = scratches[0].get_mut();
-        let simulated = simulate(&run, workers, scratch, costs);
+        let mut scratch = scratches[0].lock();
+        let simulated = simulate(&run, workers, &mut scratch, costs);
         (scheduler.counts(), simulated)
     }
 
@@ -97,7 +97,7 @@ impl<V: Clone> Executor<V> {
         }
         for worker in (0..workers).cycle().take(self.pool.len()) {
             let effects = self.pool.pop();
-            self.scratches[worker].get_mut().pool.extend(effects);
+            self.scratches[worker].lock().pool.extend(effects);
         }
     }
 }

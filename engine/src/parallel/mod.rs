@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`scheduler`] | who does what next: a pure state machine |
 //! | [`mv_memory`] | what every transaction has written, by location and version |
+//! | `list` | who has written to an amount: the one structure without a lock |
 //! | [`access`] | the memory as one transaction sees it |
 //! | `executor` | the library's face |
 //! | `run` | tasks from beginning to end, workers, sleep |
@@ -26,6 +27,7 @@ mod blocks;
 mod executor;
 mod funds;
 mod lane;
+mod list;
 pub mod mv_memory;
 mod plan;
 mod run;

@@ -24,16 +24,17 @@
 //! # Sharing
 //!
 //! The effects of an incarnation are immutable once they are published, behind one lock per
-//! transaction. Who has touched an amount is a list per location that only grows within a block:
-//! `heads[location]` names the entry that came last and each entry names the one before it.
+//! transaction. Who has touched an amount is a list per location that only grows within a block
+//! (`list`): `heads[location]` names the entry that came last and each entry names the one
+//! before it.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use super::list::{Head, Link, Place};
 use super::scheduler::Version;
-use super::sync::{AtomicU64, Mutex};
+use super::sync::Mutex;
 
 /// What lies below the block.
 pub trait Storage: Sync {
@@ -89,8 +90,8 @@ pub(crate) struct Entry {
     /// Its answers hold while what others have added before it is at least this, and less than that.
     pub(crate) at_least: i128,
     pub(crate) less_than: i128,
-    /// The next entry of this location, as in [`pack`].
-    next: AtomicU64,
+    /// To the next entry of this location.
+    link: Link,
 }
 
 impl Entry {
@@ -105,18 +106,16 @@ impl Entry {
             highest: 0,
             at_least: i128::MIN,
             less_than: i128::MAX,
-            next: AtomicU64::new(0),
+            link: Link::default(),
         }
     }
 
     /// The same place, with nothing in it.
     pub(crate) fn vacant(&self) -> Self {
-        let vacant = Self::new(self.location);
-        // Relaxed: it was set before its transaction's last incarnation was published under the lock
-        // under which the caller has read it, and never changes after.
-        let next = self.next.load(Ordering::Relaxed);
-        vacant.next.store(next, Ordering::Relaxed);
-        vacant
+        Self {
+            link: self.link.copy(),
+            ..Self::new(self.location)
+        }
     }
 
     const fn is_vacant(&self) -> bool {
@@ -189,18 +188,6 @@ struct Written<V> {
     value: V,
 }
 
-/// The entry of a transaction: never 0, which is none.
-const fn pack(transaction: u32, entry: u32) -> u64 {
-    (transaction as u64 + 1) << 32 | entry as u64
-}
-
-const fn unpack(packed: u64) -> Option<(u32, u32)> {
-    match packed {
-        0 => None,
-        _ => Some(((packed >> 32) as u32 - 1, packed as u32)),
-    }
-}
-
 /// What others have added to an amount, seen from one transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Others {
@@ -233,7 +220,7 @@ pub struct MvMemory<V> {
     /// By value location, versions by transaction.
     values: Vec<Mutex<Vec<Written<V>>>>,
     /// By amount location, the entry that came last.
-    heads: Vec<AtomicU64>,
+    heads: Vec<Head>,
     /// By transaction, what its last incarnation did.
     published: Vec<Mutex<Arc<Effects>>>,
     /// Stands for those that have not executed.
@@ -245,7 +232,7 @@ impl<V: Clone> MvMemory<V> {
     pub fn new(values: usize, amounts: usize) -> Self {
         Self {
             values: (0..values).map(|_| Mutex::new(Vec::new())).collect(),
-            heads: (0..amounts).map(|_| AtomicU64::new(0)).collect(),
+            heads: (0..amounts).map(|_| Head::default()).collect(),
             published: Vec::new(),
             nothing: Arc::default(),
         }
@@ -321,15 +308,12 @@ impl<V: Clone> MvMemory<V> {
         seen: &mut Seen,
         mut on_entry: impl FnMut(u32, &Effects, &Entry),
     ) {
-        // Acquire: pairs with the release of `link`, so that who sees an entry here finds it among
-        // what its transaction has published.
-        let mut next = self.heads[location as usize].load(Ordering::Acquire);
-        while let Some((transaction, place)) = unpack(next) {
-            let effects = self.look(transaction, place, seen);
-            let entry = &effects.entries[place as usize];
+        let mut next = self.heads[location as usize].first();
+        while let Some(Place { transaction, entry }) = next {
+            let effects = self.look(transaction, entry, seen);
+            let entry = &effects.entries[entry as usize];
             on_entry(transaction, effects, entry);
-            // Relaxed: it was set before the entry was linked, and never changes after.
-            next = entry.next.load(Ordering::Relaxed);
+            next = entry.link.next();
         }
     }
 
@@ -377,13 +361,13 @@ impl<V: Clone> MvMemory<V> {
         }
         let effects = Arc::new(effects);
         *self.published[transaction as usize].lock() = Arc::clone(&effects);
-        let new = effects
-            .entries
-            .iter()
-            .enumerate()
-            .skip(before.entries.len());
-        for (place, entry) in new {
-            self.link(entry, pack(transaction, place as u32));
+        let entries = (0..).zip(&effects.entries);
+        for (at, new) in entries.skip(before.entries.len()) {
+            let place = Place {
+                transaction,
+                entry: at,
+            };
+            self.heads[new.location as usize].push(&new.link, place);
         }
         is_changed
     }
@@ -398,25 +382,6 @@ impl<V: Clone> MvMemory<V> {
         match versions.binary_search_by_key(&version.transaction, |it| it.version.transaction) {
             Ok(at) => versions[at] = written,
             Err(at) => versions.insert(at, written),
-        }
-    }
-
-    /// Puts an entry that was published a moment ago at the head of its location's list.
-    fn link(&self, entry: &Entry, packed: u64) {
-        let head = &self.heads[entry.location as usize];
-        // Relaxed: the value only goes back into the list, and is compared before that counts.
-        let mut first = head.load(Ordering::Relaxed);
-        loop {
-            entry.next.store(first, Ordering::Relaxed);
-            // Release: whoever finds the entry finds what was written before, `next` and what the
-            // transaction has published. Later links are read-modify-writes on the same atomic, so
-            // they carry this release on to those who see them.
-            let linked =
-                head.compare_exchange_weak(first, packed, Ordering::Release, Ordering::Relaxed);
-            match linked {
-                Ok(_) => return,
-                Err(other) => first = other,
-            }
         }
     }
 
@@ -502,25 +467,24 @@ impl<V: Clone> MvMemory<V> {
         let published: Vec<_> = published.map(Mutex::into_inner).collect();
         for effects in &published {
             for entry in &effects.entries {
-                let head = &self.heads[entry.location as usize];
-                // Relaxed, both: `&mut self` is ours alone.
-                let mut next = head.load(Ordering::Relaxed);
-                head.store(0, Ordering::Relaxed);
-                if next == 0 {
+                let head = &mut self.heads[entry.location as usize];
+                let mut next = head.first();
+                head.clear();
+                if next.is_none() {
                     // The whole list went with another of its entries.
                     continue;
                 }
                 let (mut added, mut aside) = (0, 0);
-                while let Some((transaction, place)) = unpack(next) {
-                    let entry = &published[transaction as usize].entries[place as usize];
+                while let Some(Place { transaction, entry }) = next {
+                    let entry = &published[transaction as usize].entries[entry as usize];
                     added += entry.added;
                     aside += entry.aside;
-                    next = entry.next.load(Ordering::Relaxed);
+                    next = entry.link.next();
                 }
                 on_amount(entry.location, added, aside);
             }
             for key in &effects.writes {
-                let last = self.values[*key as usize].get_mut().drain(..).last();
+                let last = self.values[*key as usize].lock().drain(..).last();
                 if let Some(last) = last {
                     on_value(*key, last.value);
                 }

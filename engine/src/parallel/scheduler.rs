@@ -215,7 +215,7 @@ impl std::ops::AddAssign for Counts {
 }
 
 /// The state machine.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scheduler {
     transactions: Vec<Transaction>,
     windows: Vec<Window>,
@@ -294,6 +294,37 @@ impl Scheduler {
     /// What it took so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What everything that comes depends on, for who explores all states and must know one again:
+    /// all but the counts, the order of what has none, and tickets but for whether there is one.
+    pub fn fingerprint(&self) -> Vec<u32> {
+        let mut print = vec![
+            self.fresh,
+            self.unvalidated,
+            self.validated_end,
+            self.next_window,
+            self.committed,
+            u32::from(self.is_committing),
+            u32::from(self.is_halted),
+        ];
+        for it in &self.transactions {
+            let validity = match it.validity {
+                Validity::Unvalidated => 0,
+                Validity::Pending(_) => 1,
+                Validity::Valid => 2,
+            };
+            print.extend([it.status as u32, validity, it.incarnation]);
+            print.extend([u32::from(it.is_doomed), it.waiting.len() as u32]);
+            print.extend(&it.waiting);
+            let end = print.len();
+            print[end - it.waiting.len()..].sort_unstable();
+        }
+        print.extend(self.windows.iter().map(|window| window.missing));
+        let start = print.len();
+        print.extend(self.again.iter().map(|Reverse(transaction)| *transaction));
+        print[start..].sort_unstable();
+        print
     }
 
     /// Whether [`Scheduler::next_task`] may find something. It may find nothing all the same.

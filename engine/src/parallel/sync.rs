@@ -4,9 +4,12 @@
 mod checked {
     //! Shuttle's twins of everything below, behind the same names.
 
+    use std::sync::PoisonError;
+
     pub(crate) use shuttle::sync::atomic::AtomicU64;
 
-    /// A lock that shuttle schedules.
+    /// A lock that shuttle schedules. Like a real one it is not poisoned: after a panic workers still
+    /// take it, to stop.
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
@@ -18,20 +21,12 @@ mod checked {
         }
 
         pub(crate) fn lock(&self) -> Guard<'_, T> {
-            self.0
-                .lock()
-                .expect("shuttle ends a run at the first panic")
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(crate) fn into_inner(self) -> T {
             let inner = self.0.into_inner();
-            inner.expect("shuttle ends a run at the first panic")
-        }
-
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.0
-                .get_mut()
-                .expect("shuttle ends a run at the first panic")
+            inner.unwrap_or_else(PoisonError::into_inner)
         }
     }
 
@@ -41,9 +36,7 @@ mod checked {
 
     impl Sleepers {
         pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
-            self.0
-                .wait(guard)
-                .expect("shuttle ends a run at the first panic")
+            self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
         }
 
         pub(crate) fn wake_one(&self) {

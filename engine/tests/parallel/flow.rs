@@ -10,7 +10,8 @@ use types::outcome::BlockOutcome;
 use types::{Atoms, RejectReason, Symbol};
 
 use crate::common::{self, Random, limited_genesis, random_frames};
-use crate::programs::{Dice, Disorder};
+use crate::generator::Disorder;
+use crate::programs::Dice;
 
 /// So many markets over three assets, and accounts that have this much of each.
 fn genesis(markets: usize, wealth: u128) -> Genesis {
