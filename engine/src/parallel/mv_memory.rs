@@ -409,9 +409,17 @@ impl<V: Clone> MvMemory<V> {
             now.is_ok_and(|(now, _)| now == *origin)
         });
         reads_same
-            && (0..).zip(&mine.entries).all(|(place, entry)| {
+            && (0..).zip(&mine.entries).all(|(number, entry)| {
                 let is_asked = entry.at_least != i128::MIN || entry.less_than != i128::MAX;
-                if !is_asked || self.is_alone(entry, pack(transaction, place)) {
+                if !is_asked
+                    || self.is_alone(
+                        entry,
+                        Place {
+                            transaction,
+                            entry: number,
+                        },
+                    )
+                {
                     return true;
                 }
                 let others = self.others(storage, entry.location, (transaction, window), seen);
@@ -423,10 +431,9 @@ impl<V: Clone> MvMemory<V> {
 
     /// Whether nobody else has touched an amount. Then nobody had when it was asked about, either,
     /// since lists only grow, and the answers are what they were.
-    fn is_alone(&self, entry: &Entry, packed: u64) -> bool {
-        // Acquire: as in `visit`, although nothing is looked up here. Relaxed: as there.
-        self.heads[entry.location as usize].load(Ordering::Acquire) == packed
-            && entry.next.load(Ordering::Relaxed) == 0
+    fn is_alone(&self, entry: &Entry, place: Place) -> bool {
+        let first = self.heads[entry.location as usize].first();
+        first == Some(place) && entry.link.next().is_none()
     }
 
     /// The same of one amount, step by step.
