@@ -154,6 +154,23 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
+    Step {
+        name: "planted bugs of the executor",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "engine",
+                "--features",
+                "planted-bugs",
+                "--test",
+                "parallel",
+                "--locked",
+                "planted",
+            ],
+            &[],
+        ),
+    },
     // The parallel executor under every schedule that shuttle comes upon, and its list without a lock
     // under everything that the memory model allows. Builds of their own: their locks are not real.
     Step {

@@ -11,6 +11,7 @@ mod ci;
 mod edges;
 mod faults;
 mod fetch_data;
+mod flows;
 mod fuzz;
 mod oracle;
 mod project;
@@ -86,6 +87,11 @@ const COMMANDS: &[Command] = &[
         name: "oracle",
         about: "the long form of the comparison with the oracle: many seeds, ten million cancels",
         run: oracle::run,
+    },
+    Command {
+        name: "flows",
+        about: "the long form of the comparison of the executors: 200,000 blocks",
+        run: flows::run,
     },
     Command {
         name: "shuttle",

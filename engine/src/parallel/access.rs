@@ -172,7 +172,8 @@ impl<'a, S: Storage> Access<'a, S> {
     }
 
     /// What the caller knows to be at least `need`: the answer is yes, and it is wrong to go on if it
-    /// turns out that it should have been no.
+    /// turns out that it should have been no. That a caller knew wrongly shows where the amount is
+    /// folded in, since it then falls below zero.
     #[inline]
     pub fn expect_at_least(&mut self, location: u32, need: i128) {
         let place = self.place(location);

@@ -187,7 +187,8 @@ impl Shape {
             windows: 1 + random.below(if lanes == 1 { 24 } else { 6 }) as u32,
             cells: [1, 2, 4, 16][random.below(4) as usize],
             has_values: lanes == 1 && random.below(2) == 0,
-            has_amounts: true,
+            // Who meets no amounts meets estimates all the more often.
+            has_amounts: lanes > 1 || random.below(3) > 0,
             has_lanes: random.below(3) > 0,
         }
     }

@@ -8,5 +8,7 @@
 mod common;
 mod flow;
 mod generator;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod programs;
 mod scheduler;

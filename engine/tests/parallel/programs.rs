@@ -3,7 +3,7 @@
 
 use engine::parallel::simulation::Costs;
 use engine::parallel::workers::{Pool, Workers};
-use engine::parallel::{Chaos, Executor};
+use engine::parallel::{Chaos, Counts, Executor};
 
 use crate::generator::{Committed, Disorder, Random, Shape, apply, check};
 
@@ -32,45 +32,45 @@ impl Costs for Dice {
     }
 }
 
+/// One program on virtual workers. Returns what it took.
+pub(crate) fn check_virtual(seed: u64, executor: &mut Executor<u64>) -> Counts {
+    let mut took = Counts::default();
+    check(
+        seed,
+        Shape::random,
+        &mut |random, programs, order, cells| {
+            let workers = 1 + random.below(8) as usize;
+            let disorder = Disorder {
+                seed,
+                fails_one_in: [0, 0, 3, 10][random.below(4) as usize],
+                yields: false,
+            };
+            let mut dice = Dice::new(seed ^ 0xd1ce);
+            let mut outputs = Vec::new();
+            let commit = Committed {
+                outputs: &mut outputs,
+            };
+            let costs: &mut dyn Costs = &mut dice;
+            let chaos: Option<&dyn Chaos> = Some(&disorder);
+            let block = (programs, order);
+            let place = (workers, costs, chaos);
+            (took, _) = executor.simulate(block, cells, commit, place);
+            let mut cells = cells.clone();
+            apply(executor, &mut cells);
+            (outputs, cells)
+        },
+    );
+    took
+}
+
 #[test]
 fn virtual_workers_have_the_effect_of_one_after_the_other() {
     let mut executor = Executor::new(16, 16);
-    let (mut aborts, mut suspensions) = (0, 0);
+    let mut took = Counts::default();
     for seed in 0..6_000 {
-        check(
-            seed,
-            Shape::random,
-            &mut |random, programs, order, cells| {
-                let workers = 1 + random.below(8) as usize;
-                let disorder = Disorder {
-                    seed,
-                    fails_one_in: [0, 0, 3, 10][random.below(4) as usize],
-                    yields: false,
-                };
-                let mut dice = Dice::new(seed ^ 0xd1ce);
-                let mut outputs = Vec::new();
-                let commit = Committed {
-                    outputs: &mut outputs,
-                };
-                let block = (programs, order);
-                let place = (
-                    workers,
-                    &mut dice as &mut dyn Costs,
-                    Some(&disorder as &dyn Chaos),
-                );
-                let (counts, _) = executor.simulate(block, cells, commit, place);
-                aborts += counts.aborts;
-                suspensions += counts.suspensions;
-                let mut cells = cells.clone();
-                apply(&mut executor, &mut cells);
-                (outputs, cells)
-            },
-        );
+        took += check_virtual(seed, &mut executor);
     }
-    assert!(
-        aborts > 10_000 && suspensions > 50,
-        "{aborts} {suspensions}"
-    );
+    assert!(took.aborts > 10_000 && took.suspensions > 50, "{took:?}");
 }
 
 #[test]
