@@ -141,6 +141,7 @@ impl Told {
 }
 
 /// One stream on virtual workers.
+#[cfg(feature = "planted-bugs")]
 pub(crate) fn check_virtual(seed: u64) {
     Story::new(seed).check(&Workers::Virtual(3), &mut Told::default());
 }
