@@ -63,14 +63,16 @@ fn every_start_leads_to_the_same_state() {
     assert_eq!(whole["checkpoints"].as_array().unwrap().len(), 2);
     let starts: Vec<String> = files.iter().map(|file| height_of(file)).collect();
     for from in starts.iter().map(String::as_str).chain(["newest", "start"]) {
-        for workers in ["1", "2", "4", "8"] {
-            let arguments = ["--from", from, "--workers", workers];
+        let workers = ["1", "2", "4", "8"].into_iter();
+        let executors = ["sequential", "parallel", "auto"];
+        for (workers, executor) in workers.flat_map(|it| executors.map(|other| (it, other))) {
+            let arguments = ["--from", from, "--workers", workers, "--executor", executor];
             let mut part = replayed(path, &arguments);
             for key in ["from_height", "checkpoints"] {
                 part[key] = whole[key].take();
                 whole[key] = part[key].clone();
             }
-            assert_eq!(part, whole, "from {from}, {workers} workers");
+            assert_eq!(part, whole, "from {from}, {workers} workers, {executor}");
         }
     }
     let (code, error) = ended(&run("replay", path, &["--from", "yesterday"]));

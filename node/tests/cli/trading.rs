@@ -56,7 +56,9 @@ fn orders_rest_until_they_are_cancelled() {
 #[test]
 fn orders_meet_the_book_as_their_kind_says() {
     let directory = tempfile::tempdir().unwrap();
-    let node = Node::serve(directory.path());
+    // The parallel executor; the shadow repeats every block in order and would stop the node.
+    let parallel = ["--executor", "parallel", "--workers", "2"];
+    let node = Node::serve_with(directory.path(), &parallel);
     let mut maker = Shell::connect(&node, "dev-1");
     let mut taker = Shell::connect(&node, "dev-2");
     let ask = with(place("ask", "200", "1"), "client_order_id", 5);
