@@ -32,5 +32,6 @@ pub use engine::{Engine, Naming, Room, Tally};
 pub use keel::{Keel, plain_order, plain_taker};
 pub use op::{Action, Op};
 pub use plan::{Mix, Plan};
+pub use random::Random;
 pub use reference::Reference;
 pub use stream::Stream;

@@ -3,10 +3,11 @@
 
 /// SplitMix64: a counter, mixed.
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) const fn new(seed: u64) -> Self {
+    /// The same draws for the same seed.
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -18,7 +19,7 @@ impl Random {
     }
 
     /// From 0 to below `end`.
-    pub(super) const fn below(&mut self, end: u32) -> u32 {
+    pub const fn below(&mut self, end: u32) -> u32 {
         ((self.next() as u128 * end as u128) >> 64) as u32
     }
 

@@ -2,6 +2,7 @@
 //! is kept until the end.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use types::planted::{Bug, is_planted};
 
@@ -18,7 +19,8 @@ pub(crate) struct Scratch {
     places: Table,
     written: Table,
     locals: Vec<Local>,
-    pub(crate) pool: Vec<Effects>,
+    /// Empty, and shared with nobody.
+    pub(crate) pool: Vec<Arc<Effects>>,
 }
 
 /// What is known of an amount besides its entry.
@@ -39,6 +41,8 @@ pub struct Access<'a, S: Storage> {
     /// Where in the total order the transaction is.
     position: u32,
     effects: Effects,
+    /// Where the effects go in the end.
+    shell: Arc<Effects>,
     values: Vec<S::Value>,
     scratch: &'a mut Scratch,
 }
@@ -54,7 +58,8 @@ impl<'a, S: Storage> Access<'a, S> {
         scratch.places.clear();
         scratch.written.clear();
         scratch.locals.clear();
-        let mut effects = scratch.pool.pop().unwrap_or_default();
+        let mut shell = scratch.pool.pop().unwrap_or_default();
+        let mut effects = std::mem::take(unshared(&mut shell));
         if version.incarnation > 0 {
             let before = memory.last(version.transaction);
             for (place, entry) in (0..).zip(&before.entries) {
@@ -70,6 +75,7 @@ impl<'a, S: Storage> Access<'a, S> {
             window,
             position: version.transaction,
             effects,
+            shell,
             values: Vec::new(),
             scratch,
         }
@@ -225,9 +231,15 @@ impl<'a, S: Storage> Access<'a, S> {
     }
 
     /// What is to be published.
-    pub(crate) fn finish(self) -> (Effects, Vec<S::Value>) {
-        (self.effects, self.values)
+    pub(crate) fn finish(self) -> (Arc<Effects>, Vec<S::Value>) {
+        let mut shell = self.shell;
+        *unshared(&mut shell) = self.effects;
+        (shell, self.values)
     }
+}
+
+fn unshared(shell: &mut Arc<Effects>) -> &mut Effects {
+    Arc::get_mut(shell).expect("it comes from the pool")
 }
 
 const _: () = assert!(NONE == u32::MAX);

@@ -1,5 +1,7 @@
 //! The library's face: a block of transactions in, its effects out.
 
+use std::sync::Arc;
+
 use super::access::Scratch;
 use super::mv_memory::{Effects, MvMemory, Storage};
 use super::run::{Chaos, Commit, Run, Transaction};
@@ -14,7 +16,7 @@ pub struct Executor<V> {
     memory: MvMemory<V>,
     scheduler: Scheduler,
     scratches: Vec<Mutex<Scratch>>,
-    pool: Vec<Effects>,
+    pool: Vec<Arc<Effects>>,
 }
 
 impl<V: Clone> Executor<V> {

@@ -188,6 +188,16 @@ struct Written<V> {
     value: V,
 }
 
+/// Where the version of a transaction is, or would be: mostly at the end.
+fn find<V>(versions: &[Written<V>], transaction: u32) -> Result<usize, usize> {
+    match versions.last() {
+        Some(last) if transaction <= last.version.transaction => {
+            versions.binary_search_by_key(&transaction, |it| it.version.transaction)
+        }
+        _ => Err(versions.len()),
+    }
+}
+
 /// What others have added to an amount, seen from one transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Others {
@@ -221,10 +231,9 @@ pub struct MvMemory<V> {
     values: Vec<Mutex<Vec<Written<V>>>>,
     /// By amount location, the entry that came last.
     heads: Vec<Head>,
-    /// By transaction, what its last incarnation did.
-    published: Vec<Mutex<Arc<Effects>>>,
-    /// Stands for those that have not executed.
-    nothing: Arc<Effects>,
+    /// By transaction, what its last incarnation did. Those that have not executed share nothing, not
+    /// even an empty one: all workers would count its references.
+    published: Vec<Mutex<Option<Arc<Effects>>>>,
 }
 
 impl<V: Clone> MvMemory<V> {
@@ -234,15 +243,13 @@ impl<V: Clone> MvMemory<V> {
             values: (0..values).map(|_| Mutex::new(Vec::new())).collect(),
             heads: (0..amounts).map(|_| Head::default()).collect(),
             published: Vec::new(),
-            nothing: Arc::default(),
         }
     }
 
     /// Makes room for a block of so many transactions. Everything before was taken out.
     pub(crate) fn begin(&mut self, transactions: u32) {
-        let nothing = &self.nothing;
         self.published
-            .resize_with(transactions as usize, || Mutex::new(Arc::clone(nothing)));
+            .resize_with(transactions as usize, Mutex::default);
     }
 
     /// The value that a transaction reads.
@@ -252,7 +259,7 @@ impl<V: Clone> MvMemory<V> {
         transaction: u32,
     ) -> Result<(Origin, Option<V>), Estimate> {
         let versions = self.values[location as usize].lock();
-        let end = versions.partition_point(|it| it.version.transaction < transaction);
+        let (Ok(end) | Err(end)) = find(&versions, transaction);
         match versions[..end].last() {
             None => Ok((Origin::Storage, None)),
             Some(last) if last.is_estimate => Err(Estimate {
@@ -331,36 +338,39 @@ impl<V: Clone> MvMemory<V> {
             if slot.is_none() {
                 seen.filled.push(transaction);
             }
-            *slot = Some(Arc::clone(&self.published[index].lock()));
+            *slot = self.published[index].lock().clone();
         }
-        slot.as_ref().expect("it was put there")
+        slot.as_ref().expect("whoever has an entry has published")
     }
 
-    /// What the last incarnation of a transaction did.
+    /// What the last incarnation of a transaction did, which has executed.
     pub(crate) fn last(&self, transaction: u32) -> Arc<Effects> {
-        Arc::clone(&self.published[transaction as usize].lock())
+        let last = self.published[transaction as usize].lock();
+        Arc::clone(last.as_ref().expect("it has executed"))
     }
 
     /// Publishes what an incarnation did in place of what the one before it did. Returns whether
     /// others could have read something else before.
-    pub(crate) fn publish(&self, version: Version, effects: Effects, values: Vec<V>) -> bool {
+    pub(crate) fn publish(&self, version: Version, effects: Arc<Effects>, values: Vec<V>) -> bool {
         let Version { transaction, .. } = version;
-        let before = self.last(transaction);
-        let is_changed = effects.differs(&before);
+        let published = &self.published[transaction as usize];
+        let (last, nothing) = (published.lock().clone(), Effects::default());
+        let before = last.as_deref().unwrap_or(&nothing);
+        let is_changed = effects.differs(before);
         for key in before
             .writes
             .iter()
             .filter(|key| !effects.writes.contains(key))
         {
-            self.values[*key as usize]
-                .lock()
-                .retain(|it| it.version.transaction != transaction);
+            let mut versions = self.values[*key as usize].lock();
+            if let Ok(at) = find(&versions, transaction) {
+                versions.remove(at);
+            }
         }
         for (key, value) in effects.writes.iter().zip(values) {
             self.write(*key, version, value);
         }
-        let effects = Arc::new(effects);
-        *self.published[transaction as usize].lock() = Arc::clone(&effects);
+        *published.lock() = Some(Arc::clone(&effects));
         let entries = (0..).zip(&effects.entries);
         for (at, new) in entries.skip(before.entries.len()) {
             let place = Place {
@@ -379,7 +389,7 @@ impl<V: Clone> MvMemory<V> {
             is_estimate: false,
             value,
         };
-        match versions.binary_search_by_key(&version.transaction, |it| it.version.transaction) {
+        match find(&versions, version.transaction) {
             Ok(at) => versions[at] = written,
             Err(at) => versions.insert(at, written),
         }
@@ -389,8 +399,8 @@ impl<V: Clone> MvMemory<V> {
     pub(crate) fn mark_estimates(&self, transaction: u32) {
         for key in &self.last(transaction).writes {
             let mut versions = self.values[*key as usize].lock();
-            for written in versions.iter_mut() {
-                written.is_estimate |= written.version.transaction == transaction;
+            if let Ok(at) = find(&versions, transaction) {
+                versions[at].is_estimate = true;
             }
         }
     }
@@ -466,12 +476,13 @@ impl<V: Clone> MvMemory<V> {
     /// `on_amount` is told location, what was added, and what was added beside.
     pub(crate) fn take_all(
         &mut self,
-        pool: &mut Vec<Effects>,
+        pool: &mut Vec<Arc<Effects>>,
         mut on_amount: impl FnMut(u32, i128, i128),
         mut on_value: impl FnMut(u32, V),
     ) {
         let published = self.published.drain(..);
-        let published: Vec<_> = published.map(Mutex::into_inner).collect();
+        let published = published.map(|it| it.into_inner().unwrap_or_default());
+        let published: Vec<Arc<Effects>> = published.collect();
         for effects in &published {
             for entry in &effects.entries {
                 let head = &mut self.heads[entry.location as usize];
@@ -497,9 +508,9 @@ impl<V: Clone> MvMemory<V> {
                 }
             }
         }
-        for effects in published {
-            if let Ok(mut effects) = Arc::try_unwrap(effects) {
-                effects.clear();
+        for mut effects in published {
+            if let Some(unshared) = Arc::get_mut(&mut effects) {
+                unshared.clear();
                 pool.push(effects);
             }
         }

@@ -6,6 +6,7 @@
 //! simulation lets virtual time pass between them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use types::planted::{Bug, is_planted};
 
@@ -74,7 +75,7 @@ struct Shared<'a> {
 pub(crate) struct Begun<V, O>(Step<V, O>);
 
 enum Step<V, O> {
-    Executed(Version, Effects, Vec<V>, O),
+    Executed(Version, Arc<Effects>, Vec<V>, O),
     Waits(Version, Estimate),
     Compared(Validation, bool),
     Committed(Range<u32>),
