@@ -51,6 +51,11 @@ impl Clock {
             last: 0,
         }
     }
+
+    /// What asking has cost so far.
+    pub fn spent_asking(&self) -> Duration {
+        Duration::from_nanos((self.asked as f64 * self.asking) as u64)
+    }
 }
 
 impl Costs for Clock {

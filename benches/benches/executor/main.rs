@@ -4,8 +4,8 @@
 //! cargo bench -p benches --bench executor -- [--quick] [--only NAME] [--svg PATH]
 //! ```
 //!
-//! Sections: `payments` is the paper's table; `goal` is the row that the issue asks for; `scaling` is
-//! what more cores would give, simulated, and is shown only where it agrees with what one and two
+//! Sections: `payments` is the paper's table; `goal` is the row that the issue asks for; `flow` is
+//! order flow, measured and simulated; `scaling` is what more cores would give, simulated, and is shown only where it agrees with what one and two
 //! real workers took. Every run, simulated ones too, is compared with the sequential state. Figures
 //! are medians of runs in turn that had the machine to themselves; where there were too few of those,
 //! the row says so.
@@ -14,6 +14,7 @@
 
 mod chart;
 mod clock;
+mod flow;
 mod payments;
 mod scaling;
 mod table;
@@ -49,6 +50,9 @@ struct Options {
     /// Where the curves of `scaling` are drawn.
     #[arg(long)]
     svg: Option<PathBuf>,
+    /// Where the curves of `flow` are drawn.
+    #[arg(long)]
+    flow_svg: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,14 @@ fn run(options: &Options) -> Result<()> {
     }
     if asked("goal") {
         goal(size, &mut bench, rate);
+    }
+    if asked("flow") {
+        flow::table(size, &mut bench);
+        let curves = flow_scaling(size, &mut bench);
+        if let Some(path) = &options.flow_svg {
+            let title = "Order flow: speed-up over the sequential executor, simulated";
+            std::fs::write(path, chart::draw(title, &curves))?;
+        }
     }
     if asked("scaling") {
         let curves = payments_scaling(size, &mut bench, rate);
@@ -141,4 +153,19 @@ fn payments_scaling(size: Size, bench: &mut Bench, rate: Rate) -> Vec<scaling::C
         scaling::curve(bench, &mut subject, label, runs)
     };
     ACCOUNTS[1..].iter().map(curve).collect()
+}
+
+fn flow_scaling(size: Size, bench: &mut Bench) -> Vec<scaling::Curve> {
+    let runs = match size {
+        Size::Smoke => 1,
+        Size::Quick => 3,
+        Size::Full => 5,
+    };
+    println!("\nOrder flow: simulated workers\n");
+    scaling::head();
+    let curve = |(label, plan): &(&str, benches::flow::FlowPlan)| {
+        let mut subject = flow::Blocks::new(*plan);
+        scaling::curve(bench, &mut subject, (*label).to_owned(), runs)
+    };
+    flow::flows(size)[..3].iter().map(curve).collect()
 }
