@@ -97,9 +97,15 @@ pub struct BlockExecutor {
 /// hundred commands do.
 const COMMANDS_MIN: usize = 512;
 
+/// With fewer workers segments run in order when there is a choice. Measured on bare order flow
+/// (`benches/README.md`), what one thread does alone in a parallel block takes two thirds of the time
+/// of the same block in order, and what workers share takes a little more than all of it: it pays
+/// from the fourth worker on.
+const WORKERS_MIN: usize = 4;
+
 /// Share of the busiest lane, in thousandths, above which a segment runs in order when there is a
-/// choice: what is left over must pay for the parallel executor's own work.
-const CRITICAL_MAX: u32 = 600;
+/// choice, for the same reason: fewer than four lanes' worth of work is not worth it.
+const CRITICAL_MAX: u32 = 250;
 
 impl BlockExecutor {
     /// For blocks that follow this state.
@@ -202,7 +208,8 @@ impl BlockExecutor {
     ) -> bool {
         let choice = self.settings.choice;
         let is_auto = choice == Choice::Auto;
-        if self.numbered.is_none() || is_auto && (workers == 1 || segment.len() < COMMANDS_MIN) {
+        let is_small = workers < WORKERS_MIN || segment.len() < COMMANDS_MIN;
+        if self.numbered.is_none() || is_auto && is_small {
             return false;
         }
         self.plan.seat(segment, state.protections(), cut);

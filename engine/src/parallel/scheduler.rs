@@ -229,6 +229,8 @@ pub struct Scheduler {
     validated_end: u32,
     /// The first window that is not committed.
     next_window: u32,
+    /// Everything before has executed at least once.
+    first_open: u32,
     committed: u32,
     is_committing: bool,
     tickets: u64,
@@ -506,9 +508,18 @@ impl Scheduler {
         prefix
     }
 
-    /// The lowest that could be validated now.
+    /// The lowest that could be validated now. Nothing behind one that has never executed is: what that
+    /// one writes first would make the validation void.
     fn peek_validation(&mut self) -> Option<u32> {
-        while self.unvalidated < self.fresh {
+        while self
+            .transactions
+            .get(self.first_open as usize)
+            .is_some_and(|it| it.status == Status::Executed || it.incarnation > 0)
+        {
+            self.first_open += 1;
+        }
+        let end = self.fresh.min(self.first_open);
+        while self.unvalidated < end {
             let it = &self.transactions[self.unvalidated as usize];
             let window = &self.windows[it.window as usize];
             if window.missing > 0 {
