@@ -19,7 +19,7 @@ pub(crate) struct Scratch {
     places: Table,
     written: Table,
     locals: Vec<Local>,
-    /// Empty, and shared with nobody.
+    /// Of earlier blocks, shared with nobody.
     pub(crate) pool: Vec<Arc<Effects>>,
 }
 
@@ -59,7 +59,9 @@ impl<'a, S: Storage> Access<'a, S> {
         scratch.written.clear();
         scratch.locals.clear();
         let mut shell = scratch.pool.pop().unwrap_or_default();
+        // Nobody looks at the last block any more.
         let mut effects = std::mem::take(unshared(&mut shell));
+        effects.clear();
         if version.incarnation > 0 {
             let before = memory.last(version.transaction);
             for (place, entry) in (0..).zip(&before.entries) {

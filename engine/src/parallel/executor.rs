@@ -97,9 +97,10 @@ impl<V: Clone> Executor<V> {
         if self.scratches.len() < workers {
             self.scratches.resize_with(workers, Mutex::default);
         }
-        for worker in (0..workers).cycle().take(self.pool.len()) {
-            let effects = self.pool.pop();
-            self.scratches[worker].lock().pool.extend(effects);
+        let share = self.pool.len().div_ceil(workers);
+        for scratch in &self.scratches[..workers] {
+            let rest = self.pool.len().saturating_sub(share);
+            scratch.lock().pool.extend(self.pool.drain(rest..));
         }
     }
 }

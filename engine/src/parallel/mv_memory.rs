@@ -229,6 +229,8 @@ impl Seen {
 pub struct MvMemory<V> {
     /// By value location, versions by transaction.
     values: Vec<Mutex<Vec<Written<V>>>>,
+    /// Value locations that got their first version; some may be here twice.
+    touched: Mutex<Vec<u32>>,
     /// By amount location, the entry that came last.
     heads: Vec<Head>,
     /// By transaction, what its last incarnation did. Those that have not executed share nothing, not
@@ -241,6 +243,7 @@ impl<V: Clone> MvMemory<V> {
     pub fn new(values: usize, amounts: usize) -> Self {
         Self {
             values: (0..values).map(|_| Mutex::new(Vec::new())).collect(),
+            touched: Mutex::default(),
             heads: (0..amounts).map(|_| Head::default()).collect(),
             published: Vec::new(),
         }
@@ -393,6 +396,11 @@ impl<V: Clone> MvMemory<V> {
             Ok(at) => versions[at] = written,
             Err(at) => versions.insert(at, written),
         }
+        let is_first = versions.len() == 1;
+        drop(versions);
+        if is_first {
+            self.touched.lock().push(location);
+        }
     }
 
     /// The values that a transaction wrote are estimates from here on.
@@ -421,15 +429,11 @@ impl<V: Clone> MvMemory<V> {
         reads_same
             && (0..).zip(&mine.entries).all(|(number, entry)| {
                 let is_asked = entry.at_least != i128::MIN || entry.less_than != i128::MAX;
-                if !is_asked
-                    || self.is_alone(
-                        entry,
-                        Place {
-                            transaction,
-                            entry: number,
-                        },
-                    )
-                {
+                let place = Place {
+                    transaction,
+                    entry: number,
+                };
+                if !is_asked || self.is_alone(entry, place) {
                     return true;
                 }
                 let others = self.others(storage, entry.location, (transaction, window), seen);
@@ -480,39 +484,40 @@ impl<V: Clone> MvMemory<V> {
         mut on_amount: impl FnMut(u32, i128, i128),
         mut on_value: impl FnMut(u32, V),
     ) {
-        let published = self.published.drain(..);
-        let published = published.map(|it| it.into_inner().unwrap_or_default());
-        let published: Vec<Arc<Effects>> = published.collect();
-        for effects in &published {
-            for entry in &effects.entries {
-                let head = &mut self.heads[entry.location as usize];
-                let mut next = head.first();
-                head.clear();
-                if next.is_none() {
-                    // The whole list went with another of its entries.
-                    continue;
-                }
-                let (mut added, mut aside) = (0, 0);
-                while let Some(Place { transaction, entry }) = next {
-                    let entry = &published[transaction as usize].entries[entry as usize];
-                    added += entry.added;
-                    aside += entry.aside;
-                    next = entry.link.next();
-                }
-                on_amount(entry.location, added, aside);
-            }
-            for key in &effects.writes {
-                let last = self.values[*key as usize].lock().drain(..).last();
-                if let Some(last) = last {
-                    on_value(*key, last.value);
-                }
+        let mut touched = self.touched.lock();
+        for location in touched.drain(..) {
+            let last = self.values[location as usize].lock().drain(..).last();
+            if let Some(last) = last {
+                on_value(location, last.value);
             }
         }
-        for mut effects in published {
-            if let Some(unshared) = Arc::get_mut(&mut effects) {
-                unshared.clear();
-                pool.push(effects);
+        drop(touched);
+        let published = self.published.drain(..);
+        let published = published.filter_map(Mutex::into_inner);
+        if self.heads.is_empty() {
+            // Nobody's effects need be looked at, which is most of what this costs.
+            pool.extend(published);
+            return;
+        }
+        let start = pool.len();
+        pool.extend(published);
+        let published = &pool[start..];
+        for entry in published.iter().flat_map(|effects| &effects.entries) {
+            let head = &mut self.heads[entry.location as usize];
+            let mut next = head.first();
+            head.clear();
+            if next.is_none() {
+                // The whole list went with another of its entries.
+                continue;
             }
+            let (mut added, mut aside) = (0, 0);
+            while let Some(Place { transaction, entry }) = next {
+                let entry = &published[transaction as usize].entries[entry as usize];
+                added += entry.added;
+                aside += entry.aside;
+                next = entry.link.next();
+            }
+            on_amount(entry.location, added, aside);
         }
     }
 }

@@ -163,6 +163,8 @@ impl<'a, T: Transaction, C: Commit<T::Output>> Run<'a, T, C> {
                 }
             };
         }
+        // What was looked at goes back to the pool, and there nobody shares it.
+        scratch.seen.clear();
         std::mem::forget(guard);
     }
 

@@ -185,6 +185,22 @@ struct Transaction {
     waiting: Vec<u32>,
 }
 
+impl Default for Transaction {
+    /// Ready, alone, and never executed.
+    fn default() -> Self {
+        Self {
+            status: Status::Ready,
+            validity: Validity::Unvalidated,
+            incarnation: 0,
+            is_doomed: false,
+            window: 0,
+            previous: NOBODY,
+            next: NOBODY,
+            waiting: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Window {
     range: Range<u32>,
@@ -248,8 +264,9 @@ impl Scheduler {
 
     /// The same, reusing what memory there is.
     pub fn reset(&mut self, order: &Order) {
-        let mut waiting: Vec<Vec<u32>> = self.transactions.drain(..).map(|it| it.waiting).collect();
         self.windows.clear();
+        self.transactions
+            .resize_with(order.previous.len(), Transaction::default);
         for range in order.windows() {
             let window = self.windows.len() as u32;
             for transaction in range.clone() {
@@ -257,23 +274,19 @@ impl Scheduler {
                 if let Some(before) = self.transactions.get_mut(previous as usize) {
                     before.next = transaction;
                 }
-                let mut waiting = waiting.pop().unwrap_or_default();
+                let it = &mut self.transactions[transaction as usize];
+                let mut waiting = std::mem::take(&mut it.waiting);
                 waiting.clear();
-                self.transactions.push(Transaction {
-                    status: Status::Ready,
-                    validity: Validity::Unvalidated,
-                    incarnation: 0,
-                    is_doomed: false,
+                *it = Transaction {
                     window,
                     previous,
-                    next: NOBODY,
                     waiting,
-                });
+                    ..Transaction::default()
+                };
             }
             let missing = range.end - range.start;
             self.windows.push(Window { range, missing });
         }
-        assert_eq!(self.transactions.len(), order.previous.len());
         self.again.clear();
         *self = Self {
             transactions: std::mem::take(&mut self.transactions),

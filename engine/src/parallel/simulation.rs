@@ -97,6 +97,7 @@ pub(crate) fn simulate<T: Transaction, C: Commit<T::Output>>(
         simulated.busy += spent;
         awake.push(Reverse((clock + spent, worker)));
     }
+    scratch.seen.clear();
     assert!(
         run.is_done(),
         "nobody has anything to do, and it is not done"
