@@ -35,6 +35,9 @@
 //! - **Validity is written down.** The paper derives from two counters that everything below an index
 //!   was validated since the last change. Here each transaction says so itself, so that a commit
 //!   need not wait for a sweep.
+//! - **Validation does not run ahead.** Nothing behind a transaction that has never executed is
+//!   validated: what that one writes first would make it void. The paper validates whatever has
+//!   executed, which with many workers costs several validations a transaction.
 //! - **Windows.** Transactions may consist of steps that alternate with the steps of their neighbors
 //!   (slices of lanes do). All of a window can depend on each other. They are validated when all have
 //!   executed, a change in one makes all of them and everything after them `Unvalidated`, and they

@@ -3,7 +3,9 @@
 
 use engine::parallel::simulation::Costs;
 use engine::parallel::workers::{Pool, Workers};
-use engine::parallel::{Chaos, Counts, Executor};
+use engine::parallel::{
+    Access, Chaos, Counts, Estimate, Executor, Order, Storage, Transaction, Unheard,
+};
 
 use crate::generator::{Committed, Disorder, Random, Shape, apply, check};
 
@@ -99,6 +101,55 @@ fn real_workers_have_the_effect_of_one_after_the_other() {
                     (outputs, cells)
                 },
             );
+        }
+    }
+}
+
+/// Panics, if it is the one that does.
+struct Faulty {
+    panics: bool,
+}
+
+struct Nothing;
+
+impl Storage for Nothing {
+    type Value = ();
+
+    fn value(&self, _: u32) {}
+
+    fn amount(&self, _: u32) -> i128 {
+        0
+    }
+}
+
+impl Transaction for Faulty {
+    type Storage = Nothing;
+    type Output = ();
+
+    fn execute(&self, access: &mut Access<'_, Nothing>) -> Result<(), Estimate> {
+        access.add(0, 1, 0);
+        assert!(!self.panics, "on purpose");
+        Ok(())
+    }
+}
+
+/// Nobody waits for ever for a worker that has panicked, and whoever called hears of it.
+#[test]
+fn a_panic_ends_the_block_for_all_workers() {
+    for workers in [1, 2, 4] {
+        let pool = Pool::new(workers).unwrap();
+        for faulty in [0, 7, 99] {
+            let block: Vec<_> = (0..100)
+                .map(|at| Faulty {
+                    panics: at == faulty,
+                })
+                .collect();
+            let order = Order::plain(100);
+            let mut executor = Executor::new(0, 1);
+            let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                executor.run((&block[..], &order), &Nothing, Unheard, (&pool, None))
+            }));
+            assert!(run.is_err(), "{workers} workers, {faulty}");
         }
     }
 }
