@@ -58,7 +58,14 @@ const STEPS: &[Step] = &[
         name: "clippy of strace tests",
         work: Work::Cargo(
             &[
-                "clippy", "-p", "node", "--test", "strace", "--locked", "--", "-D", "warnings",
+                "clippy",
+                "--workspace",
+                "--test",
+                "strace",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
             ],
             &[],
         ),
