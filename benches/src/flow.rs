@@ -5,6 +5,7 @@
 //! account's, immediate or cancel, with enough to meet an order or two. Who acts and where is drawn
 //! from a seed. Frames of makers have eight commands and those of takers two.
 
+use crate::matching::Random;
 use bytes::BytesMut;
 use engine::State;
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
@@ -58,23 +59,6 @@ pub struct Flow {
     pub commands: u64,
 }
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    const fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
-
 /// Orders of a maker that rest in a market at a time.
 const RESTING: u64 = 16;
 /// The middle of every market.
@@ -89,7 +73,7 @@ impl Flow {
         let frame_key = FrameKey::new(genesis.network(), genesis.hash());
         let keys: Vec<_> = (0..plan.accounts).map(key).collect();
         let shares = shares(plan);
-        let mut random = Random(plan.seed);
+        let mut random = Random::new(plan.seed);
         let mut placed = vec![0_u64; plan.makers * plan.markets];
         let mut nonces = vec![0; plan.accounts];
         let (mut frames, mut commands) = (Vec::new(), 0);
@@ -99,9 +83,9 @@ impl Flow {
             // Four frames of takers for one of a maker: as many commands.
             let is_maker = random.below(5) == 0;
             let account = if is_maker {
-                random.below(plan.makers as u64) as usize
+                random.below(plan.makers as u32) as usize
             } else {
-                plan.makers + random.below((plan.accounts - plan.makers) as u64) as usize
+                plan.makers + random.below((plan.accounts - plan.makers) as u32) as usize
             };
             while list.len() < FRAMES[usize::from(!is_maker)] {
                 let market = pick(&shares, &mut random);
@@ -147,7 +131,7 @@ impl Flow {
 /// A new quote, and the end of the one that it replaces.
 fn quote(random: &mut Random, market: usize, placed: u64) -> [Command<'static>; 2] {
     let side = Side::BOTH[(placed % 2) as usize];
-    let distance = 1 + random.below(20);
+    let distance = 1 + u64::from(random.below(20));
     let market = MarketId::new(market as u16);
     let place = Command::Place(Place {
         market,
@@ -157,7 +141,7 @@ fn quote(random: &mut Random, market: usize, placed: u64) -> [Command<'static>; 
             Side::Bid => MIDDLE - distance,
             Side::Ask => MIDDLE + distance,
         }),
-        quantity: BaseLots::new(1 + random.below(20)),
+        quantity: BaseLots::new(1 + u64::from(random.below(20))),
         client_order_id: ClientOrderId::new(1 + placed % RESTING),
         self_trade: SelfTrade::Allow,
         trigger: None,
@@ -183,7 +167,7 @@ fn take(random: &mut Random, market: usize) -> Command<'static> {
             Side::Bid => MIDDLE + 30,
             Side::Ask => MIDDLE - 30,
         }),
-        quantity: BaseLots::new(1 + random.below(20)),
+        quantity: BaseLots::new(1 + u64::from(random.below(20))),
         client_order_id: ClientOrderId::NONE,
         self_trade: SelfTrade::Allow,
         trigger: None,
@@ -191,8 +175,8 @@ fn take(random: &mut Random, market: usize) -> Command<'static> {
 }
 
 /// By market, the sum of the shares up to it.
-fn shares(plan: FlowPlan) -> Vec<u64> {
-    const WHOLE: f64 = (1_u64 << 40) as f64;
+fn shares(plan: FlowPlan) -> Vec<u32> {
+    const WHOLE: f64 = (1_u32 << 31) as f64;
     let share = |rank: usize| match plan.spread {
         Spread::Uniform => 1.0,
         Spread::Zipf => 1.0 / (rank + 1) as f64,
@@ -202,12 +186,12 @@ fn shares(plan: FlowPlan) -> Vec<u64> {
     let mut sum = 0.0;
     let sums = (0..plan.markets).map(|rank| {
         sum += share(rank);
-        (sum * WHOLE / plan.markets as f64) as u64
+        (sum * WHOLE / plan.markets as f64) as u32
     });
     sums.collect()
 }
 
-fn pick(shares: &[u64], random: &mut Random) -> usize {
+fn pick(shares: &[u32], random: &mut Random) -> usize {
     let whole = *shares.last().expect("there is a market");
     let at = random.below(whole);
     shares.partition_point(|sum| *sum <= at)
