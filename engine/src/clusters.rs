@@ -120,35 +120,35 @@ impl Clusters {
 
     /// Which markets share a count, by account and market.
     pub(crate) fn scopes(&self) -> Vec<(AccountId, MarketId, Scope)> {
-        let mut scopes: Vec<_> = self
-            .protections
-            .iter()
-            .flat_map(Protections::scopes)
-            .collect();
-        scopes.sort_unstable_by_key(|(account, market, _)| (*account, *market));
-        scopes
+        self.gather(Protections::scopes, |(account, market, _)| {
+            (*account, *market)
+        })
     }
 
     /// The counts, by account and scope.
     pub(crate) fn counts(&self) -> Vec<(AccountId, Scope, &Count)> {
-        let mut counts: Vec<_> = self
-            .protections
-            .iter()
-            .flat_map(Protections::counts)
-            .collect();
-        counts.sort_unstable_by_key(|(account, scope, _)| (*account, *scope));
-        counts
+        self.gather(Protections::counts, |(account, scope, _)| {
+            (*account, *scope)
+        })
     }
 
     /// All of them, by account and market.
     pub fn iter(&self) -> impl Iterator<Item = (AccountId, MarketId, Scope, &Count)> {
-        let mut all: Vec<_> = self
-            .protections
-            .iter()
-            .flat_map(Protections::iter)
-            .collect();
-        all.sort_unstable_by_key(|(account, market, ..)| (*account, *market));
+        let all = self.gather(Protections::iter, |(account, market, ..)| {
+            (*account, *market)
+        });
         all.into_iter()
+    }
+
+    /// What all clusters have, by a key.
+    fn gather<'a, I: Iterator, K: Ord>(
+        &'a self,
+        of: impl Fn(&'a Protections) -> I,
+        key: impl Fn(&I::Item) -> K,
+    ) -> Vec<I::Item> {
+        let mut all: Vec<_> = self.protections.iter().flat_map(of).collect();
+        all.sort_unstable_by_key(key);
+        all
     }
 
     /// Whether quotes wait to be pulled.

@@ -165,11 +165,6 @@ impl Replay {
         Ok(())
     }
 
-    /// What executes.
-    pub const fn executor(&self) -> &Executor {
-        &self.executor
-    }
-
     /// What executing the last block yielded.
     pub const fn outcome(&self) -> &BlockOutcome {
         &self.outcome

@@ -15,8 +15,7 @@ use crate::transition::{self, Context};
 /// node stops, and the journal can be replayed.
 pub fn execute(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
     run(state, block, outcome);
-    outcome.hash = outcome.seal(state.position().outcome_hash);
-    advance(state, outcome);
+    seal(state, outcome);
 }
 
 /// Executes a block that was executed before, elsewhere, on a state of the same history. Returns
@@ -71,8 +70,13 @@ pub(crate) fn end(state: &State, next: SequenceNumber, outcome: &mut BlockOutcom
     outcome.last_sequence = SequenceNumber::new(next.get() - 1);
 }
 
-/// The state is at the end of a block whose outcome is sealed.
-pub(crate) fn advance(state: &mut State, outcome: &BlockOutcome) {
+/// Seals the outcome of a block; the state is at its end.
+pub(crate) fn seal(state: &mut State, outcome: &mut BlockOutcome) {
+    outcome.hash = outcome.seal(state.position().outcome_hash);
+    advance(state, outcome);
+}
+
+fn advance(state: &mut State, outcome: &BlockOutcome) {
     let position = state.position_mut();
     position.height = outcome.height;
     position.sequence = outcome.last_sequence;

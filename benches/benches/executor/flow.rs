@@ -9,6 +9,7 @@ use benches::Size;
 use benches::flow::{Flow, FlowPlan, Spread};
 use benches::seal;
 use engine::State;
+use engine::executor::{Executor, ExecutorKind};
 use engine::parallel::simulation::Costs;
 use engine::parallel::workers::Workers;
 use engine::parallel::{BlockExecutor, Choice, Counts, Cut, Hands, Settings, Tally};
@@ -133,6 +134,17 @@ impl Subject for Blocks {
 
     fn parallel(&mut self, workers: &dyn Workers) -> (Spent, Counts) {
         let (mut state, mut outcome) = (self.state(), BlockOutcome::default());
+        if self.settings.choice == Choice::Auto {
+            let executor = Executor::new(ExecutorKind::Auto, workers.count(), &state);
+            let mut executor = executor.expect("threads can be had");
+            let ((), spent) = Spent::on(|| {
+                for block in &self.blocks {
+                    executor.execute(&mut state, block, &mut outcome);
+                }
+            });
+            self.check(&outcome);
+            return (spent, Counts::default());
+        }
         let mut executor = BlockExecutor::new(&state, self.settings);
         let ((), spent) = Spent::on(|| {
             for block in &self.blocks {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use types::planted::{Bug, is_planted};
 
-use super::mv_memory::{
-    Check, Effects, Entry, Estimate, MvMemory, NONE, Others, Seen, Step, Storage,
-};
+use super::mv_memory::{Check, Effects, Entry, Estimate, MvMemory, Others, Seen, Step, Storage};
 use super::scheduler::Version;
 use super::table::Table;
 
@@ -243,5 +241,3 @@ impl<'a, S: Storage> Access<'a, S> {
 fn unshared(shell: &mut Arc<Effects>) -> &mut Effects {
     Arc::get_mut(shell).expect("it comes from the pool")
 }
-
-const _: () = assert!(NONE == u32::MAX);

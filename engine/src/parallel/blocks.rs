@@ -31,7 +31,7 @@ pub enum Choice {
     Always,
     /// Whenever there is more than one lane.
     Lanes,
-    /// When it promises to be faster.
+    /// When there are enough commands, and enough lanes of them.
     Auto,
 }
 
@@ -74,10 +74,6 @@ pub struct Tally {
     pub counts: Counts,
     /// How many slices those were.
     pub slices: u64,
-    /// How many commands were in them.
-    pub in_parallel: u64,
-    /// How many commands ran one after the other.
-    pub in_order: u64,
     /// Virtual time, where workers are virtual: of the segments alone.
     pub simulated: Simulated,
 }
@@ -97,14 +93,8 @@ pub struct BlockExecutor {
 /// hundred commands do.
 const COMMANDS_MIN: usize = 512;
 
-/// With fewer workers segments run in order when there is a choice. Measured on bare order flow
-/// (`benches/README.md`), what one thread does alone in a parallel block takes two thirds of the time
-/// of the same block in order, and what workers share takes a little more than all of it: it pays
-/// from the fourth worker on.
-const WORKERS_MIN: usize = 4;
-
 /// Share of the busiest lane, in thousandths, above which a segment runs in order when there is a
-/// choice, for the same reason: fewer than four lanes' worth of work is not worth it.
+/// choice: fewer than four lanes' worth of work is not worth it, as measured (`crate::executor`).
 const CRITICAL_MAX: u32 = 250;
 
 impl BlockExecutor {
@@ -171,8 +161,7 @@ impl BlockExecutor {
         }
         self.run(state, &mut segment, outcome, (&mut hands, chaos));
         sequential::end(state, sequence, outcome);
-        outcome.hash = outcome.seal(state.position().outcome_hash);
-        sequential::advance(state, outcome);
+        sequential::seal(state, outcome);
     }
 
     /// Executes the commands between two barriers, and empties the list.
@@ -184,13 +173,11 @@ impl BlockExecutor {
         (hands, chaos): (&mut Hands<'_>, Option<&dyn Chaos>),
     ) {
         let cut = self.settings.cut.unwrap_or_else(|| Cut::of(hands.count()));
-        let is_parallel = !segment.is_empty() && self.plan(state, segment, cut, hands.count());
+        let is_parallel = !segment.is_empty() && self.plan(state, segment, cut);
         if is_parallel {
-            self.tally.in_parallel += segment.len() as u64;
             self.tally.slices += self.plan.slices.len() as u64;
             self.run_in_parallel(state, segment, outcome, (hands, chaos));
         } else {
-            self.tally.in_order += segment.len() as u64;
             for planned in segment.iter() {
                 transition::apply(state, planned.context, &planned.command, outcome);
             }
@@ -199,16 +186,10 @@ impl BlockExecutor {
     }
 
     /// Decides how to execute a segment; if in parallel, the plan is made.
-    fn plan(
-        &mut self,
-        state: &State,
-        segment: &mut [Planned<'_>],
-        cut: Cut,
-        workers: usize,
-    ) -> bool {
+    fn plan(&mut self, state: &State, segment: &mut [Planned<'_>], cut: Cut) -> bool {
         let choice = self.settings.choice;
         let is_auto = choice == Choice::Auto;
-        let is_small = workers < WORKERS_MIN || segment.len() < COMMANDS_MIN;
+        let is_small = segment.len() < COMMANDS_MIN;
         if self.numbered.is_none() || is_auto && is_small {
             return false;
         }
@@ -264,7 +245,7 @@ impl BlockExecutor {
             commands,
             plan,
             buffers,
-            window: 0,
+            merged: 0,
             yields: Vec::new(),
             of_lane: vec![(0, 0); lanes.len()],
         };
@@ -313,8 +294,8 @@ struct Merge<'o> {
     commands: &'o [Planned<'o>],
     plan: &'o Plan,
     buffers: &'o Mutex<Vec<Yield>>,
-    /// The window that commits next.
-    window: usize,
+    /// How many of the commands have committed.
+    merged: usize,
     /// Scratch: what its slices yielded.
     yields: Vec<Yield>,
     /// Scratch: by lane, which of these, and how many of its commands were merged.
@@ -328,15 +309,16 @@ impl Commit<Yield> for Merge<'_> {
             let slice = &self.plan.slices[transaction as usize];
             self.of_lane[slice.lane as usize] = (at, 0);
         }
-        let commands = self.plan.windows[self.window].clone();
-        self.window += 1;
+        let commands = self.yields.iter().map(|it| it.ends.len()).sum::<usize>();
+        let commands = self.merged..self.merged + commands;
+        self.merged = commands.end;
         if let [Yield { outcome, .. }] = &self.yields[..] {
             self.outcome.receipts.extend_from_slice(&outcome.receipts);
             self.outcome.events.extend_from_slice(&outcome.events);
             self.buffers.lock().append(&mut self.yields);
             return;
         }
-        for planned in &self.commands[commands.start as usize..commands.end as usize] {
+        for planned in &self.commands[commands] {
             let (at, merged) = &mut self.of_lane[planned.lane as usize];
             let Yield { outcome, ends } = &self.yields[*at];
             self.outcome.receipts.push(outcome.receipts[*merged]);

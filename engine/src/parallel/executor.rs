@@ -35,7 +35,7 @@ impl<V: Clone> Executor<V> {
     /// Panics if a transaction does.
     pub fn run<T, C>(
         &mut self,
-        (transactions, order): (&[T], &Order),
+        block: (&[T], &Order),
         storage: &T::Storage,
         commit: C,
         (workers, chaos): (&dyn Workers, Option<&dyn Chaos>),
@@ -46,23 +46,15 @@ impl<V: Clone> Executor<V> {
         V: Send + Sync,
         C: Commit<T::Output>,
     {
-        self.share_pool(workers.count());
-        let Self {
-            memory,
-            scheduler,
-            scratches,
-            ..
-        } = self;
-        let block = (transactions, order);
-        let run = Run::new(block, storage, memory, scheduler, commit).with_chaos(chaos);
+        let (run, scratches) = self.start(block, storage, commit, (workers.count(), chaos));
         workers.run(&|worker| run.work(&mut scratches[worker].lock()));
-        scheduler.counts()
+        run.counts()
     }
 
     /// The same with virtual workers, in virtual time.
     pub fn simulate<T, C>(
         &mut self,
-        (transactions, order): (&[T], &Order),
+        block: (&[T], &Order),
         storage: &T::Storage,
         commit: C,
         (workers, costs, chaos): (usize, &mut dyn Costs, Option<&dyn Chaos>),
@@ -72,24 +64,35 @@ impl<V: Clone> Executor<V> {
         T::Storage: Storage<Value = V>,
         C: Commit<T::Output>,
     {
-        self.share_pool(1);
-        let Self {
-            memory,
-            scheduler,
-            scratches,
-            ..
-        } = self;
-        let block = (transactions, order);
-        let run = Run::new(block, storage, memory, scheduler, commit).with_chaos(chaos);
+        let (run, scratches) = self.start(block, storage, commit, (1, chaos));
         let mut scratch = scratches[0].lock();
         let simulated = simulate(&run, workers, &mut scratch, costs);
-        (scheduler.counts(), simulated)
+        (run.counts(), simulated)
     }
 
-    /// Takes out the effects of the last block: per transaction, in order, what it added to amounts
-    /// (location, added, added beside), and the values that were left at the end.
+    /// Takes out the effects of the last block: once per amount that was touched what all transactions
+    /// together have added (location, added, added beside), and the values that were left at the end.
     pub fn drain(&mut self, on_amount: impl FnMut(u32, i128, i128), on_value: impl FnMut(u32, V)) {
         self.memory.take_all(&mut self.pool, on_amount, on_value);
+    }
+
+    /// A block about to be executed by so many threads, and what each of them may use.
+    fn start<'a, T, C>(
+        &'a mut self,
+        block: (&'a [T], &'a Order),
+        storage: &'a T::Storage,
+        commit: C,
+        (threads, chaos): (usize, Option<&'a dyn Chaos>),
+    ) -> (Run<'a, T, C>, &'a [Mutex<Scratch>])
+    where
+        T: Transaction,
+        T::Storage: Storage<Value = V>,
+        C: Commit<T::Output>,
+    {
+        self.share_pool(threads);
+        let (memory, scheduler) = (&mut self.memory, &mut self.scheduler);
+        let run = Run::new(block, storage, (memory, scheduler), commit, chaos);
+        (run, &self.scratches)
     }
 
     /// Gives every worker its part of the memory that is to be used again.

@@ -38,18 +38,14 @@ impl Cut {
 pub(crate) struct Plan {
     /// By market.
     pub(crate) seats: Vec<Seat>,
-    /// By market: whether a lane has it.
-    pub(crate) is_seated: Vec<bool>,
     /// By lane, how many commands.
     pub(crate) loads: Vec<u32>,
     /// Commands by slice, slices by transaction.
     pub(crate) members: Vec<u32>,
     /// By transaction.
     pub(crate) slices: Vec<PlannedSlice>,
-    /// By window, its commands.
-    pub(crate) windows: Vec<Range<u32>>,
     pub(crate) order: Order,
-    /// Scratch: commands by cluster.
+    /// Commands by cluster. A lane has the markets of those that have any.
     counts: Vec<u32>,
     /// Scratch: clusters that have commands.
     busy: Vec<MarketId>,
@@ -89,19 +85,15 @@ impl Plan {
         self.loads.resize(lanes, 0);
         self.seats.clear();
         self.seats.resize(markets, Seat::default());
-        self.is_seated.clear();
-        self.is_seated.resize(markets, false);
         for name in &self.busy {
             let lanes = self.loads.iter().enumerate();
             let (lane, _) = lanes.min_by_key(|(_, load)| **load).expect("there is one");
             self.loads[lane] += self.counts[name.index()];
             self.seats[name.index()].lane = lane as u32;
-            self.is_seated[name.index()] = true;
         }
         for market in (0..markets as u16).map(MarketId::new) {
             let name = clusters.name_of(market);
             self.seats[market.index()].lane = self.seats[name.index()].lane;
-            self.is_seated[market.index()] = self.is_seated[name.index()];
         }
         for planned in commands {
             planned.lane = match named(planned, markets) {
@@ -118,13 +110,11 @@ impl Plan {
         let size = lanes * cut.commands_per_slice as usize;
         self.members.clear();
         self.slices.clear();
-        self.windows.clear();
         self.order.clear();
         self.last.clear();
         self.last.resize(lanes, None);
         for start in (0..commands.len()).step_by(size) {
             let end = commands.len().min(start + size);
-            self.windows.push(start as u32..end as u32);
             self.loads.fill(0);
             for planned in &commands[start..end] {
                 self.loads[planned.lane as usize] += 1;
@@ -135,13 +125,10 @@ impl Plan {
                 next = members.end;
                 *load = members.start;
                 if !members.is_empty() {
-                    let lane_number = lane as u32;
                     let last = &mut self.last[lane];
                     *last = Some(self.order.push(*last));
-                    self.slices.push(PlannedSlice {
-                        lane: lane_number,
-                        members,
-                    });
+                    let lane = lane as u32;
+                    self.slices.push(PlannedSlice { lane, members });
                 }
             }
             self.order.end_window();
@@ -168,9 +155,11 @@ impl Plan {
         let lanes = self.loads.len() as u32;
         let mut lanes: Vec<_> = (0..lanes).map(Lane::new).collect();
         let (names, protections) = clusters.split();
-        let all = markets.iter_mut().zip(protections).enumerate();
-        for (market, (it, protections)) in all.filter(|(market, _)| self.is_seated[*market]) {
+        for (market, (it, protections)) in markets.iter_mut().zip(protections).enumerate() {
             let name = names[market].index();
+            if self.counts[name] == 0 {
+                continue;
+            }
             let lane = &mut lanes[self.seats[market].lane as usize];
             // A cluster is named after its first market, so that is seated first.
             self.seats[market].protections = if name == market {

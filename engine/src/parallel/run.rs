@@ -12,7 +12,7 @@ use types::planted::{Bug, is_planted};
 
 use super::access::{Access, Scratch};
 use super::mv_memory::{Effects, Estimate, MvMemory, Storage};
-use super::scheduler::{Order, Scheduler, Task, Validation, Version};
+use super::scheduler::{Counts, Order, Scheduler, Task, Validation, Version};
 use super::sync::{Guard, Mutex, Sleepers};
 
 /// One transaction of a block.
@@ -108,9 +108,12 @@ impl<'a, T: Transaction, C: Commit<T::Output>> Run<'a, T, C> {
     pub(crate) fn new(
         (transactions, order): (&'a [T], &'a Order),
         storage: &'a T::Storage,
-        memory: &'a mut MvMemory<<T::Storage as Storage>::Value>,
-        scheduler: &'a mut Scheduler,
+        (memory, scheduler): (
+            &'a mut MvMemory<<T::Storage as Storage>::Value>,
+            &'a mut Scheduler,
+        ),
         commit: C,
+        chaos: Option<&'a dyn Chaos>,
     ) -> Self {
         assert_eq!(transactions.len(), order.len() as usize);
         memory.begin(order.len());
@@ -128,13 +131,8 @@ impl<'a, T: Transaction, C: Commit<T::Output>> Run<'a, T, C> {
             sleepers: Sleepers::default(),
             outputs: transactions.iter().map(|_| Mutex::new(None)).collect(),
             commit: Mutex::new(commit),
-            chaos: None,
+            chaos,
         }
-    }
-
-    /// Adds disorder.
-    pub(crate) fn with_chaos(self, chaos: Option<&'a dyn Chaos>) -> Self {
-        Self { chaos, ..self }
     }
 
     /// Works until everything is committed. Called by every worker at once.
@@ -181,6 +179,11 @@ impl<'a, T: Transaction, C: Commit<T::Output>> Run<'a, T, C> {
     /// Whether everything is committed.
     pub(crate) fn is_done(&self) -> bool {
         self.shared.lock().scheduler.is_done()
+    }
+
+    /// What it took so far.
+    pub(crate) fn counts(&self) -> Counts {
+        self.shared.lock().scheduler.counts()
     }
 
     /// Executes, compares or hands out.
