@@ -23,12 +23,14 @@
 //! | [`replay`] | the journal again, checking every recorded hash |
 //! | [`follower`] | a second state built from events alone: what they must explain |
 //! | [`market_data`] | what the public learns of each book, from events alone |
+//! | [`feeds`] | the same as numbered events with a running hash, and accounts' reports |
 #![forbid(unsafe_code)]
 
 pub mod admission;
 mod answer;
 pub mod clusters;
 pub mod executor;
+pub mod feeds;
 pub mod follower;
 pub mod gate;
 pub mod market;

@@ -24,9 +24,9 @@ pub struct CheckpointJob {
 pub struct Sections {
     /// The state as of the last checkpoint.
     pub(crate) state: Image<Buffer>,
-    /// The last answers.
-    pub(crate) answers: AlignedBuffer,
-    /// Scratch for them.
+    /// The parts of section 1.
+    pub(crate) parts: AlignedBuffer,
+    /// Scratch for one of them.
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ impl Sections {
     pub(crate) fn new() -> Self {
         Self {
             state: Image::new(Buffer(AlignedBuffer::with_capacity(0))),
-            answers: AlignedBuffer::with_capacity(0),
+            parts: AlignedBuffer::with_capacity(0),
             scratch: Vec::new(),
         }
     }
@@ -107,7 +107,7 @@ impl CheckpointWriter {
     /// Writes what there is to write; what came of it, if there was anything.
     pub fn turn(&mut self) -> Option<Result<CheckpointMeta, StoreError>> {
         let CheckpointJob { meta, sections } = self.ports.jobs.pop().ok()?;
-        let buffers = [&sections.state.memory().0, &sections.answers];
+        let buffers = [&sections.state.memory().0, &sections.parts];
         let written = self.checkpoints.write(&meta, buffers);
         let written = written.and_then(|()| self.tidy());
         let pushed = self.ports.spent.push(sections);

@@ -8,6 +8,7 @@
 //! in one thread, under a clock and a disk of its own.
 #![forbid(unsafe_code)]
 
+mod checkpoint_parts;
 pub mod checkpoint_thread;
 mod cli;
 mod data_dir;

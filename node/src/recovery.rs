@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use engine::State;
 use engine::executor::{Executor, ExecutorKind};
+use engine::feeds::Positions;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
 use engine::snapshot::{self, ChangedAccounts, Image};
 use gateway::AnswerBook;
@@ -21,6 +22,7 @@ use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Digest};
 use types::{Height, SequenceNumber};
 
+use crate::checkpoint_parts::{Parts, Tag};
 use crate::checkpoint_thread::Buffer;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
@@ -70,6 +72,7 @@ pub fn recover(
             state: restored.state,
             tree: restored.tree,
             answers: restored.answers,
+            feeds: restored.feeds,
             record_hash: journal.last_record_hash(),
             is_written: height == written,
         },
@@ -112,6 +115,8 @@ pub(crate) struct Restored {
     pub(crate) tree: StateTree,
     /// The last answers per key.
     pub(crate) answers: AnswerBook,
+    /// Where the feeds stand.
+    pub(crate) feeds: Positions,
     /// The checkpoint that it comes from; `None` before the first block.
     pub(crate) after: Option<After>,
 }
@@ -124,6 +129,7 @@ impl Restored {
             tree: StateTree::new(state.ledger()),
             state,
             answers: AnswerBook::new(),
+            feeds: Positions::default(),
             after: None,
         }
     }
@@ -150,16 +156,13 @@ impl Restored {
                 meta.state_root
             ));
         }
-        let keys = state.ledger().key_count();
-        let answers = AnswerBook::decode(checkpoint.section(1), keys);
-        let answers = answers.map_err(|error| error.to_string())?;
-        if answers.last_sequence() != meta.sequence {
-            return Err("its answers are of another block".to_owned());
-        }
+        let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
+        let parts = parts.map_err(|error| error.to_string())?;
         Ok(Self {
+            answers: answers(&parts, &state)?,
+            feeds: feeds(&parts, &state)?,
             state,
             tree,
-            answers,
             after: Some(meta.after()),
         })
     }
@@ -204,6 +207,7 @@ impl Restored {
             state,
             mut tree,
             mut answers,
+            mut feeds,
             after,
         } = self;
         let executor = workers.executor(&state)?;
@@ -217,6 +221,7 @@ impl Restored {
             })?;
             let outcome = replay.outcome();
             answers.follow(outcome);
+            feeds.set_sequence(outcome.last_sequence);
             changed.follow(outcome);
             follow(replay.state(), replay.block(), outcome)
         })?;
@@ -226,9 +231,35 @@ impl Restored {
             state,
             tree,
             answers,
+            feeds,
             after,
         })
     }
+}
+
+fn answers(parts: &Parts<'_>, state: &State) -> Result<AnswerBook, String> {
+    let part = parts.part(Tag::Answers).ok_or("it has no answers")?;
+    let answers = AnswerBook::decode(part, state.ledger().key_count());
+    let answers = answers.map_err(|error| error.to_string())?;
+    if answers.last_sequence() != state.position().sequence {
+        return Err("its answers are of another block".to_owned());
+    }
+    Ok(answers)
+}
+
+/// Before there were feeds there was nothing to remember of them: they begin after that block.
+fn feeds(parts: &Parts<'_>, state: &State) -> Result<Positions, String> {
+    let sequence = state.position().sequence;
+    let Some(part) = parts.part(Tag::Feeds) else {
+        return Ok(Positions::none(sequence));
+    };
+    let markets = state.markets().count() as u32;
+    let feeds = Positions::decode(part, markets, state.ledger().account_count());
+    let feeds = feeds.map_err(|error| error.to_string())?;
+    if feeds.sequence() != sequence {
+        return Err("its feeds are of another block".to_owned());
+    }
+    Ok(feeds)
 }
 
 /// Who executes, and how many help.

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::feeds::Positions;
 use engine::snapshot::ChangedAccounts;
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
@@ -27,6 +28,7 @@ use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
 };
 
+use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::threads::{Clock, Nudge, Parking, Stop, Waker};
 
@@ -77,6 +79,8 @@ pub struct Beginning {
     pub tree: StateTree,
     /// The answers up to there.
     pub answers: AnswerBook,
+    /// Where the feeds stand.
+    pub feeds: Positions,
     /// Hash of the block's record.
     pub record_hash: Digest,
     /// Whether a checkpoint of it is there already.
@@ -88,6 +92,7 @@ pub struct Beginning {
 pub struct Shadow {
     state: State,
     answers: AnswerBook,
+    feeds: Positions,
     tree: StateTree,
     record_hash: Digest,
     /// Accounts whose leaves may be out of date.
@@ -119,6 +124,7 @@ impl Shadow {
             state,
             tree,
             answers,
+            feeds,
             record_hash,
             is_written,
         } = beginning;
@@ -129,6 +135,7 @@ impl Shadow {
             state,
             tree,
             answers,
+            feeds,
             record_hash,
             changed: ChangedAccounts::new(),
             is_behind: !is_written,
@@ -196,6 +203,7 @@ impl Shadow {
             return Err(Diverged(block.height));
         }
         self.answers.follow(outcome);
+        self.feeds.set_sequence(outcome.last_sequence);
         self.changed.follow(outcome);
         self.record_hash = released.record_hash;
         self.is_behind = true;
@@ -229,7 +237,7 @@ impl Shadow {
         tree.update(state.ledger(), changed.iter().copied());
         sections.state.update(state, tree, changed);
         self.changed.clear();
-        sections.note(&self.answers);
+        sections.note(&self.answers, &self.feeds);
         let position = self.state.position();
         let meta = CheckpointMeta {
             identity: self.plan.identity,
@@ -306,11 +314,16 @@ pub(crate) fn run(
 const BURST: Duration = Duration::from_millis(1);
 
 impl Sections {
-    fn note(&mut self, answers: &AnswerBook) {
+    fn note(&mut self, answers: &AnswerBook, feeds: &Positions) {
+        self.parts.clear();
+        self.append(Tag::Answers, |bytes| answers.encode(bytes));
+        self.append(Tag::Feeds, |bytes| feeds.encode(bytes));
+    }
+
+    fn append(&mut self, tag: Tag, encode: impl FnOnce(&mut Vec<u8>)) {
         self.scratch.clear();
-        answers.encode(&mut self.scratch);
-        self.answers.clear();
-        self.answers.extend_from_slice(&self.scratch);
+        encode(&mut self.scratch);
+        append_part(&mut self.parts, tag, &self.scratch);
     }
 }
 

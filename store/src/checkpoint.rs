@@ -35,6 +35,7 @@ pub struct Checkpoints {
 /// A checkpoint whose every byte has been checked.
 #[derive(Debug)]
 pub struct Checkpoint {
+    version: u32,
     meta: CheckpointMeta,
     file: FileBytes,
     sections: [Range<usize>; 2],
@@ -56,6 +57,11 @@ impl Checkpoint {
     /// What it is of.
     pub const fn meta(&self) -> &CheckpointMeta {
         &self.meta
+    }
+
+    /// The version of the format that it was written in.
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// Section 0 or 1; it starts on a page boundary of memory.
@@ -97,6 +103,7 @@ impl Checkpoints {
             start..start + in_memory(header.section_lengths[index])
         };
         Ok(Checkpoint {
+            version: header.version,
             meta: header.meta,
             file,
             sections: [section(0), section(1)],
@@ -342,6 +349,7 @@ fn write_content(
         }
     }
     let header = CheckpointHeader {
+        version: CHECKPOINT_VERSION,
         meta: *meta,
         section_lengths: sections.map(|section| section.bytes().len() as u64),
         payload_hash: Digest::new(*hasher.finalize().as_bytes()),

@@ -8,8 +8,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::format::{HEADER_LENGTH, HeaderFault, Identity, InstanceId, PAGE, checksum};
 use crate::start::After;
 
-/// Version of the checkpoint format.
-pub const CHECKPOINT_VERSION: u32 = 1;
+/// Version of the checkpoint format, as it is written.
+pub const CHECKPOINT_VERSION: u32 = 2;
+
+/// The oldest version that is read. Versions differ in what section 1 means, which is not known here.
+const OLDEST_READ: u32 = 1;
 
 /// What a checkpoint is of: one height of one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ impl CheckpointMeta {
 /// A checked checkpoint header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CheckpointHeader {
+    pub(crate) version: u32,
     pub(crate) meta: CheckpointMeta,
     pub(crate) section_lengths: [u64; 2],
     pub(crate) payload_hash: Digest,
@@ -83,7 +87,7 @@ impl CheckpointHeader {
         let meta = &self.meta;
         let mut layout = CheckpointLayout {
             magic: CHECKPOINT_MAGIC,
-            version: U32::new(CHECKPOINT_VERSION),
+            version: U32::new(self.version),
             network: U32::new(meta.identity.network.get()),
             instance: *meta.instance.as_bytes(),
             genesis_hash: *meta.identity.genesis_hash.as_bytes(),
@@ -110,10 +114,11 @@ impl CheckpointHeader {
         if CHECKPOINT_VERSION < version {
             return Err(HeaderFault::Newer(version));
         }
-        if version != CHECKPOINT_VERSION {
+        if version < OLDEST_READ {
             return Err(HeaderFault::Illegal);
         }
         Ok(Self {
+            version,
             meta: CheckpointMeta {
                 identity: Identity {
                     network: NetworkId::new(layout.network.get()),
@@ -148,6 +153,7 @@ mod tests {
 
     fn header() -> CheckpointHeader {
         CheckpointHeader {
+            version: CHECKPOINT_VERSION,
             meta: CheckpointMeta {
                 identity: Identity {
                     network: NetworkId::new(0x0102_0304),
@@ -170,7 +176,7 @@ mod tests {
     fn the_format_is_frozen() {
         let bytes = header().encode();
         let mut expected = Vec::new();
-        expected.extend(b"keelchkp\x01\0\0\0\x04\x03\x02\x01");
+        expected.extend(b"keelchkp\x02\0\0\0\x04\x03\x02\x01");
         expected.extend([6; 16]);
         expected.extend([5; 32]);
         expected.extend([7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
@@ -182,7 +188,7 @@ mod tests {
         assert_eq!(bytes[..224], expected);
         assert_eq!(
             hash(&bytes).to_string(),
-            "26edf184d8d16b965fc4553b9fc9ff81c8c378de905ff5be2108c52f30bf7c7a"
+            "e81c5cc62cc703fd9380419122b93471c327ad4de61b0c980f542bc73ee7482d"
         );
         let field = |offset: u64| bytes[usize::try_from(offset).unwrap()];
         let fields = [HEIGHT_OFFSET, RECORD_HASH_OFFSET, SECTION_LENGTHS_OFFSET];
@@ -191,13 +197,19 @@ mod tests {
 
     #[test]
     fn headers_survive_the_round_trip() {
-        assert_eq!(CheckpointHeader::decode(&header().encode()), Ok(header()));
+        for version in OLDEST_READ..=CHECKPOINT_VERSION {
+            let header = CheckpointHeader {
+                version,
+                ..header()
+            };
+            assert_eq!(CheckpointHeader::decode(&header.encode()), Ok(header));
+        }
     }
 
     #[test]
     fn a_valid_checksum_is_not_enough() {
         for (offset, value, expected) in [
-            (8, 2, HeaderFault::Newer(2)),
+            (8, 3, HeaderFault::Newer(3)),
             (8, 0, HeaderFault::Illegal),
             (0, 1, HeaderFault::Damaged),
         ] {

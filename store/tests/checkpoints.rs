@@ -206,17 +206,27 @@ fn checkpoints_of_others_and_of_later_versions_are_refused() {
     assert!(matches!(error, StoreError::WrongGenesis { .. }), "{error}");
 
     let path = checkpoint(directory.path(), 8);
-    let mut header = bytes(&path, 0, 256);
-    header[8] = 2;
-    let checksum = *blake3::hash(&header[..224]).as_bytes();
-    header[224..].copy_from_slice(&checksum);
-    overwrite(&path, 0, &header);
+    let set_version = |version: u8| {
+        let mut header = bytes(&path, 0, 256);
+        header[8] = version;
+        let checksum = *blake3::hash(&header[..224]).as_bytes();
+        header[224..].copy_from_slice(&checksum);
+        overwrite(&path, 0, &header);
+    };
+    for version in 1..=2 {
+        set_version(version);
+        let newest = checkpoints.newest(&identity()).unwrap();
+        let newest = newest.checkpoint.unwrap();
+        assert_eq!(newest.version(), u32::from(version));
+        assert_eq!(newest.meta().height.get(), 8);
+    }
+    set_version(3);
     for error in [
         checkpoints.newest(&identity()).unwrap_err(),
         verify(directory.path()).unwrap_err(),
     ] {
         assert!(
-            matches!(&error, StoreError::NewerFormat { file, found: 2, known: 1 } if *file == path),
+            matches!(&error, StoreError::NewerFormat { file, found: 3, known: 2 } if *file == path),
             "{error}"
         );
     }

@@ -11,12 +11,14 @@
 //! | [`command`] | the 32-byte slots within it |
 //! | [`ack`] | `Ack`, `Fills`: answers and executions |
 //! | [`ended`] | `Ended`: what else happened to the account's open orders |
+//! | [`feed`] | names and positions of feeds |
 //! | [`query`] | `Query` and its replies |
 //! | [`payload`] | how a block's entries lie in a journal record |
 
 pub mod ack;
 pub mod command;
 pub mod ended;
+pub mod feed;
 pub mod orders;
 pub mod payload;
 pub mod query;
