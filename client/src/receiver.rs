@@ -69,7 +69,12 @@ impl Receiver {
             | Kind::UnknownNonce => {
                 return Ok(self.joiner.take(kind, &bytes)?);
             }
-            Kind::Hello | Kind::Welcome | Kind::Orders | Kind::Query | Kind::Tick => {
+            Kind::Hello
+            | Kind::Welcome
+            | Kind::Orders
+            | Kind::Query
+            | Kind::Tick
+            | Kind::Silence => {
                 return Err(RejectReason::UnexpectedMessage.into());
             }
         };

@@ -81,6 +81,7 @@ impl Follower {
                     .expect("only covered transfers happen"),
                 Event::StatusChanged(changed) => self.status_changed(&changed),
                 Event::Indicative(indicative) => self.indicative(&indicative),
+                Event::KeyChanged(_) | Event::PolicySet(_) => {}
             }
         }
         self.sequence = outcome.last_sequence;

@@ -10,6 +10,8 @@
 //! | [`view`] | what a transition may see and touch, as traits that every executor implements |
 //! | [`market`] | one market's book and what stands beside it |
 //! | [`clusters`] | which markets share protections |
+//! | [`sessions`] | what is to become of orders when nobody is there |
+//! | [`watch`] | which key placed which order, and what limited keys have done |
 //! | [`protection`] | how much the quotes of an account may trade before they are pulled |
 //! | [`state`] | ledger and markets of one network, at one point of the total order |
 //! | [`snapshot`] | the state as it lies in a checkpoint, and back |
@@ -40,9 +42,11 @@ pub mod protection;
 pub mod replay;
 pub mod sequencer;
 pub mod sequential;
+pub mod sessions;
 pub mod snapshot;
 pub mod state;
 pub mod transition;
 pub mod view;
+pub mod watch;
 
 pub use state::State;

@@ -8,6 +8,8 @@ use types::limits::REMEMBERED_CANCELS_MAX;
 use types::planted::{Bug, is_planted};
 use types::{AccountId, ClientOrderId, LogTime, OrderId, Ticks};
 
+use crate::watch::Watch;
+
 /// Everything of one market that commands may change.
 #[derive(Debug)]
 pub struct MarketState {
@@ -27,6 +29,8 @@ pub struct MarketState {
     pub reference: Option<Reference>,
     /// When and whether an auction's price is to be published.
     pub indicative: Indicative,
+    /// Whose the orders are of the keys that are watched.
+    pub watch: Watch,
     /// Orders set off by the command at work; empty between commands.
     pub(crate) due: VecDeque<Due>,
     /// Scratch for finding them; whoever uses it clears it first.
@@ -52,6 +56,7 @@ impl MarketState {
                 is_stale: status == MarketStatus::Auction,
                 ..Indicative::default()
             },
+            watch: Watch::default(),
             due: VecDeque::new(),
             due_ids: Vec::new(),
         }
@@ -72,6 +77,7 @@ pub(crate) struct UndoMark {
     triggers: usize,
     quotes: usize,
     remembered: usize,
+    watch: usize,
     // What is small is kept and not logged.
     last_trade: Option<Ticks>,
     status: MarketStatus,
@@ -86,6 +92,7 @@ impl MarketState {
         self.triggers.begin_undo();
         self.quotes.undo.begin();
         self.remembered.undo.begin();
+        self.watch.begin_undo();
     }
 
     /// Where the market is now. Panics unless changes are recorded, and within a command.
@@ -96,6 +103,7 @@ impl MarketState {
             triggers: self.triggers.undo_mark(),
             quotes: self.quotes.undo.mark(),
             remembered: self.remembered.undo.mark(),
+            watch: self.watch.undo_mark(),
             last_trade: self.last_trade,
             status: self.status,
             reference: self.reference,
@@ -111,6 +119,7 @@ impl MarketState {
         self.triggers.undo_to(mark.triggers);
         self.quotes.undo_to(mark.quotes);
         self.remembered.undo_to(mark.remembered);
+        self.watch.undo_to(mark.watch);
         if !is_planted(Bug::UndoForgotten) {
             self.last_trade = mark.last_trade;
         }
@@ -125,6 +134,7 @@ impl MarketState {
         self.triggers.end_undo();
         self.quotes.undo.end();
         self.remembered.undo.end();
+        self.watch.end_undo();
     }
 }
 

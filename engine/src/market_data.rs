@@ -86,7 +86,11 @@ impl MarketData {
                     let event = BookEvent::Indicated(indication(&indicative));
                     sink(indicative.market, indicative.sequence, &event);
                 }
-                Event::Done(_) | Event::Armed(_) | Event::Transferred(_) => {}
+                Event::Done(_)
+                | Event::Armed(_)
+                | Event::Transferred(_)
+                | Event::KeyChanged(_)
+                | Event::PolicySet(_) => {}
             }
         }
         self.sequence = outcome.last_sequence;

@@ -7,7 +7,7 @@
 
 use types::block::{Block, Entry, SequencedFrame};
 use types::limits::COMMANDS_PER_BLOCK_MAX;
-use types::{Height, LogTime, SequenceNumber};
+use types::{Height, KeyId, LogTime, SequenceNumber};
 
 /// Logged time moves in steps of at least this, in nanoseconds, so that a busy node does not log a
 /// tick per block.
@@ -51,11 +51,7 @@ impl Sequencer {
     ///
     /// Panics if the block [`is_full`](Self::is_full).
     pub fn push(&mut self, frame: SequencedFrame, now: LogTime) {
-        assert!(!self.is_full(), "seal a full block first");
-        if self.entries.is_empty() && now >= self.last_tick.advance(TICK_INTERVAL_NS) {
-            self.last_tick = now;
-            self.push_entry(Entry::Tick(now));
-        }
+        self.begin(now);
         self.push_entry(Entry::Frame(frame));
     }
 
@@ -72,6 +68,15 @@ impl Sequencer {
             self.last_tick = now;
             self.push_entry(Entry::Tick(now));
         }
+    }
+
+    /// Logs that no session of a key is heard any more, after a tick if `now` is far enough past the
+    /// last one.
+    ///
+    /// Panics if the block [`is_full`](Self::is_full).
+    pub fn silence(&mut self, key: KeyId, now: LogTime) {
+        self.begin(now);
+        self.push_entry(Entry::Silence(key));
     }
 
     /// Seals what was taken since the last block; `None` if that is nothing. The block's list comes
@@ -96,6 +101,15 @@ impl Sequencer {
         block.entries.clear();
         if self.entries.is_empty() {
             self.entries = block.entries;
+        }
+    }
+
+    /// Something is to be taken: the first thing of a block may be preceded by a tick.
+    fn begin(&mut self, now: LogTime) {
+        assert!(!self.is_full(), "seal a full block first");
+        if self.entries.is_empty() && now >= self.last_tick.advance(TICK_INTERVAL_NS) {
+            self.last_tick = now;
+            self.push_entry(Entry::Tick(now));
         }
     }
 

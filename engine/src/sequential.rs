@@ -2,7 +2,7 @@
 
 use types::block::{Block, Entry, SequencedFrame};
 use types::outcome::{BlockOutcome, FrameReceipt, FrameVerdict};
-use types::{LogTime, SequenceNumber};
+use types::{KeyId, LogTime, SequenceNumber};
 
 use crate::admission;
 use crate::state::State;
@@ -42,6 +42,7 @@ fn run(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
     for entry in &block.entries {
         match entry {
             Entry::Tick(time) => tick(state, *time, sequence, outcome),
+            Entry::Silence(key) => silence(state, *key, sequence, outcome),
             Entry::Frame(sequenced) => {
                 if let Some(mut context) = admit(state, sequenced, sequence, outcome) {
                     for command in sequenced.frame.frame().commands() {
@@ -95,6 +96,17 @@ pub(crate) fn tick(
     transition::tick(state, sequence, now, &mut outcome.events);
 }
 
+/// No session of a key is heard any more.
+pub(crate) fn silence(
+    state: &mut State,
+    key: KeyId,
+    sequence: SequenceNumber,
+    outcome: &mut BlockOutcome,
+) {
+    let now = state.position().time;
+    transition::silence(state, key, (sequence, now), &mut outcome.events);
+}
+
 /// Judges a frame and writes its receipt; if its commands are to be executed, the context of the
 /// first. Reads and writes nothing that a command does.
 pub(crate) fn admit(
@@ -106,7 +118,9 @@ pub(crate) fn admit(
     let frame = sequenced.frame.frame();
     let header = frame.header();
     let time = state.position().time;
-    let verdict = admission::admit(state.ledger_mut(), time, &sequenced.frame, first_sequence);
+    let genesis_hash = *state.genesis_hash();
+    let clock = (time, &genesis_hash);
+    let verdict = admission::admit(state.ledger_mut(), clock, &sequenced.frame, first_sequence);
     outcome.frames.push(FrameReceipt {
         account: header.account,
         key: header.key,
@@ -117,6 +131,7 @@ pub(crate) fn admit(
     });
     (verdict == FrameVerdict::Executed).then_some(Context {
         account: header.account,
+        key: header.key,
         sequence: first_sequence,
         now: time,
     })

@@ -1,21 +1,24 @@
 //! Ledger and books of one network, at one point of the total order.
 
-use ledger::Ledger;
+use ledger::{KeyStatus, Ledger, WalletUse};
 use types::auth::FrameKey;
 use types::command::{MarketStatus, SetProtection, StopLeg};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
 use types::{
-    AccountId, AssetId, Atoms, GroupId, Height, LogTime, MarketId, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, GroupId, Height, KeyId, LogTime, MarketId, OrderId,
+    SequenceNumber, Side, Ticks,
 };
 
 use crate::clusters::Clusters;
 use crate::market::{MarketState, UndoMark};
 use crate::protection::{Protections, Scope};
+use crate::sessions::Sessions;
 use crate::snapshot::{Contradiction, kind_code};
 use crate::transition::held;
 use crate::view::{MarketView, StateView};
+use crate::watch::Watch;
 
 const STATE_CONTEXT: &str = "keel 2026-11-23 engine state";
 
@@ -30,8 +33,10 @@ pub struct State {
     operators: Vec<AccountId>,
     markets: Vec<Market>,
     clusters: Clusters,
+    sessions: Sessions,
     position: Position,
     frame_key: FrameKey,
+    genesis_hash: Digest,
 }
 
 #[derive(Debug)]
@@ -48,6 +53,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) operators: &'a [AccountId],
     pub(crate) markets: &'a mut [Market],
     pub(crate) clusters: &'a mut Clusters,
+    pub(crate) sessions: &'a Sessions,
 }
 
 /// How far the total order has been executed.
@@ -70,6 +76,7 @@ pub struct Position {
 pub struct StateMark {
     markets: Vec<UndoMark>,
     clusters: Clusters,
+    sessions: Sessions,
     ledger: Ledger,
     position: Position,
 }
@@ -90,7 +97,10 @@ impl State {
             genesis,
             Ledger::from_genesis(genesis),
             markets.collect(),
-            Clusters::new(genesis.markets().len()),
+            (
+                Clusters::new(genesis.markets().len()),
+                Sessions::default(),
+            ),
             position,
         )
     }
@@ -100,7 +110,7 @@ impl State {
         genesis: &Genesis,
         ledger: Ledger,
         markets: Vec<MarketState>,
-        clusters: Clusters,
+        (clusters, sessions): (Clusters, Sessions),
         position: Position,
     ) -> Self {
         let specs = genesis.markets().iter();
@@ -122,8 +132,10 @@ impl State {
                 .collect(),
             markets: markets.collect(),
             clusters,
+            sessions,
             position,
             frame_key: FrameKey::new(genesis.network(), genesis.hash()),
+            genesis_hash: genesis.hash(),
         }
     }
 
@@ -143,6 +155,7 @@ impl State {
             operators: &self.operators,
             markets: &mut self.markets,
             clusters: &mut self.clusters,
+            sessions: &self.sessions,
         }
     }
 
@@ -174,6 +187,32 @@ impl State {
         })
     }
 
+    /// Names the network in what wallets sign.
+    pub const fn genesis_hash(&self) -> &Digest {
+        &self.genesis_hash
+    }
+
+    /// What is to become of orders when nobody is there.
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn put_keys(
+        &mut self,
+        statuses: Vec<(KeyId, KeyStatus)>,
+        wallets: impl IntoIterator<Item = (AccountId, WalletUse)>,
+    ) -> Result<(), Contradiction> {
+        self.ledger.restore_keys(statuses, wallets)
+    }
+
+    pub(crate) fn put_sessions(&mut self, sessions: Sessions) {
+        self.sessions = sessions;
+    }
+
+    pub(crate) fn put_watch(&mut self, market: MarketId, watch: Watch) {
+        self.markets[market.index()].state.watch = watch;
+    }
+
     /// All protections.
     pub const fn protections(&self) -> &Clusters {
         &self.clusters
@@ -194,6 +233,7 @@ impl State {
         StateMark {
             markets: markets.map(|market| market.state.undo_mark()).collect(),
             clusters: self.clusters.clone(),
+            sessions: self.sessions.clone(),
             ledger: self.ledger.clone(),
             position: self.position,
         }
@@ -206,6 +246,7 @@ impl State {
             market.state.undo_to(mark);
         }
         self.clusters = mark.clusters.clone();
+        self.sessions = mark.sessions.clone();
         self.ledger = mark.ledger.clone();
         self.position = mark.position;
     }
@@ -218,7 +259,7 @@ impl State {
     }
 
     /// When a tick has something to do, be it in the past: an open order expires, or an auction's
-    /// price is to be published. `None`: nothing waits for time.
+    /// price is to be published, or a timer runs out. `None`: nothing waits for time.
     pub fn next_due(&self) -> Option<LogTime> {
         let states = self.markets.iter().map(|market| &market.state);
         states
@@ -235,6 +276,7 @@ impl State {
                 ]
             })
             .flatten()
+            .chain(self.sessions.next_timer())
             .min()
     }
 
@@ -256,6 +298,7 @@ impl State {
             }
         }
         digest_protections(&self.clusters, &mut hasher);
+        digest_sessions(&self.sessions, &mut hasher);
         Digest::new(*hasher.finalize().as_bytes())
     }
 
@@ -276,12 +319,32 @@ impl State {
             );
         }
         assert!(!self.clusters.has_tripped(), "nobody waits to be pulled");
+        if let Err(contradiction) = self.check_watched() {
+            panic!("{contradiction}");
+        }
         if let Err(contradiction) = self.check_holds() {
             panic!("{contradiction}");
         }
         if let Err(error) = self.ledger.check_conservation() {
             panic!("{error}");
         }
+    }
+
+    /// Whether exactly open orders of watched keys are watched, and added up as they are.
+    pub(crate) fn check_watched(&self) -> Result<(), Contradiction> {
+        for (_, spec, state) in self.market_states() {
+            let open = |order_id: OrderId| -> Option<BaseLots> {
+                let resting = state.book.order(order_id).map(|order| order.remaining);
+                let armed = state.triggers.order(order_id).map(|order| order.quantity);
+                resting.or(armed)
+            };
+            let is_sound = state.watch.check(spec, open);
+            Contradiction::unless(is_sound, "what is watched is open")?;
+            let mut orders = state.watch.orders();
+            let is_watched = orders.all(|(_, order)| StateView::is_watched(self, order.key));
+            Contradiction::unless(is_watched, "only some keys are watched")?;
+        }
+        Ok(())
     }
 
     /// Whether held funds and counts of open orders are exactly those of the orders that are open.
@@ -355,6 +418,30 @@ impl StateView for State {
     fn protect(&mut self, account: AccountId, set: &SetProtection) {
         self.clusters.set(account, set);
     }
+
+    fn key_status(&self, key: KeyId) -> Option<&KeyStatus> {
+        self.ledger.key_status(key)
+    }
+
+    fn key_owner(&self, key: KeyId) -> Option<AccountId> {
+        self.ledger.key(key).map(|key| key.account)
+    }
+
+    fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    fn watches(&self) -> bool {
+        !self.ledger.has_only_owners() || !self.sessions.is_empty()
+    }
+
+    fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
 }
 
 /// Everything of a market in canonical order. Lists are preceded by their lengths.
@@ -415,6 +502,35 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         number(account.get().into());
         number(label.get());
         number(until.get());
+    }
+    for (order_id, order) in state.watch.orders() {
+        number(order_id.get());
+        number(order.key.get().into());
+        number(order.price.get());
+        number(order.lots.get());
+    }
+    for (key, usage) in state.watch.usages() {
+        number(key.get().into());
+        number(usage.day);
+        for wide in [usage.open.get(), usage.lots as u128, usage.quote as u128] {
+            number(wide as u64);
+            number((wide >> u64::BITS) as u64);
+        }
+    }
+}
+
+fn digest_sessions(sessions: &Sessions, hasher: &mut blake3::Hasher) {
+    for (key, rule) in sessions.iter() {
+        for number in [
+            key.get().into(),
+            rule.account.get().into(),
+            rule.policy.silence_ns,
+            rule.policy.good_till_cancelled.into(),
+            rule.policy.whole_account.into(),
+            rule.timer_at.get(),
+        ] {
+            hasher.update(&u64::to_le_bytes(number));
+        }
     }
 }
 

@@ -5,14 +5,15 @@
 //! each lane its own books. Questions about balances are predicates ("does free cover this?"),
 //! not values, so that an executor can tell a decision that changed from a number that changed.
 
-use ledger::{Fees, Ledger, Trade};
+use ledger::{Fees, KeyStatus, Ledger, Trade};
 use types::command::SetProtection;
 use types::genesis::MarketSpec;
 use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
-use types::{AccountId, AssetId, Atoms, GroupId, MarketId};
+use types::{AccountId, AssetId, Atoms, GroupId, KeyId, MarketId};
 
 use crate::market::MarketState;
 use crate::protection::Protections;
+use crate::sessions::Sessions;
 
 /// Accounts and balances, as a transition may use them.
 pub trait Funds {
@@ -88,6 +89,29 @@ pub trait StateView {
 
     /// Protects an account in a market, which exists.
     fn protect(&mut self, account: AccountId, set: &SetProtection);
+
+    /// What a key may do, if that is not everything.
+    fn key_status(&self, key: KeyId) -> Option<&KeyStatus>;
+
+    /// Whose key it is, if it exists.
+    fn key_owner(&self, key: KeyId) -> Option<AccountId>;
+
+    /// What is to become of orders when nobody is there.
+    fn sessions(&self) -> &Sessions;
+
+    /// Whether anybody's orders are watched.
+    fn watches(&self) -> bool;
+
+    /// Whether it is to be known which orders are this key's.
+    fn is_watched(&self, key: KeyId) -> bool {
+        self.watches() && (self.key_status(key).is_some() || self.sessions().rule(key).is_some())
+    }
+
+    /// The same, to be changed. Only for commands that run alone.
+    fn sessions_mut(&mut self) -> &mut Sessions;
+
+    /// Keys, to be changed. Only for commands that run alone.
+    fn ledger_mut(&mut self) -> &mut Ledger;
 }
 
 impl Funds for Ledger {

@@ -348,6 +348,7 @@ impl Reached {
                 Event::Transferred(_) => "transferred",
                 Event::StatusChanged(_) => "status changed",
                 Event::Indicative(_) => "indicative",
+                Event::KeyChanged(_) | Event::PolicySet(_) => "of keys",
             };
             self.what.insert(what);
         }

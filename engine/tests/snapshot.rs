@@ -39,8 +39,9 @@ fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) 
     let bytes = written(state, tree);
     let archived = snapshot::access(&bytes).expect("it is an archive");
     assert_eq!(archived.ledger.state_root(), tree.root());
-    let restored =
-        State::restore(archived, genesis, hash_seed).expect("a state writes itself down");
+    let sessions = snapshot::encode_sessions(&state.sessions_snapshot());
+    let restored = State::restore((archived, Some(&sessions)), genesis, hash_seed)
+        .expect("a state writes itself down");
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
     assert_eq!(restored.position(), state.position());
@@ -169,7 +170,7 @@ fn what_contradicts_itself_is_not_restored() {
         let mut snapshot = state.snapshot(&tree);
         change(&mut snapshot);
         let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&snapshot).unwrap();
-        let restored = State::restore(snapshot::access(&bytes).unwrap(), &genesis, 0);
+        let restored = State::restore((snapshot::access(&bytes).unwrap(), None), &genesis, 0);
         assert_eq!(restored.err(), Some(Contradiction(what)));
     }
 }
@@ -185,8 +186,8 @@ fn damaged_bytes_never_panic() {
         let mut damaged = AlignedVec::<16>::new();
         damaged.extend_from_slice(&bytes);
         damaged[at] ^= 1 << (at % 8);
-        let restored =
-            snapshot::access(&damaged).and_then(|snapshot| State::restore(snapshot, &genesis, 0));
+        let restored = snapshot::access(&damaged)
+            .and_then(|snapshot| State::restore((snapshot, None), &genesis, 0));
         refused += u64::from(restored.is_err());
     }
     println!("{refused} of {} refused", bytes.len());

@@ -425,6 +425,8 @@ impl Exchange {
             Event::StatusChanged(_) => "status changed",
             Event::Indicative(indicative) if indicative.price.is_none() => "nothing to indicate",
             Event::Indicative(_) => "indicative",
+            Event::KeyChanged(_) => "key changed",
+            Event::PolicySet(_) => "policy set",
         }
     }
 

@@ -125,6 +125,11 @@ fn orders(bytes: &[u8], reached: &mut Reached) {
         Command::Transfer(_) => "transfer",
         Command::SetProtection(_) => "protection",
         Command::SetMarketStatus(_) => "market status",
+        Command::SetSessionPolicy(_) => "session policy",
+        Command::SetTimer(_) => "timer",
+        Command::RevokeKey(_) => "revoke key",
+        Command::Register(_) => "register",
+        Command::Revoke(_) => "revoke",
     }));
 }
 
@@ -146,6 +151,7 @@ fn entries(bytes: &[u8], reached: &mut Reached) {
         reached.insert(match entry {
             Entry::Frame(_) => "entries",
             Entry::Tick(_) => "tick",
+            Entry::Silence(_) => "silence",
         });
     }
     assert_eq!(encoded, bytes);

@@ -38,7 +38,7 @@ pub mod tree;
 
 pub use cells::Balance;
 pub use conservation::ConservationError;
-pub use keys::Key;
+pub use keys::{Key, KeyStatus, WalletUse};
 pub use ledger::{InsufficientFunds, Ledger};
 pub use nonce::{NonceCheck, NonceWindow};
 pub use settlement::{Charge, Fees, Settlement, Trade};

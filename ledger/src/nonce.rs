@@ -173,7 +173,7 @@ const fn place(nonce: u64) -> (usize, u64) {
     (slot(nonce) / 64, 1 << (nonce % 64))
 }
 
-fn fingerprint(digest: &Digest) -> u64 {
+pub(crate) fn fingerprint(digest: &Digest) -> u64 {
     let first = digest.as_bytes().first_chunk().expect("32 bytes have 8");
     u64::from_le_bytes(*first)
 }

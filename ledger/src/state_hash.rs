@@ -51,6 +51,32 @@ impl Ledger {
             hasher.update(key.public.as_bytes());
             hasher.update(&key.epoch.get().to_le_bytes());
         }
+        for (key, status) in self.key_statuses() {
+            hasher.update(&key.get().to_le_bytes());
+            let grant = &status.grant;
+            hasher.update(&[grant.scope as u8, u8::from(status.is_revoked)]);
+            for market in grant.markets.numbers() {
+                hasher.update(&market.to_le_bytes());
+            }
+            for amount in [
+                grant.order_notional_max,
+                grant.open_notional_max,
+                grant.daily_loss_max,
+            ] {
+                hasher.update(&amount.get().to_le_bytes());
+            }
+            hasher.update(&grant.expires_at.get().to_le_bytes());
+        }
+        for (account, usage) in self.wallet_uses() {
+            hasher.update(&account.get().to_le_bytes());
+            for number in [
+                usage.nonce.get(),
+                usage.fingerprint,
+                usage.first_sequence.get(),
+            ] {
+                hasher.update(&number.to_le_bytes());
+            }
+        }
     }
 
     fn hash_nonces(&self, hasher: &mut blake3::Hasher) {

@@ -19,6 +19,8 @@ pub(crate) enum Tag {
     Answers = 1,
     /// Where the feeds stand: `engine/src/feeds/positions.rs`.
     Feeds = 2,
+    /// Keys, policies and what they have done: `engine/src/snapshot/sessions.rs`.
+    Sessions = 3,
 }
 
 /// The parts of a section, to be read.
@@ -34,7 +36,7 @@ pub(crate) struct NotParts;
 
 impl Tag {
     /// All of them.
-    const ALL: [Self; 2] = [Self::Answers, Self::Feeds];
+    const ALL: [Self; 3] = [Self::Answers, Self::Feeds, Self::Sessions];
 }
 
 impl<'a> Parts<'a> {

@@ -9,7 +9,7 @@ use engine::State;
 use engine::executor::{Executor, ExecutorKind};
 use engine::feeds::Positions;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
-use engine::snapshot::{self, ChangedAccounts, Image};
+use engine::snapshot::{self, ChangedAccounts, Image, encode_sessions};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
@@ -142,7 +142,10 @@ impl Restored {
     ) -> Result<Self, String> {
         let meta = checkpoint.meta();
         let archived = snapshot::access(checkpoint.section(0)).map_err(|it| it.to_string())?;
-        let state = State::restore(archived, genesis, hash_seed).map_err(|it| it.to_string())?;
+        let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
+        let parts = parts.map_err(|error| error.to_string())?;
+        let snapshots = (archived, parts.part(Tag::Sessions));
+        let state = State::restore(snapshots, genesis, hash_seed).map_err(|it| it.to_string())?;
         let position = state.position();
         let found = (position.height, position.sequence, position.outcome_hash);
         if found != (meta.height, meta.sequence, meta.outcome_hash) {
@@ -156,8 +159,6 @@ impl Restored {
                 meta.state_root
             ));
         }
-        let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
-        let parts = parts.map_err(|error| error.to_string())?;
         Ok(Self {
             answers: answers(&parts, &state)?,
             feeds: feeds(&parts, &state)?,
@@ -189,8 +190,9 @@ impl Restored {
     pub(crate) fn copy_state(&self, genesis: &Genesis, hash_seed: u64) -> State {
         let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
         image.update(&self.state, &self.tree, &[]);
+        let sessions = encode_sessions(&self.state.sessions_snapshot());
         let copy = snapshot::access(image.memory().0.bytes())
-            .and_then(|archived| State::restore(archived, genesis, hash_seed))
+            .and_then(|archived| State::restore((archived, Some(&sessions)), genesis, hash_seed))
             .expect("what a state writes down is a state");
         assert_eq!(copy.digest(), self.state.digest());
         copy

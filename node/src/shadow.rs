@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::feeds::Positions;
-use engine::snapshot::ChangedAccounts;
+use engine::snapshot::{ChangedAccounts, SessionsSnapshot, encode_sessions};
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
@@ -237,7 +237,8 @@ impl Shadow {
         tree.update(state.ledger(), changed.iter().copied());
         sections.state.update(state, tree, changed);
         self.changed.clear();
-        sections.note(&self.answers, &self.feeds);
+        let sessions = self.state.sessions_snapshot();
+        sections.note(&self.answers, &self.feeds, &sessions);
         let position = self.state.position();
         let meta = CheckpointMeta {
             identity: self.plan.identity,
@@ -314,10 +315,11 @@ pub(crate) fn run(
 const BURST: Duration = Duration::from_millis(1);
 
 impl Sections {
-    fn note(&mut self, answers: &AnswerBook, feeds: &Positions) {
+    fn note(&mut self, answers: &AnswerBook, feeds: &Positions, sessions: &SessionsSnapshot) {
         self.parts.clear();
         self.append(Tag::Answers, |bytes| answers.encode(bytes));
         self.append(Tag::Feeds, |bytes| feeds.encode(bytes));
+        append_part(&mut self.parts, Tag::Sessions, &encode_sessions(sessions));
     }
 
     fn append(&mut self, tag: Tag, encode: impl FnOnce(&mut Vec<u8>)) {

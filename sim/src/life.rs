@@ -235,7 +235,7 @@ impl World {
         answers.follow(outcome);
         let frames = block.block.entries.iter().filter_map(|entry| match entry {
             types::block::Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-            types::block::Entry::Tick(_) => None,
+            types::block::Entry::Tick(_) | types::block::Entry::Silence(_) => None,
         });
         for ((sequence, answer), frame) in Answer::all(outcome).into_iter().zip(frames) {
             match answer.verdict {

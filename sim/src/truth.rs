@@ -287,6 +287,7 @@ fn follow(model: &mut Exchange, block: &Block, outcome: &BlockOutcome) -> Vec<Re
     for entry in &block.entries {
         match entry {
             Entry::Tick(time) => model.tick(sequence, *time),
+            Entry::Silence(_) => unreachable!("the simulated clients set no policies"),
             Entry::Frame(sequenced) => {
                 let frame = sequenced.frame.frame();
                 let verdict = frames.next().map(|frame| frame.verdict);

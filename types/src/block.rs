@@ -2,7 +2,7 @@
 
 use crate::auth::AuthenticFrame;
 use crate::outcome::{BlockOutcome, Digest};
-use crate::{Height, LogTime, SequenceNumber, SessionId};
+use crate::{Height, KeyId, LogTime, SequenceNumber, SessionId};
 
 /// One sequenced thing.
 #[derive(Clone, Debug)]
@@ -11,6 +11,9 @@ pub enum Entry {
     Frame(SequencedFrame),
     /// Logged time moves to this moment: one sequence number.
     Tick(LogTime),
+    /// No session of this key is heard any more, for as long as its policy says: one sequence
+    /// number.
+    Silence(KeyId),
 }
 
 /// A signed frame on its way through the pipeline.
@@ -36,7 +39,7 @@ impl Entry {
     pub fn command_count(&self) -> u64 {
         match self {
             Self::Frame(sequenced) => u64::from(sequenced.frame.frame().count()),
-            Self::Tick(_) => 1,
+            Self::Tick(_) | Self::Silence(_) => 1,
         }
     }
 }

@@ -9,8 +9,9 @@
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::keys::{Registration, Revocation, SessionPolicy};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyId, LogTime, MarketId, OrderId, Side, Ticks,
 };
 
 /// One request of an account. Levels of a quote set are borrowed from the frame that carries them.
@@ -32,9 +33,30 @@ pub enum Command<'a> {
     SetProtection(SetProtection),
     /// Open a market, close it, or anything between. Operators only.
     SetMarketStatus(SetMarketStatus),
+    /// Say when the orders of the key that signs are to be taken off because nobody is there.
+    SetSessionPolicy(SessionPolicy),
+    /// Take all orders of the key that signs off when so many nanoseconds of logged time have
+    /// passed, unless it is set again before; zero: never.
+    SetTimer(u64),
+    /// End a key of the account.
+    RevokeKey(KeyId),
+    /// The account's wallet lets a key sign. Alone in its frame.
+    Register(&'a Registration),
+    /// The account's wallet ends a key. Alone in its frame.
+    Revoke(&'a Revocation),
 }
 
 impl Command<'_> {
+    /// Whether the account's wallet signs it, and no key.
+    pub const fn is_of_wallet(&self) -> bool {
+        matches!(self, Self::Register(_) | Self::Revoke(_))
+    }
+
+    /// Whether it only takes orders off.
+    pub const fn is_cancel(&self) -> bool {
+        matches!(self, Self::Cancel(_) | Self::CancelAll(_))
+    }
+
     /// The one market that it names, if it names one; it need not exist.
     pub const fn market(&self) -> Option<MarketId> {
         match self {
@@ -43,9 +65,14 @@ impl Command<'_> {
             Self::QuoteSet(set) => Some(set.market),
             Self::Cancel(cancel) => Some(cancel.target().market()),
             Self::CancelAll(scope) => scope.market,
-            Self::Transfer(_) => None,
             Self::SetProtection(set) => Some(set.market),
             Self::SetMarketStatus(set) => Some(set.market),
+            Self::Transfer(_)
+            | Self::SetSessionPolicy(_)
+            | Self::SetTimer(_)
+            | Self::RevokeKey(_)
+            | Self::Register(_)
+            | Self::Revoke(_) => None,
         }
     }
 }

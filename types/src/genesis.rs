@@ -12,6 +12,7 @@ use crate::limits::{
     OPEN_ORDERS_PER_ACCOUNT_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
 };
 use crate::outcome::Digest;
+use crate::wallet::WalletKey;
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, FeeRate, GroupId, LotFactors, MarketId, NetworkId, Symbol,
     Ticks,
@@ -534,7 +535,7 @@ pub fn development_names() -> impl Iterator<Item = String> {
 }
 
 /// The development genesis: assets BTC, ETH, USD; markets BTC-USD and ETH-USD; funded accounts
-/// `dev-0` .. `dev-63` and the operator `dev-operator`, all with published keys.
+/// `dev-0` .. `dev-63` and the operator `dev-operator`, all with published keys and wallets.
 pub fn development() -> Genesis {
     let symbol = |text| Symbol::new(text).expect("development symbols are legal");
     let asset = |text, decimals| AssetSpec {
@@ -565,9 +566,9 @@ pub fn development() -> Genesis {
 /// Ten million BTC, a hundred million ETH and a trillion USD: enough for any load. The operator has
 /// nothing.
 fn development_account(account: AccountId) -> GenesisAccount {
-    let key = SigningKey::development(&development_name(account)).public();
-    let mut owner = [0; 20];
-    owner.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
+    let name = development_name(account);
+    let key = SigningKey::development(&name).public();
+    let owner = WalletKey::development(&name).address();
     let units = |asset, units: u128| (AssetId::new(asset), Atoms::new(units * 100_000_000));
     let operator = account.get() == DEVELOPMENT_ACCOUNTS;
     let funds = vec![

@@ -129,6 +129,11 @@ id! {
 dense!(AccountId AssetId MarketId KeyId);
 position!(SequenceNumber Height LogTime SessionId Nonce);
 
+impl KeyId {
+    /// No key: a frame of the account's wallet itself.
+    pub const WALLET: Self = Self(u32::MAX);
+}
+
 impl AccountId {
     /// Where fees are collected.
     pub const FEES: Self = Self(u32::MAX);

@@ -14,6 +14,8 @@
 //! | [`genesis`] | assets, markets, fees and accounts at the start of a network |
 //! | [`decimal`] | decimal text to whole units and back, never through a float |
 //! | [`auth`] | digests, signatures and the frames that have passed them |
+//! | [`keys`] | what session keys may do, and how a wallet says so |
+//! | [`wallet`] | what a wallet signs, and who signed it |
 //! | [`block`] | sealed blocks: sequenced frames and ticks |
 //! | [`wire`] | the native protocol, byte by byte |
 //! | [`limits`] | every protocol limit, once |
@@ -26,11 +28,13 @@ pub mod command;
 pub mod decimal;
 pub mod genesis;
 pub mod ids;
+pub mod keys;
 pub mod limits;
 pub mod outcome;
 pub mod planted;
 pub mod quantities;
 pub mod reject;
+pub mod wallet;
 pub mod wire;
 
 pub use command::Command;

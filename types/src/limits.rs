@@ -66,6 +66,21 @@ pub const NONCE_WINDOW: u64 = 1_024;
 /// Highest legal nonce. The room above it lets a window end past its highest nonce without wrapping.
 pub const NONCE_MAX: u64 = u64::MAX - NONCE_WINDOW - 1;
 
+/// Keys of one account, revoked ones that were not replaced included.
+pub const KEYS_PER_ACCOUNT_MAX: usize = 64;
+
+/// Markets that a key may be granted by name.
+pub const GRANT_MARKETS_MAX: usize = 16;
+
+/// The shortest silence that may end a session's orders, in nanoseconds: 50 ms.
+pub const SILENCE_NS_MIN: u64 = 50_000_000;
+
+/// The longest such silence: an hour.
+pub const SILENCE_NS_MAX: u64 = 60 * 60 * 1_000_000_000;
+
+/// The longest time that a key's timer may run, in nanoseconds: a day.
+pub const TIMER_NS_MAX: u64 = 24 * 60 * 60 * 1_000_000_000;
+
 /// Assets of a network.
 pub const ASSETS_MAX: usize = 256;
 

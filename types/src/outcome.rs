@@ -10,9 +10,10 @@ mod record;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, Trigger};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyId, MarketId, Nonce, OrderId,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyEpoch, KeyId, MarketId, Nonce, OrderId,
     RejectReason, SequenceNumber, Side, Ticks,
 };
 pub use record::EventRecord;
@@ -203,6 +204,14 @@ pub enum DoneReason {
     Replaced = 6,
     /// The owner's market-maker protection tripped.
     Protection = 7,
+    /// Nobody was there any more who was to be: no packet came for too long.
+    Disconnected = 8,
+    /// The timer of the key that placed it ran out.
+    Timer = 9,
+    /// The key that placed it has lost as much as it may.
+    DailyLoss = 10,
+    /// The key that placed it was revoked.
+    KeyRevoked = 11,
 }
 
 impl DoneReason {
@@ -216,6 +225,10 @@ impl DoneReason {
             5 => Some(Self::SelfTrade),
             6 => Some(Self::Replaced),
             7 => Some(Self::Protection),
+            8 => Some(Self::Disconnected),
+            9 => Some(Self::Timer),
+            10 => Some(Self::DailyLoss),
+            11 => Some(Self::KeyRevoked),
             _ => None,
         }
     }
@@ -230,6 +243,10 @@ impl DoneReason {
             Self::SelfTrade => "self_trade",
             Self::Replaced => "replaced",
             Self::Protection => "protection",
+            Self::Disconnected => "disconnected",
+            Self::Timer => "timer",
+            Self::DailyLoss => "daily_loss",
+            Self::KeyRevoked => "key_revoked",
         }
     }
 }
@@ -256,6 +273,10 @@ pub enum Event {
     StatusChanged(StatusChanged),
     /// What an auction would come to, as of now.
     Indicative(Indicative),
+    /// A key may sign from here on, or no more.
+    KeyChanged(KeyChanged),
+    /// When the orders of a key are taken off because nobody is there.
+    PolicySet(PolicySet),
 }
 
 /// One side of a trade.
@@ -448,6 +469,36 @@ pub struct Indicative {
     pub volume: u128,
     /// How many lots would be left over at that price: of bids, or, negative, of asks.
     pub surplus: i128,
+}
+
+/// A session key was registered, with whatever it may do, or revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyChanged {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Whose key it is.
+    pub account: AccountId,
+    /// Its number.
+    pub key: KeyId,
+    /// Its epoch from here on.
+    pub epoch: KeyEpoch,
+    /// Its bytes.
+    pub public: PublicKey,
+    /// Whether it was revoked.
+    pub is_revoked: bool,
+}
+
+/// A key's session policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicySet {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Whose key it is.
+    pub account: AccountId,
+    /// Its number.
+    pub key: KeyId,
+    /// How long a silence may be, in nanoseconds; zero: for ever.
+    pub silence_ns: u64,
 }
 
 /// Everything that executing one block yielded. Buffers are reused: see [`BlockOutcome::clear`].

@@ -2,7 +2,8 @@
 //!
 //! Numbers are in order of precedence within their group and are never reused: a retired reason
 //! keeps its number. Groups: 1.. the session refuses a frame (nothing was sequenced); 32.. the
-//! engine refuses a whole frame; 64.. the engine refuses one command. A rejected command never has
+//! engine refuses a whole frame; 48.. the engine refuses one command, because of its key or of keys;
+//! 64.. for any other reason. A rejected command never has
 //! an effect.
 
 macro_rules! reject_reasons {
@@ -76,6 +77,31 @@ reject_reasons! {
     NonceReused = 35, "NONCE_REUSED";
     /// The nonce lies above the highest legal one.
     NonceTooHigh = 36, "NONCE_TOO_HIGH";
+    /// The key was revoked.
+    KeyRevoked = 37, "KEY_REVOKED";
+    /// Logged time has passed the key's expiry.
+    KeyExpired = 38, "KEY_EXPIRED";
+    /// The wallet that signed is not the owner of the account.
+    WrongWallet = 39, "WRONG_WALLET";
+
+    /// The key may not sign such a command.
+    KeyScope = 48, "KEY_SCOPE";
+    /// The key may not trade in this market.
+    KeyMarket = 49, "KEY_MARKET";
+    /// Price times size is above what the key may place at once.
+    KeyOrderNotional = 50, "KEY_ORDER_NOTIONAL";
+    /// With this order, more would be open than the key may have.
+    KeyOpenNotional = 51, "KEY_OPEN_NOTIONAL";
+    /// The key has lost as much today as it may.
+    KeyDailyLoss = 52, "KEY_DAILY_LOSS";
+    /// Another account has this key.
+    KeyTaken = 53, "KEY_TAKEN";
+    /// The account has as many keys as it may.
+    TooManyKeys = 54, "TOO_MANY_KEYS";
+    /// The account has no such key.
+    KeyNotFound = 55, "KEY_NOT_FOUND";
+    /// A silence or a timer is shorter or longer than it may be.
+    InvalidPolicy = 56, "INVALID_POLICY";
 
     /// The account is no operator.
     NotOperator = 64, "NOT_OPERATOR";

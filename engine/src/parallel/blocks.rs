@@ -1,6 +1,7 @@
 //! Blocks of order flow, in parallel.
 //!
-//! A block is cut at barriers: a tick, a command that touches all markets, one that joins markets.
+//! A block is cut at barriers: a tick or a silence, a command that touches all markets, one that joins
+//! markets, one that changes what keys may do or what becomes of their orders.
 //! These run alone, on the state itself. What lies between two of them is a segment, whose commands go
 //! to lanes ([`super::plan`]), are executed as slices ([`super::lane`]) by the library's executor,
 //! come out merged in their order, and whose movements of funds are folded into the ledger at the end.
@@ -136,6 +137,10 @@ impl BlockExecutor {
                     self.run(state, &mut segment, outcome, (&mut hands, chaos));
                     sequential::tick(state, *time, sequence, outcome);
                 }
+                Entry::Silence(key) => {
+                    self.run(state, &mut segment, outcome, (&mut hands, chaos));
+                    sequential::silence(state, *key, sequence, outcome);
+                }
                 Entry::Frame(sequenced) => {
                     let context = sequential::admit(state, sequenced, sequence, outcome);
                     let Some(mut context) = context else {
@@ -223,6 +228,8 @@ impl BlockExecutor {
         let venue = Venue {
             groups: parts.groups,
             operators: parts.operators,
+            ledger: parts.ledger,
+            sessions: parts.sessions,
             seats: &plan.seats,
         };
         let balances = Balances {
@@ -274,11 +281,16 @@ impl BlockExecutor {
     }
 }
 
-/// Whether a command touches markets of more than one lane, or changes which these are.
+/// Whether a command touches markets of more than one lane, or changes what all lanes know.
 const fn is_barrier(command: &Command<'_>) -> bool {
     match command {
         Command::CancelAll(scope) => scope.market.is_none(),
         Command::SetProtection(set) => set.group != 0,
+        Command::SetSessionPolicy(_)
+        | Command::SetTimer(_)
+        | Command::RevokeKey(_)
+        | Command::Register(_)
+        | Command::Revoke(_) => true,
         Command::Place(_)
         | Command::Replace(_)
         | Command::QuoteSet(_)

@@ -11,9 +11,10 @@
 //!   lane C               c   c │              slice (window 1, C) = commands 6 8
 //! ```
 
+use ledger::{KeyStatus, Ledger};
 use types::genesis::MarketSpec;
 use types::outcome::BlockOutcome;
-use types::{AccountId, Command, GroupId, MarketId};
+use types::{AccountId, Command, GroupId, KeyId, MarketId};
 
 use super::access::Access;
 use super::funds::{Balances, SliceFunds};
@@ -22,6 +23,7 @@ use super::run::Transaction;
 use super::sync::Mutex;
 use crate::market::{MarketState, UndoMark};
 use crate::protection::Protections;
+use crate::sessions::Sessions;
 use crate::transition::{self, Context};
 use crate::view::{MarketView, StateView};
 
@@ -49,6 +51,9 @@ pub(crate) struct Seat {
 pub(crate) struct Venue<'s> {
     pub(crate) groups: &'s [GroupId],
     pub(crate) operators: &'s [AccountId],
+    /// Whose keys these are, and what they may do. Balances are not to be read here.
+    pub(crate) ledger: &'s Ledger,
+    pub(crate) sessions: &'s Sessions,
     /// By market. Those of markets that no slice may touch have no meaning.
     pub(crate) seats: &'s [Seat],
 }
@@ -223,6 +228,30 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
     fn protect(&mut self, account: AccountId, set: &types::command::SetProtection) {
         assert!(set.group == 0, "what joins markets is not for a lane");
         self.protections(set.market).set(account, set);
+    }
+
+    fn key_status(&self, key: KeyId) -> Option<&KeyStatus> {
+        self.venue.ledger.key_status(key)
+    }
+
+    fn key_owner(&self, key: KeyId) -> Option<AccountId> {
+        self.venue.ledger.key(key).map(|key| key.account)
+    }
+
+    fn sessions(&self) -> &Sessions {
+        self.venue.sessions
+    }
+
+    fn watches(&self) -> bool {
+        !self.venue.ledger.has_only_owners() || !self.venue.sessions.is_empty()
+    }
+
+    fn sessions_mut(&mut self) -> &mut Sessions {
+        unreachable!("what changes sessions is a barrier");
+    }
+
+    fn ledger_mut(&mut self) -> &mut Ledger {
+        unreachable!("what changes keys is a barrier");
     }
 }
 

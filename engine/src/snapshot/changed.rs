@@ -59,7 +59,10 @@ impl ChangedAccounts {
             Event::Done(done) => accounts.push(done.owner.account),
             Event::Reduced(reduced) => accounts.push(reduced.owner.account),
             Event::Transferred(moved) => accounts.extend([moved.from, moved.to]),
-            Event::StatusChanged(_) | Event::Indicative(_) => {}
+            Event::StatusChanged(_)
+            | Event::Indicative(_)
+            | Event::KeyChanged(_)
+            | Event::PolicySet(_) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ mod changed;
 mod image;
 mod restore;
 mod rows;
+mod sessions;
 
 pub(crate) use rows::kind_code;
 
@@ -22,6 +23,10 @@ pub use ledger::snapshot::Contradiction;
 pub use rows::{
     ArchivedStateSnapshot, ArmedRow, CountRow, MarketRow, OrderRow, PositionRow, QuotesRow,
     RememberedRow, ScopeRow, StateSnapshot, StopRow,
+};
+
+pub use sessions::{
+    RuleRow, SessionsSnapshot, StatusRow, UsageRow, WalletRow, WatchedRow, encode_sessions,
 };
 
 use rkyv::rancor::Failure;

@@ -21,13 +21,15 @@ use super::rows::{
 use crate::clusters::Clusters;
 use crate::market::{Indicative, MarketState, QuotedSet, Quotes, Reference, RememberedCancels};
 use crate::protection::{Count, Scope};
+use crate::sessions::Sessions;
 use crate::state::{Position, State};
 
 impl State {
-    /// The state that a snapshot was made of. What never changes comes from the genesis, which must
-    /// be the one that the snapshot's history started from.
+    /// The state that a snapshot was made of, and that of its sessions, which checkpoints of the first
+    /// version have not. What never changes comes from the genesis, which must be the one that the
+    /// snapshot's history started from.
     pub fn restore(
-        snapshot: &ArchivedStateSnapshot<'_>,
+        (snapshot, sessions): (&ArchivedStateSnapshot<'_>, Option<&[u8]>),
         genesis: &Genesis,
         hash_seed: u64,
     ) -> Result<Self, Contradiction> {
@@ -41,11 +43,14 @@ impl State {
             markets.push(market(row, hash_seed)?);
         }
         let position = &snapshot.position;
-        let state = Self::from_parts(
+        let mut state = Self::from_parts(
             genesis,
             ledger,
             markets,
-            protections(snapshot, genesis.markets().len())?,
+            (
+                protections(snapshot, genesis.markets().len())?,
+                Sessions::default(),
+            ),
             Position {
                 height: Height::new(position.height.to_native()),
                 sequence: SequenceNumber::new(position.sequence.to_native()),
@@ -54,6 +59,9 @@ impl State {
             },
         );
         state.check_holds()?;
+        if let Some(sessions) = sessions {
+            state.restore_sessions(sessions)?;
+        }
         Ok(state)
     }
 }

@@ -24,14 +24,18 @@
 //! | `status` | markets open and close |
 //! | `uncross` | an auction ends: orders that rest trade with each other |
 //! | `protect` | accounts limit their quotes; quotes are pulled |
+//! | `permit` | what keys may do, and what they have done |
+//! | `absence` | keys come and go; orders are taken off when nobody is there |
 //! | `limits` | what a market demands of orders beyond the protocol: size, status, band |
 //! | `transfer` | funds move |
 //! | `events` | what is told of all that |
 
+mod absence;
 mod cancel;
 mod enter;
 mod events;
 mod limits;
+mod permit;
 mod place;
 mod protect;
 mod quote_set;
@@ -43,11 +47,15 @@ mod uncross;
 
 use types::command::StopLeg;
 use types::genesis::MarketSpec;
-use types::outcome::{BlockOutcome, Receipt};
+use types::outcome::{BlockOutcome, EventRecord, Receipt};
 use types::planted::{Bug, is_planted, wall_clock};
-use types::{AccountId, AssetId, Atoms, BaseLots, Command, LogTime, SequenceNumber, Side, Ticks};
+use types::{
+    AccountId, AssetId, Atoms, BaseLots, Command, KeyId, LogTime, RejectReason, SequenceNumber, Side,
+    Ticks,
+};
 
 use crate::view::StateView;
+use crate::watch::Author;
 
 pub(crate) use tick::tick;
 
@@ -56,6 +64,8 @@ pub(crate) use tick::tick;
 pub struct Context {
     /// The account that signed.
     pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
     /// The command's position.
     pub sequence: SequenceNumber,
     /// Logged time.
@@ -82,7 +92,70 @@ pub fn apply<V: StateView>(
     outcome: &mut BlockOutcome,
 ) {
     let events = &mut outcome.events;
-    let result = match command {
+    let told = events.len();
+    let watched = view.watches();
+    let result = match permit::check(view, context, command) {
+        Ok(()) => execute(view, context, command, events),
+        Err(reason) => Err(reason),
+    };
+    if let Some(market) = command.market()
+        && market.get() < view.market_count()
+        && view.protections(market).has_tripped()
+    {
+        protect::pull_groups(view, market, context.sequence, events);
+    }
+    if (watched || view.watches()) && told < events.len() {
+        permit::follow(view, author(view, context), told, events);
+    }
+    outcome.receipts.push(match result {
+        Ok(accepted) => Receipt::accepted(context.sequence, accepted.affected, accepted.lots),
+        Err(reason) => Receipt::rejected(context.sequence, reason),
+    });
+}
+
+/// No session of a key is heard any more.
+pub(crate) fn silence<V: StateView>(
+    view: &mut V,
+    key: KeyId,
+    (sequence, now): (SequenceNumber, LogTime),
+    events: &mut Vec<EventRecord>,
+) {
+    let told = events.len();
+    absence::silence(view, key, (sequence, now), events);
+    permit::follow(view, nobody(sequence, now), told, events);
+}
+
+/// Who is told of the events of a command.
+fn author<V: StateView>(view: &V, context: Context) -> Author {
+    Author {
+        key: context.key,
+        sequence: context.sequence,
+        now: context.now,
+        is_watched: view.is_watched(context.key),
+        is_budgeted: view
+            .key_status(context.key)
+            .is_some_and(|status| status.grant.is_budgeted()),
+    }
+}
+
+/// What happens by itself places no orders.
+const fn nobody(sequence: SequenceNumber, now: LogTime) -> Author {
+    Author {
+        key: KeyId::WALLET,
+        sequence,
+        now,
+        is_watched: false,
+        is_budgeted: false,
+    }
+}
+
+fn execute<V: StateView>(
+    view: &mut V,
+    context: Context,
+    command: &Command<'_>,
+    events: &mut Vec<EventRecord>,
+) -> Result<Accepted, RejectReason> {
+    match command {
         Command::Place(order) => place::place(view, context, order, events),
         Command::Replace(replace) => replace::replace(view, context, replace, events),
         Command::QuoteSet(set) => quote_set::quote_set(view, context, set, events),
@@ -91,17 +164,15 @@ pub fn apply<V: StateView>(
         Command::Transfer(movement) => transfer::transfer(view, context, movement, events),
         Command::SetProtection(set) => protect::set_protection(view, context, set),
         Command::SetMarketStatus(set) => status::set_status(view, context, set, events),
-    };
-    if let Some(market) = command.market()
-        && market.get() < view.market_count()
-        && view.protections(market).has_tripped()
-    {
-        protect::pull_groups(view, market, context.sequence, events);
+        Command::SetSessionPolicy(policy) => absence::set_policy(view, context, *policy, events),
+        Command::SetTimer(after_ns) => absence::set_timer(view, context, *after_ns),
+        Command::RevokeKey(key) => absence::revoke(view, context, Some(*key), events),
+        Command::Register(registration) => absence::register(view, context, registration, events),
+        Command::Revoke(revocation) => {
+            let key = view.ledger_mut().key_by_public(&revocation.key());
+            absence::revoke(view, context, key, events)
+        }
     }
-    outcome.receipts.push(match result {
-        Ok(accepted) => Receipt::accepted(context.sequence, accepted.affected, accepted.lots),
-        Err(reason) => Receipt::rejected(context.sequence, reason),
-    });
 }
 
 /// What the receipt of an accepted command says.

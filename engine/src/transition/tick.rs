@@ -20,12 +20,18 @@ pub(crate) fn tick<V: StateView>(
     now: LogTime,
     events: &mut Vec<EventRecord>,
 ) {
+    let told = events.len();
+    let watched = view.watches();
     let mut room = EXPIRIES_PER_TICK_MAX;
     for id in (0..view.market_count()).map(MarketId::new) {
         let mut market = view.market(id).expect("compared with the count");
         room -= expire(&mut market, id, (sequence, now), room, events);
         follow(market.spec, market.state, now);
         publish(market.state, id, (sequence, now), events);
+    }
+    super::absence::run_timers(view, (sequence, now), events);
+    if watched {
+        super::permit::follow(view, super::nobody(sequence, now), told, events);
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Test support: a panic is a failed test.
 
 pub(crate) mod desk;
+pub(crate) mod keyed;
 
 use bytes::Bytes;
 use engine::State;
@@ -384,7 +385,6 @@ pub(crate) fn cut(
     percent: u64,
     seed: u64,
 ) -> Vec<Block> {
-    let mut random = Random::new(seed);
     let mut last_tick = state.position().time;
     let mut entries = Vec::new();
     for (frame, now) in frames {
@@ -394,6 +394,17 @@ pub(crate) fn cut(
         }
         entries.push(Entry::Frame(frame.clone()));
     }
+    cut_entries(state, entries, percent, seed)
+}
+
+/// The same of entries.
+pub(crate) fn cut_entries(
+    state: &State,
+    entries: Vec<Entry>,
+    percent: u64,
+    seed: u64,
+) -> Vec<Block> {
+    let mut random = Random::new(seed);
     let mut blocks = vec![Block {
         height: state.position().height.next(),
         first_sequence: state.position().sequence.next(),

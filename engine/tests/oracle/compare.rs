@@ -149,7 +149,7 @@ impl Twins {
         let tree = StateTree::new(self.state.ledger());
         let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
         let snapshot = snapshot::access(&bytes).unwrap();
-        let restored = State::restore(snapshot, &self.genesis, 3).unwrap();
+        let restored = State::restore((snapshot, None), &self.genesis, 3).unwrap();
         restored.assert_invariants();
         assert_eq!(restored.digest(), self.state.digest());
         self.state = restored;
@@ -162,6 +162,7 @@ impl Twins {
         for entry in &block.entries {
             match entry {
                 Entry::Tick(time) => self.exchange.tick(sequence, *time),
+                Entry::Silence(_) => unreachable!("keys are not this model's"),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let header = frame.header();
@@ -456,6 +457,8 @@ fn sequence_of(event: &Event) -> u64 {
         Event::Transferred(transferred) => transferred.sequence,
         Event::StatusChanged(changed) => changed.sequence,
         Event::Indicative(indicative) => indicative.sequence,
+        Event::KeyChanged(changed) => changed.sequence,
+        Event::PolicySet(set) => set.sequence,
     };
     sequence.get()
 }
@@ -467,6 +470,7 @@ fn command_at(block: &Block, wanted: u64) -> String {
         if wanted < next {
             return match entry {
                 Entry::Tick(time) => format!("tick to {time}"),
+                Entry::Silence(key) => format!("silence of key {key}"),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let command = frame.commands().nth((wanted - sequence) as usize).unwrap();
@@ -511,6 +515,8 @@ pub(crate) fn event_name(event: &Event) -> String {
             "indicative: none".to_owned()
         }
         Event::Indicative(_) => "indicative".to_owned(),
+        Event::KeyChanged(_) => "key changed".to_owned(),
+        Event::PolicySet(_) => "policy set".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use types::genesis::{Genesis, GenesisAccount, MarketSpec};
 use types::outcome::BlockOutcome;
 use types::{Atoms, RejectReason, Symbol};
 
-use crate::common::{self, Random, limited_genesis, random_frames};
+use crate::common::{self, Random, keyed, limited_genesis, random_frames};
 use crate::generator::Disorder;
 use crate::programs::Dice;
 
@@ -57,10 +57,16 @@ impl Story {
         // From hardly anything to more than they can ever spend.
         let wealth = random.pick(&[30_000, 300_000, 3_000_000, 1 << 60]);
         let genesis = genesis(markets, wealth);
-        let frames = random_frames(&genesis, seed, 600);
         let state = State::from_genesis(&genesis, seed);
         let percent = random.pick(&[5, 20, 50, 100]);
-        let blocks = common::cut(&state, &frames, percent, seed);
+        // A third of them with keys of all kinds.
+        let blocks = if seed.is_multiple_of(3) {
+            let entries = keyed::entries(&genesis, seed, 600);
+            common::cut_entries(&state, entries, percent, seed)
+        } else {
+            let frames = random_frames(&genesis, seed, 600);
+            common::cut(&state, &frames, percent, seed)
+        };
         let cut = Cut {
             lanes_max: 1 + random.below(8) as u32,
             commands_per_slice: random.pick(&[1, 2, 5, 20, 128]),

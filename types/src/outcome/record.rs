@@ -4,12 +4,14 @@ use zerocopy::little_endian::{I128, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{
-    Armed, Done, DoneReason, Event, Fill, Indicative, Party, Reduced, Rested, RestingTaker,
-    StatusChanged, Transferred, Triggered,
+    Armed, Done, DoneReason, Event, Fill, Indicative, KeyChanged, Party, PolicySet, Reduced, Rested,
+    RestingTaker, StatusChanged, Transferred, Triggered,
 };
+use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, LogTime, MarketId, OrderId, SequenceNumber,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyEpoch, KeyId, LogTime, MarketId, OrderId,
+    SequenceNumber,
     Side, Ticks,
 };
 
@@ -53,6 +55,8 @@ const KIND_TRIGGERED: u8 = 6;
 const KIND_REDUCED: u8 = 7;
 const KIND_STATUS_CHANGED: u8 = 8;
 const KIND_INDICATIVE: u8 = 9;
+const KIND_KEY_CHANGED: u8 = 10;
+const KIND_POLICY_SET: u8 = 11;
 
 /// Flags of a fill.
 const MAKER_REFRESHED: u8 = 1;
@@ -100,6 +104,8 @@ impl EventRecord {
             KIND_TRANSFERRED => Event::Transferred(self.transferred()),
             KIND_STATUS_CHANGED => Event::StatusChanged(self.status_changed()),
             KIND_INDICATIVE => Event::Indicative(self.indicative()),
+            KIND_KEY_CHANGED => Event::KeyChanged(self.key_changed()),
+            KIND_POLICY_SET => Event::PolicySet(self.policy_set()),
             kind => unreachable!("event record of kind {kind}: records are made from events"),
         }
     }
@@ -223,6 +229,29 @@ impl EventRecord {
             price: (price > 0).then_some(Ticks::new(price)),
             volume: self.amount.get(),
             surplus: self.maker_fee.get(),
+        }
+    }
+
+    fn key_changed(&self) -> KeyChanged {
+        let mut public = [0; 32];
+        let words = [self.price, self.quantity, self.order_id, self.taker_order_id];
+        public.copy_from_slice(words.as_bytes());
+        KeyChanged {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            account: AccountId::new(self.account.get()),
+            key: KeyId::new(self.taker_account.get()),
+            epoch: KeyEpoch::new(self.client_order_id.get() as u32),
+            public: PublicKey::new(public),
+            is_revoked: self.flag != 0,
+        }
+    }
+
+    fn policy_set(&self) -> PolicySet {
+        PolicySet {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            account: AccountId::new(self.account.get()),
+            key: KeyId::new(self.taker_account.get()),
+            silence_ns: self.quantity.get(),
         }
     }
 
@@ -402,6 +431,40 @@ impl From<&Done> for EventRecord {
             ..Self::EMPTY
         }
         .with_owner(&done.owner)
+    }
+}
+
+/// The bytes of the key stand in price, quantity and both order ids.
+impl From<&KeyChanged> for EventRecord {
+    fn from(changed: &KeyChanged) -> Self {
+        let (words, _) = changed.public.as_bytes().as_chunks::<8>();
+        let word = |index: usize| U64::from_bytes(words[index]);
+        Self {
+            kind: KIND_KEY_CHANGED,
+            flag: u8::from(changed.is_revoked),
+            sequence: U64::new(changed.sequence.get()),
+            price: word(0),
+            quantity: word(1),
+            order_id: word(2),
+            taker_order_id: word(3),
+            account: U32::new(changed.account.get()),
+            taker_account: U32::new(changed.key.get()),
+            client_order_id: U64::new(changed.epoch.get().into()),
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl From<&PolicySet> for EventRecord {
+    fn from(set: &PolicySet) -> Self {
+        Self {
+            kind: KIND_POLICY_SET,
+            sequence: U64::new(set.sequence.get()),
+            quantity: U64::new(set.silence_ns),
+            account: U32::new(set.account.get()),
+            taker_account: U32::new(set.key.get()),
+            ..Self::EMPTY
+        }
     }
 }
 

@@ -20,6 +20,11 @@
 //! | 8 quote set | 1 + levels / 2, rounded up | bids, 0 to 32 | asks, 0 to 32 | | market | | number | | |
 //! | 9 set protection | 2 | | group | | market | | window in ns | fills | lots |
 //! | 10 set market status | 1 | | status | | market | | | | |
+//! | 11 set session policy | 1 | | flags: 1 orders without an expiry too, 2 of the whole account | | | | silence in ns, 0 for none | | |
+//! | 12 set timer | 1 | | | | | | ns from now, 0 for none | | |
+//! | 13 revoke key | 1 | | | | | | key number | | |
+//! | 14 register (wallet) | 7 | | | | | | | | |
+//! | 15 revoke (wallet) | 5 | | | | | | | | |
 //!
 //! The second slot of an extended place: 0 expires at u64, 8 display u64, 16 trigger price u32,
 //! 20 trigger price of the stop beside it u32, 24 limit of that stop u32, 28 trigger condition u8
@@ -28,22 +33,30 @@
 //! [`SelfTrade`](crate::command::SelfTrade), status that of a
 //! [`MarketStatus`](crate::command::MarketStatus). Further slots of a quote set: its bids, then its
 //! asks, 16 bytes each (see [`QuoteLevel`]). The second slot of a protection: 0 notional u128,
-//! 16 reserved (16).
+//! 16 reserved (16). The further slots of what a wallet signs are a
+//! [`Registration`] or a [`Revocation`].
 
 mod slot;
 
-use zerocopy::{IntoBytes, transmute_ref};
+use zerocopy::{FromBytes, IntoBytes, transmute_ref};
 
 use crate::command::QuoteLevel;
+use crate::keys::{Registration, Revocation};
 use crate::{BaseLots, Command, Ticks};
 pub(super) use slot::Slot;
-use slot::{PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, SET_PROTECTION, is_extended};
+use slot::{
+    PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, REGISTER, REVOKE, SET_PROTECTION, is_extended,
+};
 
 /// Size of a slot.
 pub const SLOT_LENGTH: usize = 32;
 
 const LEVELS_PER_SLOT: usize = 2;
 const _: () = assert!(size_of::<QuoteLevel>() * LEVELS_PER_SLOT == SLOT_LENGTH);
+const REGISTRATION_SLOTS: usize = size_of::<Registration>() / SLOT_LENGTH;
+const _: () = assert!(size_of::<Registration>() == REGISTRATION_SLOTS * SLOT_LENGTH);
+const REVOCATION_SLOTS: usize = size_of::<Revocation>() / SLOT_LENGTH;
+const _: () = assert!(size_of::<Revocation>() == REVOCATION_SLOTS * SLOT_LENGTH);
 
 /// How many slots a command takes.
 pub const fn slots_needed(command: &Command<'_>) -> usize {
@@ -51,12 +64,17 @@ pub const fn slots_needed(command: &Command<'_>) -> usize {
         Command::Place(place) if is_extended(place) => 2,
         Command::QuoteSet(set) => 1 + (set.bids.len() + set.asks.len()).div_ceil(LEVELS_PER_SLOT),
         Command::SetProtection(_) => 2,
+        Command::Register(_) => 1 + REGISTRATION_SLOTS,
+        Command::Revoke(_) => 1 + REVOCATION_SLOTS,
         Command::Place(_)
         | Command::Replace(_)
         | Command::Cancel(_)
         | Command::CancelAll(_)
         | Command::Transfer(_)
-        | Command::SetMarketStatus(_) => 1,
+        | Command::SetMarketStatus(_)
+        | Command::SetSessionPolicy(_)
+        | Command::SetTimer(_)
+        | Command::RevokeKey(_) => 1,
     }
 }
 
@@ -78,15 +96,22 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {
         Command::SetProtection(protection) => {
             out.extend_from_slice(ProtectionTail::from(protection).as_bytes());
         }
+        Command::Register(registration) => out.extend_from_slice(registration.as_bytes()),
+        Command::Revoke(revocation) => out.extend_from_slice(revocation.as_bytes()),
         _ => {}
     }
 }
 
-/// Whether these slots are exactly this many commands, each as its encoder writes it.
-pub(super) fn are_commands(mut slots: &[Slot], count: usize) -> bool {
+/// Whether these slots are exactly this many commands of keys, or else of a wallet, each as its
+/// encoder writes it.
+pub(super) fn are_commands(mut slots: &[Slot], count: usize, of_wallet: bool) -> bool {
     for _ in 0..count {
         match split_command(slots) {
-            Some((command, behind)) if is_canonical(&command, slots) => slots = behind,
+            Some((command, behind))
+                if command.is_of_wallet() == of_wallet && is_canonical(&command, slots) =>
+            {
+                slots = behind;
+            }
             _ => return false,
         }
     }
@@ -138,6 +163,18 @@ fn split_command(slots: &[Slot]) -> Option<(Command<'_>, &[Slot])> {
             let protection = first.protection(transmute_ref!(tail));
             Some((Command::SetProtection(protection), behind))
         }
+        REGISTER => {
+            let (tail, behind) = behind.split_at_checked(REGISTRATION_SLOTS)?;
+            let registration = Registration::ref_from_bytes(tail.as_bytes());
+            let registration = registration.expect("as long as so many slots");
+            Some((Command::Register(registration), behind))
+        }
+        REVOKE => {
+            let (tail, behind) = behind.split_at_checked(REVOCATION_SLOTS)?;
+            let revocation = Revocation::ref_from_bytes(tail.as_bytes());
+            let revocation = revocation.expect("as long as so many slots");
+            Some((Command::Revoke(revocation), behind))
+        }
         _ => Some((first.command()?, behind)),
     }
 }
@@ -161,6 +198,9 @@ fn is_canonical(command: &Command<'_>, slots: &[Slot]) -> bool {
         Command::SetProtection(protection) => {
             ProtectionTail::from(protection).as_bytes() == slots[1].as_bytes()
         }
+        // Their bytes are the slots themselves.
+        Command::Register(registration) => registration.is_canonical(),
+        Command::Revoke(revocation) => revocation.is_canonical(),
         _ => true,
     }
 }

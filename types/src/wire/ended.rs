@@ -47,7 +47,11 @@ fn is_news(done: &Done) -> bool {
         DoneReason::SelfTrade
         | DoneReason::FillLimit
         | DoneReason::Expired
-        | DoneReason::Protection => true,
+        | DoneReason::Protection
+        | DoneReason::Disconnected
+        | DoneReason::Timer
+        | DoneReason::DailyLoss
+        | DoneReason::KeyRevoked => true,
         DoneReason::Unfilled => done.owner.order_id.sequence() < done.sequence,
     }
 }

@@ -64,6 +64,8 @@ pub enum Kind {
     MarketStates = 13,
     /// In the journal only: logged time moves.
     Tick = 64,
+    /// In the journal only: no session of a key is heard any more.
+    Silence = 66,
 }
 
 impl Kind {
@@ -84,6 +86,7 @@ impl Kind {
             12 => Some(Self::Ended),
             13 => Some(Self::MarketStates),
             64 => Some(Self::Tick),
+            66 => Some(Self::Silence),
             _ => None,
         }
     }

@@ -72,7 +72,10 @@ impl OrdersFrame {
         let slots = <[Slot]>::ref_from_bytes(&bytes[HEAD_LENGTH..bytes.len() - SIGNATURE_LENGTH])
             .map_err(|_| RejectReason::Malformed)?;
         let count = usize::from(prefix.count());
-        if count > 0 && head.reserved.get() == 0 && are_commands(slots, count) {
+        // What a wallet signs stands alone.
+        let of_wallet = head.key.get() == KeyId::WALLET.get();
+        let fits = count == 1 || count > 1 && !of_wallet;
+        if fits && head.reserved.get() == 0 && are_commands(slots, count, of_wallet) {
             Ok(Self { bytes })
         } else {
             Err(RejectReason::Malformed)
@@ -141,8 +144,7 @@ impl OrdersFrame {
 
     /// Whether all commands only take orders off.
     pub fn is_cancel(&self) -> bool {
-        let takes_off = |command| matches!(command, Command::Cancel(_) | Command::CancelAll(_));
-        self.commands().all(takes_off)
+        self.commands().all(|command| command.is_cancel())
     }
 
     /// The whole message.

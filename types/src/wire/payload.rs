@@ -1,18 +1,19 @@
-//! How a block's entries lie in a journal record: signed frames exactly as they arrived, and ticks,
-//! one after the other. Every entry starts with the message [`Prefix`], so an auditor needs no
+//! How a block's entries lie in a journal record: signed frames exactly as they arrived, ticks and
+//! silences, one after the other. Every entry starts with the message [`Prefix`], so an auditor needs no
 //! other codec than the wire's.
 //!
-//! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch).
+//! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch). Silence: 0 prefix, 8 key
+//! u32, 12 reserved u32.
 
 use bytes::Bytes;
-use zerocopy::little_endian::U64;
+use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::orders::OrdersFrame;
 use super::{Kind, PREFIX_LENGTH, Prefix, read_fixed};
 use crate::auth::{AuthenticFrame, FrameKey};
 use crate::block::{Entry, SequencedFrame};
-use crate::{LogTime, RejectReason};
+use crate::{KeyId, LogTime, RejectReason};
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -21,7 +22,18 @@ struct Tick {
     time: U64,
 }
 
-/// Bytes that a tick takes.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Silence {
+    prefix: Prefix,
+    key: U32,
+    reserved: U32,
+}
+
+// Whoever keeps room for a tick has room for a silence.
+const _: () = assert!(size_of::<Silence>() == size_of::<Tick>());
+
+/// Bytes that a tick takes, or a silence.
 pub const TICK_LENGTH: u64 = size_of::<Tick>() as u64;
 
 /// Appends one entry to `out`.
@@ -34,6 +46,14 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
                 time: U64::new(time.get()),
             };
             out.extend_from_slice(tick.as_bytes());
+        }
+        Entry::Silence(key) => {
+            let silence = Silence {
+                prefix: Prefix::new(size_of::<Silence>(), Kind::Silence, 0),
+                key: U32::new(key.get()),
+                reserved: U32::ZERO,
+            };
+            out.extend_from_slice(silence.as_bytes());
         }
     }
 }
@@ -62,6 +82,13 @@ pub fn decode_entries(
             Kind::Tick => {
                 let tick: Tick = read_fixed(&message, Kind::Tick)?;
                 Entry::Tick(LogTime::new(tick.time.get()))
+            }
+            Kind::Silence => {
+                let silence: Silence = read_fixed(&message, Kind::Silence)?;
+                if silence.reserved.get() != 0 {
+                    return Err(RejectReason::Malformed);
+                }
+                Entry::Silence(KeyId::new(silence.key.get()))
             }
             _ => return Err(RejectReason::UnexpectedMessage),
         });

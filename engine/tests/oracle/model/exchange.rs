@@ -170,6 +170,11 @@ impl Exchange {
             Command::Transfer(transfer) => self.transfer(transfer),
             Command::SetProtection(set) => self.set_protection(set),
             Command::SetMarketStatus(set) => self.set_market_status(set),
+            Command::SetSessionPolicy(_)
+            | Command::SetTimer(_)
+            | Command::RevokeKey(_)
+            | Command::Register(_)
+            | Command::Revoke(_) => unreachable!("keys are not this model's"),
         };
         self.pull_tripped();
         match answer {

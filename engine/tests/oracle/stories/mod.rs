@@ -193,6 +193,8 @@ fn in_words(event: &Event) -> String {
             (done.market, format!("{owner} ends {left}: {reason}"))
         }
         Event::Transferred(_) => (FIRST, "transferred".to_owned()),
+        Event::KeyChanged(_) => (FIRST, "key changed".to_owned()),
+        Event::PolicySet(_) => (FIRST, "policy set".to_owned()),
         Event::StatusChanged(changed) => (changed.market, changed.status.name().to_owned()),
         Event::Indicative(indicative) => {
             let (volume, surplus) = (indicative.volume, indicative.surplus);

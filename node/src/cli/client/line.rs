@@ -16,6 +16,9 @@ pub(super) enum Line {
     Transfer(TransferLine),
     SetProtection(SetProtectionLine),
     SetMarketStatus(SetMarketStatusLine),
+    SetSessionPolicy(SetSessionPolicyLine),
+    SetTimer(SetTimerLine),
+    RevokeKey(RevokeKeyLine),
     Balances {},
     Orders {},
     Markets {},
@@ -125,6 +128,31 @@ pub(super) struct SetProtectionLine {
 pub(super) struct SetMarketStatusLine {
     pub(super) market: String,
     pub(super) status: StatusText,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetSessionPolicyLine {
+    pub(super) silence_ms: Option<u64>,
+    #[serde(default)]
+    pub(super) good_till_cancelled: bool,
+    #[serde(default)]
+    pub(super) whole_account: bool,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetTimerLine {
+    pub(super) after_ms: Option<u64>,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevokeKeyLine {
+    pub(super) key: u32,
     pub(super) nonce: Option<u64>,
 }
 

@@ -61,14 +61,21 @@ pub(super) fn executed(
         Command::QuoteSet(set) => {
             reply["new_order_ids"] = new_order_ids(set, ack.first_sequence);
         }
-        Command::Cancel(_) | Command::CancelAll(_) => {
+        Command::Cancel(_)
+        | Command::CancelAll(_)
+        | Command::RevokeKey(_)
+        | Command::Revoke(_) => {
             reply["cancelled"] = json!(outcome.affected());
         }
         Command::SetMarketStatus(set) => {
             reply["trades"] = json!(outcome.affected());
             reply["traded"] = filled(reference, set.market, outcome);
         }
-        Command::Transfer(_) | Command::SetProtection(_) => {}
+        Command::Register(_) => reply["key"] = json!(outcome.affected()),
+        Command::Transfer(_)
+        | Command::SetProtection(_)
+        | Command::SetSessionPolicy(_)
+        | Command::SetTimer(_) => {}
     }
     reply
 }

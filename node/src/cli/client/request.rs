@@ -15,10 +15,11 @@ use types::genesis::{self, MarketSpec};
 use types::limits::QUOTE_LEVELS_MAX;
 use types::wire::query::{Question, Reference};
 use types::{
-    AccountId, AssetId, BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId,
+    AccountId, AssetId, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce, OrderId,
     RejectReason, Side, Ticks,
 };
 
+use self::setting::{nanos, session_policy};
 use super::line::{
     AccountText, CancelAllLine, CancelLine, Line, QuoteSetLine, ReplaceLine, SelfTradeText,
     SideText, TransferLine,
@@ -121,6 +122,15 @@ impl<'a> Reader<'a> {
                 Command::SetMarketStatus(self.market_status(&line)?),
                 line.nonce,
             ),
+            Line::SetSessionPolicy(line) => {
+                let policy = session_policy(&line)?;
+                (Command::SetSessionPolicy(policy), line.nonce)
+            }
+            Line::SetTimer(line) => {
+                let after_ns = nanos("after_ms", line.after_ms)?;
+                (Command::SetTimer(after_ns), line.nonce)
+            }
+            Line::RevokeKey(line) => (Command::RevokeKey(KeyId::new(line.key)), line.nonce),
             Line::QuoteSet(line) => {
                 let nonce = line.nonce.map(Nonce::new);
                 return Ok(Request::Command(self.quote_set(&line)?, nonce));

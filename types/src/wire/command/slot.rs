@@ -9,10 +9,12 @@ use crate::command::{
     PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
     SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer,
 };
+use crate::keys::SessionPolicy;
 use crate::limits::{PRICE_TICKS_MAX, QUOTE_LEVELS_MAX};
 use crate::wire::{side, trigger};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, OrderId, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, OrderId,
+    Ticks,
 };
 
 /// The first slot of a command, or, before that is known, any slot.
@@ -76,6 +78,11 @@ const REPLACE: u8 = 7;
 pub(super) const QUOTE_SET: u8 = 8;
 pub(super) const SET_PROTECTION: u8 = 9;
 const SET_MARKET_STATUS: u8 = 10;
+const SET_SESSION_POLICY: u8 = 11;
+const SET_TIMER: u8 = 12;
+const REVOKE_KEY: u8 = 13;
+pub(super) const REGISTER: u8 = 14;
+pub(super) const REVOKE: u8 = 15;
 
 const KIND_LIMIT: u8 = 0;
 const KIND_POST_ONLY: u8 = 1;
@@ -92,6 +99,10 @@ const ALL_MARKETS: u16 = u16::MAX;
 const HAS_STOP: u8 = 1;
 /// The order is protected.
 const PROTECTED: u8 = 1 << 1;
+/// A session policy takes orders off that have no expiry.
+const GOOD_TILL_CANCELLED: u8 = 1;
+/// A session policy takes all orders of the account off.
+const WHOLE_ACCOUNT: u8 = 1 << 1;
 
 /// Whether an order says more than one slot can.
 pub(super) const fn is_extended(place: &Place) -> bool {
@@ -127,6 +138,13 @@ impl Slot {
                 market: MarketId::new(self.market.get()),
                 status: MarketStatus::from_code(self.kind)?,
             }),
+            SET_SESSION_POLICY => Command::SetSessionPolicy(SessionPolicy {
+                silence_ns: self.a.get(),
+                good_till_cancelled: self.kind & GOOD_TILL_CANCELLED != 0,
+                whole_account: self.kind & WHOLE_ACCOUNT != 0,
+            }),
+            SET_TIMER => Command::SetTimer(self.a.get()),
+            REVOKE_KEY => Command::RevokeKey(KeyId::new(u32::try_from(self.a.get()).ok()?)),
             _ => return None,
         })
     }
@@ -316,6 +334,31 @@ impl Slot {
                 market: U16::new(set.market.get()),
                 ..Self::EMPTY
             },
+            Command::SetSessionPolicy(policy) => Self {
+                operation: SET_SESSION_POLICY,
+                kind: flag(policy.good_till_cancelled, GOOD_TILL_CANCELLED)
+                    | flag(policy.whole_account, WHOLE_ACCOUNT),
+                a: U64::new(policy.silence_ns),
+                ..Self::EMPTY
+            },
+            Command::SetTimer(after_ns) => Self {
+                operation: SET_TIMER,
+                a: U64::new(*after_ns),
+                ..Self::EMPTY
+            },
+            Command::RevokeKey(key) => Self {
+                operation: REVOKE_KEY,
+                a: U64::new(key.get().into()),
+                ..Self::EMPTY
+            },
+            Command::Register(_) => Self {
+                operation: REGISTER,
+                ..Self::EMPTY
+            },
+            Command::Revoke(_) => Self {
+                operation: REVOKE,
+                ..Self::EMPTY
+            },
         }
     }
 
@@ -421,6 +464,10 @@ impl From<&SetProtection> for ProtectionTail {
             reserved: U128::ZERO,
         }
     }
+}
+
+const fn flag(is_set: bool, flag: u8) -> u8 {
+    if is_set { flag } else { 0 }
 }
 
 const fn immediate_code(how: Immediate) -> u8 {

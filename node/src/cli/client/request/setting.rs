@@ -1,9 +1,12 @@
 //! Settings: what an account's quotes may trade, and what may happen in a market.
 
 use types::command::{MarketStatus, ProtectionLimits, SetMarketStatus, SetProtection};
+use types::keys::SessionPolicy;
 use types::{Atoms, BaseLots, RejectReason};
 
-use super::super::line::{SetMarketStatusLine, SetProtectionLine, StatusText};
+use super::super::line::{
+    SetMarketStatusLine, SetProtectionLine, SetSessionPolicyLine, StatusText,
+};
 use super::{NANOS_PER_MS, Reader, Refusal, quantity};
 
 impl Reader<'_> {
@@ -52,6 +55,30 @@ impl Reader<'_> {
             status: line.status.into(),
         })
     }
+}
+
+/// Without a silence: none.
+pub(super) fn session_policy(line: &SetSessionPolicyLine) -> Result<SessionPolicy, Refusal> {
+    let silence_ns = nanos("silence_ms", line.silence_ms)?;
+    let is_void = silence_ns == 0 && (line.good_till_cancelled || line.whole_account);
+    if is_void {
+        let detail = "good_till_cancelled and whole_account need a silence_ms";
+        return Err(Refusal::malformed(detail));
+    }
+    Ok(SessionPolicy {
+        silence_ns,
+        good_till_cancelled: line.good_till_cancelled,
+        whole_account: line.whole_account,
+    })
+}
+
+/// Milliseconds in nanoseconds; none are 0.
+pub(super) fn nanos(name: &str, millis: Option<u64>) -> Result<u64, Refusal> {
+    let Some(millis) = millis else {
+        return Ok(0);
+    };
+    let nanos = above_zero(name, millis)?.checked_mul(NANOS_PER_MS);
+    nanos.ok_or_else(|| Refusal::malformed(format!("{name}: too long")))
 }
 
 fn above_zero<N: Default + PartialEq>(name: &str, number: N) -> Result<N, Refusal> {
@@ -126,6 +153,41 @@ mod tests {
         ] {
             check_refused(&line.replacen(from, to, 1), expected);
         }
+    }
+
+    #[test]
+    fn a_session_policy_has_a_silence_or_nothing() {
+        let line = r#"{"op":"set_session_policy","silence_ms":500,"good_till_cancelled":true,"whole_account":true}"#;
+        let policy = |silence_ns, good_till_cancelled, whole_account| {
+            Command::SetSessionPolicy(SessionPolicy {
+                silence_ns,
+                good_till_cancelled,
+                whole_account,
+            })
+        };
+        check(line, policy(500_000_000, true, true));
+        let plain = r#"{"op":"set_session_policy","silence_ms":500}"#;
+        check(plain, policy(500_000_000, false, false));
+        check(r#"{"op":"set_session_policy"}"#, policy(0, false, false));
+        for (from, to, expected) in [
+            (r#""silence_ms":500,"#, "", "need a silence_ms"),
+            ("500", "0", "silence_ms: 0 is no limit"),
+            ("500", "18446744073710", "silence_ms: too long"),
+            ("true", "1", "invalid type"),
+        ] {
+            check_refused(&line.replacen(from, to, 1), expected);
+        }
+    }
+
+    #[test]
+    fn timers_and_keys_are_numbers() {
+        let timer = r#"{"op":"set_timer","after_ms":1500}"#;
+        check(timer, Command::SetTimer(1_500_000_000));
+        check(r#"{"op":"set_timer"}"#, Command::SetTimer(0));
+        check_refused(&timer.replacen("1500", "0", 1), "after_ms: 0 is no limit");
+        let revoke = r#"{"op":"revoke_key","key":65}"#;
+        check(revoke, Command::RevokeKey(types::KeyId::new(65)));
+        check_refused(&revoke.replacen("65", "-1", 1), "invalid value");
     }
 
     #[test]

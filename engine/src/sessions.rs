@@ -1,0 +1,112 @@
+//! What is to become of a key's orders when nobody is there: session policies and timers, by key.
+
+use std::collections::BTreeMap;
+
+use types::keys::SessionPolicy;
+use types::{AccountId, KeyId, LogTime};
+
+/// The policies of all keys that have one.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    rules: BTreeMap<KeyId, SessionRule>,
+}
+
+/// What a key has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRule {
+    /// Whose key it is.
+    pub account: AccountId,
+    /// What a silence does.
+    pub policy: SessionPolicy,
+    /// When the key's timer runs out, by logged time; zero: it does not run.
+    pub timer_at: LogTime,
+}
+
+impl SessionRule {
+    const fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            policy: SessionPolicy {
+                silence_ns: 0,
+                good_till_cancelled: false,
+                whole_account: false,
+            },
+            timer_at: LogTime::ZERO,
+        }
+    }
+
+    /// Whether it asks for nothing.
+    const fn is_void(&self) -> bool {
+        self.policy.silence_ns == 0 && self.timer_at.get() == 0
+    }
+}
+
+impl Sessions {
+    /// What a silence does to the orders of this key, from here on.
+    pub(crate) fn set_policy(&mut self, account: AccountId, key: KeyId, policy: SessionPolicy) {
+        self.change(account, key, |rule| {
+            rule.policy = match policy.silence_ns {
+                0 => SessionPolicy::default(),
+                _ => policy,
+            };
+        });
+    }
+
+    /// When this key's timer runs out; zero stops it.
+    pub(crate) fn set_timer(&mut self, account: AccountId, key: KeyId, timer_at: LogTime) {
+        self.change(account, key, |rule| rule.timer_at = timer_at);
+    }
+
+    fn change(&mut self, account: AccountId, key: KeyId, change: impl FnOnce(&mut SessionRule)) {
+        let rule = self.rules.entry(key);
+        let rule = rule.or_insert_with(|| SessionRule::new(account));
+        change(rule);
+        if rule.is_void() {
+            self.rules.remove(&key);
+        }
+    }
+
+    /// Forgets a key.
+    pub(crate) fn remove(&mut self, key: KeyId) {
+        self.rules.remove(&key);
+    }
+
+    /// What a key has asked for, if anything.
+    #[inline]
+    pub fn rule(&self, key: KeyId) -> Option<&SessionRule> {
+        self.rules.get(&key)
+    }
+
+    /// Whether nobody has asked for anything.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// All of them, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (KeyId, &SessionRule)> {
+        self.rules.iter().map(|(key, rule)| (*key, rule))
+    }
+
+    /// The key whose timer has run out, the lowest if there are several.
+    pub(crate) fn timed_out(&self, now: LogTime) -> Option<KeyId> {
+        let mut rules = self.iter();
+        let is_over = |rule: &SessionRule| rule.timer_at.get() > 0 && rule.timer_at <= now;
+        rules.find(|(_, rule)| is_over(rule)).map(|(key, _)| key)
+    }
+
+    /// When the next timer runs out.
+    pub(crate) fn next_timer(&self) -> Option<LogTime> {
+        let timers = self.rules.values().map(|rule| rule.timer_at);
+        timers.filter(|timer_at| timer_at.get() > 0).min()
+    }
+
+    /// As they were; `None` if one asks for nothing.
+    pub(crate) fn restore(
+        rules: impl IntoIterator<Item = (KeyId, SessionRule)>,
+    ) -> Option<Self> {
+        let rules: BTreeMap<_, _> = rules.into_iter().collect();
+        let is_sound = rules.values().all(|rule| !rule.is_void());
+        is_sound.then_some(Self { rules })
+    }
+}
