@@ -102,9 +102,7 @@ impl Sessions {
     }
 
     /// As they were; `None` if one asks for nothing.
-    pub(crate) fn restore(
-        rules: impl IntoIterator<Item = (KeyId, SessionRule)>,
-    ) -> Option<Self> {
+    pub(crate) fn restore(rules: impl IntoIterator<Item = (KeyId, SessionRule)>) -> Option<Self> {
         let rules: BTreeMap<_, _> = rules.into_iter().collect();
         let is_sound = rules.values().all(|rule| !rule.is_void());
         is_sound.then_some(Self { rules })

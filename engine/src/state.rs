@@ -97,10 +97,7 @@ impl State {
             genesis,
             Ledger::from_genesis(genesis),
             markets.collect(),
-            (
-                Clusters::new(genesis.markets().len()),
-                Sessions::default(),
-            ),
+            (Clusters::new(genesis.markets().len()), Sessions::default()),
             position,
         )
     }

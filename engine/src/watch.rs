@@ -82,7 +82,12 @@ impl Watch {
         match event {
             Event::Rested(rested) => {
                 let price = counted_price(rested.price, rested.resting.stop);
-                self.stand(spec, author, rested.owner.order_id, (price, rested.quantity));
+                self.stand(
+                    spec,
+                    author,
+                    rested.owner.order_id,
+                    (price, rested.quantity),
+                );
             }
             Event::Armed(armed) => {
                 let price = counted_price(armed.price, armed.resting.stop);

@@ -154,7 +154,11 @@ fn a_scope_is_which_commands() {
         (FIRST, Command::SetTimer(1), Ok(0)),
         (FIRST, transfer(), Err(RejectReason::KeyScope)),
         (FIRST, status, Err(RejectReason::KeyScope)),
-        (FIRST, Command::RevokeKey(Scene::owner(0)), Err(RejectReason::KeyScope)),
+        (
+            FIRST,
+            Command::RevokeKey(Scene::owner(0)),
+            Err(RejectReason::KeyScope),
+        ),
         (Scene::owner(0), transfer(), Ok(0)),
     ]);
     let cancel_only = KeyGrant {
@@ -165,7 +169,11 @@ fn a_scope_is_which_commands() {
     scene.check(&[
         (Scene::owner(0), bid(90, 10, GTC), Ok(0)),
         (FIRST, bid(90, 10, GTC), Err(RejectReason::KeyScope)),
-        (FIRST, common::desk::replace(2, 91, 10, true), Err(RejectReason::KeyScope)),
+        (
+            FIRST,
+            common::desk::replace(2, 91, 10, true),
+            Err(RejectReason::KeyScope),
+        ),
         (FIRST, all(), Ok(1)),
         (FIRST, Command::SetTimer(1), Ok(0)),
         (FIRST, Command::RevokeKey(FIRST), Ok(0)),
@@ -226,7 +234,11 @@ fn orders_are_within_the_notional_of_their_key() {
         (FIRST, common::desk::replace(6, 100, 3, true), Ok(0)),
         (FIRST, bid(100, 2, GTC), Ok(0)),
         // The owner is not limited, and takes an order over by moving it.
-        (Scene::owner(0), common::desk::replace(3, 99, 10, true), Ok(0)),
+        (
+            Scene::owner(0),
+            common::desk::replace(3, 99, 10, true),
+            Ok(0),
+        ),
         (FIRST, bid(100, 10, GTC), Ok(0)),
         // What fills makes room.
         (MAKER, ask(100, 10, IOC), Ok(1)),
@@ -320,7 +332,11 @@ fn a_key_ends_with_the_command_that_revokes_it() {
     // The wallet and the owner's key revoke as well, and nothing twice.
     let gone = Err(RejectReason::KeyNotFound);
     assert_eq!(scene.revoke(0, 0), gone);
-    assert_eq!(scene.register(0, 1, &TRADE), Ok(FIRST.get()), "its place is free");
+    assert_eq!(
+        scene.register(0, 1, &TRADE),
+        Ok(FIRST.get()),
+        "its place is free"
+    );
     assert_eq!(scene.revoke(0, 1), Ok(0));
     assert_eq!(scene.register(0, 2, &TRADE), Ok(FIRST.get()));
     scene.check(&[
@@ -406,7 +422,10 @@ fn an_account_has_so_many_keys() {
     for number in 0..count {
         assert_eq!(scene.register(0, number, &TRADE), Ok(4 + number as u32));
     }
-    assert_eq!(scene.register(0, count, &TRADE), Err(RejectReason::TooManyKeys));
+    assert_eq!(
+        scene.register(0, count, &TRADE),
+        Err(RejectReason::TooManyKeys)
+    );
     assert_eq!(scene.register(1, count, &TRADE), Ok(4 + count as u32));
     assert_eq!(scene.revoke(0, 5), Ok(0));
     assert_eq!(scene.register(0, count + 1, &TRADE), Ok(4 + 5));
@@ -431,7 +450,10 @@ fn a_silence_takes_off_what_was_asked_for() {
     let owner = Scene::owner(0);
     let before = (owner, bid(80, 1, GTC), Ok(0));
     scene.check(&[before, (owner, policy(SILENCE_NS_MIN, false, false), Ok(0))]);
-    scene.check(&[(owner, bid(81, 1, GTC), Ok(0)), (owner, bid(82, 1, until(999)), Ok(0))]);
+    scene.check(&[
+        (owner, bid(81, 1, GTC), Ok(0)),
+        (owner, bid(82, 1, until(999)), Ok(0)),
+    ]);
     let timed = scene.last_order();
     scene.silence(owner);
     assert_eq!(scene.ended(), [(timed, DoneReason::Disconnected)]);
@@ -471,8 +493,16 @@ fn a_timer_takes_off_all_orders_of_its_key() {
     let owner = Scene::owner(0);
     scene.tick(10);
     scene.check(&[
-        (owner, Command::SetTimer(TIMER_NS_MAX + 1), Err(RejectReason::InvalidPolicy)),
-        (owner, Command::SetTimer(u64::MAX), Err(RejectReason::InvalidPolicy)),
+        (
+            owner,
+            Command::SetTimer(TIMER_NS_MAX + 1),
+            Err(RejectReason::InvalidPolicy),
+        ),
+        (
+            owner,
+            Command::SetTimer(u64::MAX),
+            Err(RejectReason::InvalidPolicy),
+        ),
         (owner, Command::SetTimer(90), Ok(0)),
         (owner, bid(90, 1, GTC), Ok(0)),
     ]);
@@ -526,10 +556,15 @@ fn no_key_ever_has_more_than_it_may() {
             let outcome = &ring.outcome;
             let receipts = outcome.receipts.iter();
             refused.extend(receipts.filter_map(|receipt| receipt.reject_reason()));
-            refused.extend(outcome.frames.iter().filter_map(|frame| match frame.verdict {
-                FrameVerdict::Refused(reason) => Some(reason),
-                _ => None,
-            }));
+            refused.extend(
+                outcome
+                    .frames
+                    .iter()
+                    .filter_map(|frame| match frame.verdict {
+                        FrameVerdict::Refused(reason) => Some(reason),
+                        _ => None,
+                    }),
+            );
             for record in &outcome.events {
                 if let Event::Done(done) = record.event() {
                     ended[done.reason as usize] += 1;
@@ -583,7 +618,11 @@ fn no_command_of_a_thief_loses_more_than_the_budget() {
             }
             let markets = scene.0.state.market_states();
             let marks: Vec<_> = markets.map(|(.., market)| market.last_trade).collect();
-            let key = if is_thief { FIRST } else { KeyId::new(1 + random.below(3) as u32) };
+            let key = if is_thief {
+                FIRST
+            } else {
+                KeyId::new(1 + random.below(3) as u32)
+            };
             let answer = scene.step(key, command);
             stopped += u64::from(answer == Err(RejectReason::KeyDailyLoss));
             let is_own = is_thief && answer.is_ok();

@@ -188,7 +188,10 @@ impl Ledger {
 
     /// All keys that may not do everything, by id.
     pub fn key_statuses(&self) -> impl Iterator<Item = (KeyId, &KeyStatus)> {
-        self.keys.statuses.iter().map(|(key, status)| (*key, status))
+        self.keys
+            .statuses
+            .iter()
+            .map(|(key, status)| (*key, status))
     }
 
     /// The last frames of the wallets that have signed any, by account.

@@ -11,7 +11,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::keys::{Registration, Revocation, SessionPolicy};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyId, LogTime, MarketId, OrderId, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyId, LogTime, MarketId, OrderId, Side,
+    Ticks,
 };
 
 /// One request of an account. Levels of a quote set are borrowed from the frame that carries them.

@@ -13,8 +13,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, Trigger};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyEpoch, KeyId, MarketId, Nonce, OrderId,
-    RejectReason, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyEpoch, KeyId, MarketId, Nonce,
+    OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 pub use record::EventRecord;
 

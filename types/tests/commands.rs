@@ -14,6 +14,7 @@ use types::command::{
     SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Trigger, TriggerCondition,
 };
 use types::limits::{QUOTE_LEVELS_MAX, SLOTS_PER_FRAME_MAX};
+use types::wallet::WalletKey;
 use types::wire::command::{SLOT_LENGTH, encode_command, slots_needed};
 use types::wire::orders::{FRAME_LENGTH_MAX, HEAD_LENGTH, OrdersFrame, SIGNATURE_LENGTH};
 use types::{
@@ -30,15 +31,71 @@ fn encoded(command: &Command<'_>) -> Vec<u8> {
 #[test]
 fn every_command_takes_the_slots_it_says() {
     let mut seen = BTreeSet::new();
-    for command in commands() {
+    let wallet = WalletKey::development("dev-0");
+    let (context, key) = (samples::wallet_context(7), samples::signing_key().public());
+    let registration = wallet.register(&context, key, &samples::grant());
+    let revocation = wallet.revoke(&context, key);
+    let of_wallets = [
+        Command::Register(&registration),
+        Command::Revoke(&revocation),
+    ];
+    for command in commands().into_iter().chain(of_wallets) {
         let bytes = encoded(&command);
         assert_eq!(bytes.len(), slots_needed(&command) * SLOT_LENGTH);
         seen.insert(bytes[0]);
     }
     assert!(
-        seen.into_iter().eq(1..=10),
+        seen.into_iter().eq(1..=15),
         "there is a sample of each operation"
     );
+}
+
+/// What a wallet signs stands alone in a frame of the wallet, and nothing else is in one.
+#[test]
+fn wallets_and_keys_have_frames_of_their_own() {
+    let [register, revoke] = [samples::register(), samples::revoke()];
+    for frame in [&register, &revoke] {
+        assert!(OrdersFrame::parse(frame.clone()).is_ok());
+        // The same of an ordinary key.
+        let mut bytes = frame.to_vec();
+        bytes[12..16].copy_from_slice(&0u32.to_le_bytes());
+        assert_eq!(
+            OrdersFrame::parse(bytes.into()),
+            Err(RejectReason::Malformed)
+        );
+        // Twice.
+        let tail = frame.len() - SIGNATURE_LENGTH;
+        let mut bytes = frame[..tail].to_vec();
+        bytes.extend_from_slice(&frame[HEAD_LENGTH..]);
+        let length = u32::try_from(bytes.len()).unwrap();
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        bytes[6] = 2;
+        assert_eq!(
+            OrdersFrame::parse(bytes.into()),
+            Err(RejectReason::Malformed)
+        );
+    }
+    // An ordinary command under the wallet's number.
+    let mut bytes = samples::orders(1, 0).to_vec();
+    bytes[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(
+        OrdersFrame::parse(bytes.into()),
+        Err(RejectReason::Malformed)
+    );
+    // Records that say nothing, or one thing in two ways: scope, v, reserved, the order of markets.
+    let tail = HEAD_LENGTH + SLOT_LENGTH;
+    for (at, value) in [(88, 0), (88, 3), (89, 26), (89, 29), (90, 1), (96, 2)] {
+        let mut bytes = register.to_vec();
+        bytes[tail + at] = value;
+        let parsed = OrdersFrame::parse(bytes.into());
+        assert_eq!(parsed, Err(RejectReason::Malformed), "{at}: {value}");
+    }
+    for (at, value) in [(96, 0), (97, 1)] {
+        let mut bytes = revoke.to_vec();
+        bytes[tail + at] = value;
+        let parsed = OrdersFrame::parse(bytes.into());
+        assert_eq!(parsed, Err(RejectReason::Malformed), "{at}: {value}");
+    }
 }
 
 #[test]

@@ -12,15 +12,17 @@ use types::command::{
     Trigger, TriggerCondition,
 };
 use types::genesis;
+use types::keys::SessionPolicy;
 use types::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW};
 use types::outcome::DoneReason;
+use types::wallet::WalletKey;
 use types::wire::Kind;
 use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::query::{BalanceRecord, Question};
 use types::wire::session::{ALPN, EXPORTER_LABEL};
 use types::{
-    Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, Nonce, OrderId, RejectReason,
-    SequenceNumber, Side, Ticks,
+    Atoms, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce, OrderId,
+    RejectReason, SequenceNumber, Side, Ticks,
 };
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
@@ -127,6 +129,19 @@ fn setting_commands() -> [Command<'static>; 3] {
     ]
 }
 
+/// A policy, a timer and the end of a key.
+fn session_commands() -> [Command<'static>; 3] {
+    [
+        Command::SetSessionPolicy(SessionPolicy {
+            silence_ns: 500_000_000,
+            good_till_cancelled: true,
+            whole_account: false,
+        }),
+        Command::SetTimer(1_500_000_000),
+        Command::RevokeKey(KeyId::new(65)),
+    ]
+}
+
 /// What the code produces, in the order of the document.
 fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let public = |name: &str| SigningKey::development(name).public().as_bytes().to_vec();
@@ -153,6 +168,16 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
             "setting orders",
             samples::frame(&setting_commands()).to_vec(),
         ),
+        (
+            "wallet address",
+            WalletKey::development("dev-0").address().to_vec(),
+        ),
+        (
+            "session orders",
+            samples::frame(&session_commands()).to_vec(),
+        ),
+        ("register", samples::register().to_vec()),
+        ("revoke", samples::revoke().to_vec()),
         ("ack", samples::ack(false).to_vec()),
         ("refusing ack", samples::refusing_ack().to_vec()),
         ("fills", samples::fills().to_vec()),
@@ -272,7 +297,7 @@ fn the_genesis_hash_can_be_computed_by_hand() {
             format!("dev-{account}")
         };
         let key = SigningKey::development(&name).public();
-        bytes.extend(&blake3::hash(key.as_bytes()).as_bytes()[..20]);
+        bytes.extend(WalletKey::development(&name).address());
         bytes.extend(u32::to_le_bytes(account));
         bytes.push(u8::from(operator));
         bytes.extend(1u64.to_le_bytes());
@@ -386,6 +411,23 @@ fn the_table_of_limits_is_right() {
             "labels of an account remembered in a market",
             limits::REMEMBERED_CANCELS_MAX as u64,
         ),
+        (
+            "keys that an account may register",
+            limits::KEYS_PER_ACCOUNT_MAX as u64,
+        ),
+        (
+            "markets that a key may be granted by name",
+            limits::GRANT_MARKETS_MAX as u64,
+        ),
+        (
+            "shortest silence of a session policy, in nanoseconds",
+            limits::SILENCE_NS_MIN,
+        ),
+        (
+            "longest silence of a session policy, in nanoseconds",
+            limits::SILENCE_NS_MAX,
+        ),
+        ("longest timer, in nanoseconds", limits::TIMER_NS_MAX),
         (
             "open orders of an account",
             limits::OPEN_ORDERS_PER_ACCOUNT_MAX.into(),

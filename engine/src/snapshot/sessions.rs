@@ -170,8 +170,14 @@ impl State {
         self.put_sessions(rules);
         let markets = u16::try_from(self.market_states().count()).expect("few");
         let is_known = |market: u16| market < markets;
-        let is_listed = snapshot.orders.iter().all(|row| is_known(row.market.to_native()))
-            && snapshot.usages.iter().all(|row| is_known(row.market.to_native()));
+        let is_listed = snapshot
+            .orders
+            .iter()
+            .all(|row| is_known(row.market.to_native()))
+            && snapshot
+                .usages
+                .iter()
+                .all(|row| is_known(row.market.to_native()));
         Contradiction::unless(is_listed, "what is watched is in a market")?;
         for market in (0..markets).map(MarketId::new) {
             let orders = snapshot.orders.iter();

@@ -88,7 +88,13 @@ pub(super) fn silence<V: StateView>(
     for id in markets(view) {
         let mut market = view.market(id).expect("compared with the count");
         let orders = absent_orders(&market, key, &rule);
-        take_off_orders(&mut market, context, &orders, DoneReason::Disconnected, events);
+        take_off_orders(
+            &mut market,
+            context,
+            &orders,
+            DoneReason::Disconnected,
+            events,
+        );
     }
 }
 
@@ -96,7 +102,10 @@ pub(super) fn silence<V: StateView>(
 fn absent_orders<F>(market: &MarketView<'_, F>, key: KeyId, rule: &SessionRule) -> Vec<OrderId> {
     let (state, account) = (&*market.state, rule.account);
     let last = state.quotes.last(account);
-    let quoted: BTreeSet<_> = last.into_iter().flat_map(|set| set.orders.iter().flatten()).collect();
+    let quoted: BTreeSet<_> = last
+        .into_iter()
+        .flat_map(|set| set.orders.iter().flatten())
+        .collect();
     let is_own = |order_id| {
         let watched = state.watch.order(order_id);
         rule.policy.whole_account || watched.is_some_and(|order| order.key == key)
@@ -153,7 +162,9 @@ pub(super) fn register<V: StateView>(
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
     let (public, grant): (_, KeyGrant) = (registration.key(), registration.grant());
-    let key = view.ledger_mut().register_key(context.account, public, &grant)?;
+    let key = view
+        .ledger_mut()
+        .register_key(context.account, public, &grant)?;
     events.push(key_changed(view, context, key, false));
     Ok(Accepted {
         affected: key.get(),

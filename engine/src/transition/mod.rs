@@ -50,8 +50,8 @@ use types::genesis::MarketSpec;
 use types::outcome::{BlockOutcome, EventRecord, Receipt};
 use types::planted::{Bug, is_planted, wall_clock};
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, Command, KeyId, LogTime, RejectReason, SequenceNumber, Side,
-    Ticks,
+    AccountId, AssetId, Atoms, BaseLots, Command, KeyId, LogTime, RejectReason, SequenceNumber,
+    Side, Ticks,
 };
 
 use crate::view::StateView;

@@ -186,7 +186,10 @@ fn is_satisfied<F>(market: &MarketView<'_, F>, side: Side, trigger: Trigger) -> 
 }
 
 /// The price at which an order enters: a sliding one gives way to the book.
-pub(super) fn entry_price<F>(market: &MarketView<'_, F>, order: &Place) -> Result<Ticks, RejectReason> {
+pub(super) fn entry_price<F>(
+    market: &MarketView<'_, F>,
+    order: &Place,
+) -> Result<Ticks, RejectReason> {
     let slides = matches!(order.kind, OrderKind::PostOnly(Crossing::Slide, _));
     if !slides {
         return Ok(order.price);

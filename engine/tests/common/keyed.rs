@@ -11,9 +11,7 @@ use types::outcome::BlockOutcome;
 use types::wallet::{WalletContext, WalletKey};
 use types::wire::command::slots_needed;
 use types::wire::orders::{FrameHeader, OrdersFrame};
-use types::{
-    AccountId, Atoms, Command, KeyEpoch, KeyId, LogTime, MarketId, Nonce, SequenceNumber,
-};
+use types::{AccountId, Atoms, Command, KeyEpoch, KeyId, LogTime, MarketId, Nonce, SequenceNumber};
 
 use super::{ACCOUNTS, Levels, Random, random_command, random_levels};
 

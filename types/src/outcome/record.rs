@@ -4,15 +4,14 @@ use zerocopy::little_endian::{I128, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{
-    Armed, Done, DoneReason, Event, Fill, Indicative, KeyChanged, Party, PolicySet, Reduced, Rested,
-    RestingTaker, StatusChanged, Transferred, Triggered,
+    Armed, Done, DoneReason, Event, Fill, Indicative, KeyChanged, Party, PolicySet, Reduced,
+    Rested, RestingTaker, StatusChanged, Transferred, Triggered,
 };
 use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyEpoch, KeyId, LogTime, MarketId, OrderId,
-    SequenceNumber,
-    Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyEpoch, KeyId, LogTime, MarketId,
+    OrderId, SequenceNumber, Side, Ticks,
 };
 
 /// The canonical 128 bytes of one [`Event`], little-endian. Fields that a kind does not have are
@@ -234,7 +233,12 @@ impl EventRecord {
 
     fn key_changed(&self) -> KeyChanged {
         let mut public = [0; 32];
-        let words = [self.price, self.quantity, self.order_id, self.taker_order_id];
+        let words = [
+            self.price,
+            self.quantity,
+            self.order_id,
+            self.taker_order_id,
+        ];
         public.copy_from_slice(words.as_bytes());
         KeyChanged {
             sequence: SequenceNumber::new(self.sequence.get()),

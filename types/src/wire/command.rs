@@ -45,7 +45,8 @@ use crate::keys::{Registration, Revocation};
 use crate::{BaseLots, Command, Ticks};
 pub(super) use slot::Slot;
 use slot::{
-    PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, REGISTER, REVOKE, SET_PROTECTION, is_extended,
+    PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, REGISTER, REVOKE, SET_PROTECTION,
+    is_extended,
 };
 
 /// Size of a slot.

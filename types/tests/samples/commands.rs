@@ -8,10 +8,11 @@ use types::command::{
     PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
     SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Trigger, TriggerCondition,
 };
+use types::keys::SessionPolicy;
 use types::limits::QUOTE_LEVELS_MAX;
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, LogTime, MarketId, OrderId, Side,
-    Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, OrderId,
+    Side, Ticks,
 };
 
 /// A plain order; the ends of the value ranges.
@@ -219,5 +220,16 @@ fn settings() -> Vec<Command<'static>> {
         protection(u8::MAX, full),
     ];
     settings.extend(MarketStatus::ALL.map(status));
+    for (silence_ns, good_till_cancelled, whole_account) in
+        [(0, false, false), (u64::MAX, true, false), (1, false, true)]
+    {
+        settings.push(Command::SetSessionPolicy(SessionPolicy {
+            silence_ns,
+            good_till_cancelled,
+            whole_account,
+        }));
+    }
+    settings.extend([0, u64::MAX].map(Command::SetTimer));
+    settings.extend([0, u32::MAX].map(|key| Command::RevokeKey(KeyId::new(key))));
     settings
 }

@@ -14,8 +14,10 @@ use types::auth::{AuthenticFrame, FrameKey, SigningKey};
 use types::block::{Entry, SequencedFrame};
 use types::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use types::genesis::{self, MarketLimits, PriceBand};
+use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
 use types::limits::SLOTS_PER_FRAME_MAX;
 use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, RestingTaker, Triggered};
+use types::wallet::{WalletContext, WalletKey};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
 use types::wire::command::slots_needed;
 use types::wire::ended::EndedReport;
@@ -91,6 +93,56 @@ pub(crate) fn signed_frames() -> Vec<Bytes> {
     let single = (0..kinds).map(|first| orders(1, first));
     let triple = (0..kinds).step_by(3).map(|first| orders(3, first));
     single.chain(triple).chain([full_frame()]).collect()
+}
+
+/// What the wallet of `dev-0` lets the key of `dev-1` do.
+pub(crate) fn grant() -> KeyGrant {
+    KeyGrant {
+        scope: KeyScope::Trade,
+        markets: GrantedMarkets::new(&[MarketId::new(0), MarketId::new(1)]).expect("they ascend"),
+        order_notional_max: Atoms::new(1_000_000_000_000),
+        open_notional_max: Atoms::new(5_000_000_000_000),
+        daily_loss_max: Atoms::new(100_000_000_000),
+        expires_at: LogTime::new(1_800_000_000_000_000_000),
+    }
+}
+
+/// A wallet registers a key, which signs the frame.
+pub(crate) fn register() -> Bytes {
+    let key = SigningKey::development("dev-1").public();
+    let wallet = WalletKey::development("dev-0");
+    let registration = wallet.register(&wallet_context(7), key, &grant());
+    wallet_frame(7, &Command::Register(&registration))
+}
+
+/// A wallet revokes a key.
+pub(crate) fn revoke() -> Bytes {
+    let key = SigningKey::development("dev-1").public();
+    let wallet = WalletKey::development("dev-0");
+    let revocation = wallet.revoke(&wallet_context(8), key);
+    wallet_frame(8, &Command::Revoke(&revocation))
+}
+
+pub(crate) fn wallet_context(nonce: u64) -> WalletContext {
+    WalletContext {
+        genesis_hash: genesis::development().hash(),
+        account: AccountId::new(0),
+        nonce: Nonce::new(nonce),
+    }
+}
+
+fn wallet_frame(nonce: u64, command: &Command<'_>) -> Bytes {
+    let header = FrameHeader {
+        account: AccountId::new(0),
+        key: KeyId::WALLET,
+        epoch: KeyEpoch::new(0),
+        nonce: Nonce::new(nonce),
+        expires_at: LogTime::new(0),
+    };
+    let mut out = Vec::new();
+    let signer = SigningKey::development("dev-1");
+    OrdersFrame::encode(&header, &[*command], &frame_key(), &signer, &mut out);
+    Bytes::from(out)
 }
 
 /// The opening of a session.
@@ -427,6 +479,8 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
 pub(crate) fn messages() -> Vec<(&'static str, Bytes)> {
     let mut messages = unsigned_messages();
     messages.push(("hello", hello()));
+    messages.push(("orders", register()));
+    messages.push(("orders", revoke()));
     messages.extend(signed_frames().into_iter().map(|bytes| ("orders", bytes)));
     messages
 }

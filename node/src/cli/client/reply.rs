@@ -61,10 +61,7 @@ pub(super) fn executed(
         Command::QuoteSet(set) => {
             reply["new_order_ids"] = new_order_ids(set, ack.first_sequence);
         }
-        Command::Cancel(_)
-        | Command::CancelAll(_)
-        | Command::RevokeKey(_)
-        | Command::Revoke(_) => {
+        Command::Cancel(_) | Command::CancelAll(_) | Command::RevokeKey(_) | Command::Revoke(_) => {
             reply["cancelled"] = json!(outcome.affected());
         }
         Command::SetMarketStatus(set) => {
