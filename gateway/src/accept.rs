@@ -1,6 +1,7 @@
 //! From a connection's first packet to an open session.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use quinn::{Connection, Endpoint, Incoming, SendStream};
 use tokio::task::spawn_local;
@@ -19,13 +20,17 @@ use crate::write::{refuse, write};
 pub(crate) async fn accept(shared: Rc<Shared>, endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         let handshakes = shared.handshakes.get();
+        let counters = &shared.counters;
         if handshakes >= shared.config.handshakes_max {
+            counters.connections_refused.add(1);
             incoming.refuse();
         } else if handshakes >= shared.config.retry_from && !incoming.remote_address_validated() {
+            counters.connections_retried.add(1);
             // It may retry, for its address is not validated; so this cannot fail.
             let _ = incoming.retry();
         } else {
-            shared.handshakes.set(handshakes + 1);
+            counters.connections_accepted.add(1);
+            shared.set_handshakes(handshakes + 1);
             spawn_local(host(Rc::clone(&shared), incoming));
         }
     }
@@ -40,7 +45,7 @@ async fn host(shared: Rc<Shared>, incoming: Incoming) {
         Ok(Ok(connection)) => timeout_at(deadline, introduce(&shared, connection)).await,
         _ => Ok(None),
     };
-    shared.handshakes.set(shared.handshakes.get() - 1);
+    shared.set_handshakes(shared.handshakes.get() - 1);
     let Ok(Ok(connection)) = connected else {
         tracing::debug!(%remote, "handshake failed");
         return;
@@ -52,12 +57,16 @@ async fn host(shared: Rc<Shared>, incoming: Incoming) {
     } = match introduced {
         Ok(Some(introduction)) => introduction,
         Ok(None) => return,
-        Err(_) => return close(&connection, RejectReason::Timeout),
+        Err(_) => {
+            shared.counters.rejects.add(RejectReason::Timeout);
+            return close(&connection, RejectReason::Timeout);
+        }
     };
     match opened {
         Ok(session) => hold(&shared, session, stream, reader).await,
         Err(reason) => {
             tracing::debug!(%remote, %reason, "session refused");
+            shared.counters.rejects.add(reason);
             refuse(&connection, stream, reason).await;
         }
     }
@@ -130,13 +139,19 @@ async fn hold(shared: &Shared, session: Rc<Session>, stream: SendStream, reader:
     let id = session.id;
     let account = session.record.account;
     tracing::debug!(%id, %account, "session opened");
-    let mut writer = spawn_local(write(Rc::clone(&session), stream));
+    let counters = &shared.counters;
+    counters.open.add(1);
+    let writing = write(Rc::clone(&session), stream, Arc::clone(counters));
+    let mut writer = spawn_local(writing);
     let ending = read(shared, &session, reader).await;
     session.end(ending);
+    counters.open.set(counters.open.get() - 1);
+    counters.draining.add(1);
     tokio::select! {
         _ = &mut writer => {}
         _ = session.connection.closed() => writer.abort(),
     }
+    counters.draining.set(counters.draining.get() - 1);
     shared.table.borrow_mut().remove(&session);
     tracing::debug!(%id, %account, ending = ?session.ending(), "session ended");
 }

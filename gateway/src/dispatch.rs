@@ -18,6 +18,7 @@ use types::{AccountId, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::answers::frames_with_receipts;
+use crate::counters::{GatewayCounters, Stage};
 use crate::ports::{QueryReply, RejectedFrame, Wake};
 use crate::reports::Reports;
 use crate::serve::{Phase, Shared, unix_nanos};
@@ -75,6 +76,7 @@ impl Dispatcher {
             // The block goes back to the node, which reuses it, as soon as it is dispatched.
             let block = self.released.pop().expect("that many were counted");
             self.release(shared, &block);
+            shared.counters.blocks_dispatched.add(1);
             drop(block);
             let capacity = self.released.buffer().capacity();
             wake_each_half(&mut self.taken.0, 1, capacity, &self.wake_pipeline);
@@ -82,10 +84,14 @@ impl Dispatcher {
                 tokio::task::yield_now().await;
             }
         }
-        if refuse(&mut self.rejected, shared) {
+        let rejected = refuse(&mut self.rejected, shared);
+        if rejected > 0 {
+            shared.counters.rejected_taken.add(rejected);
             self.wake_verifier.wake();
         }
-        if refuse(&mut self.refused, shared) {
+        let refused = refuse(&mut self.refused, shared);
+        if refused > 0 {
+            shared.counters.refused_taken.add(refused);
             self.wake_pipeline.wake();
         }
         self.reply(shared, replies);
@@ -111,17 +117,19 @@ impl Dispatcher {
                 session.wake_writer();
             }
         }
+        shared.counters.replies_taken.add(count as u64);
         wake_each_half(&mut self.taken.1, count, capacity, &self.wake_queries);
     }
 }
 
-/// Tells sessions which of their frames were refused. Returns whether there were any: whoever refused
-/// them may wait for room.
-fn refuse(refused: &mut Consumer<RejectedFrame>, shared: &Shared) -> bool {
+/// Tells sessions which of their frames were refused. Returns how many there were: if any, whoever
+/// refused them may wait for room.
+fn refuse(refused: &mut Consumer<RejectedFrame>, shared: &Shared) -> u64 {
     let table = shared.table.borrow();
     let count = refused.slots();
     let chunk = refused.read_chunk(count);
     for refusal in chunk.expect("that many were counted") {
+        shared.counters.rejects.add(refusal.reason);
         let Some(session) = table.find(refusal.session) else {
             continue;
         };
@@ -133,7 +141,7 @@ fn refuse(refused: &mut Consumer<RejectedFrame>, shared: &Shared) -> bool {
             session.end(Ending::Closing(refusal.reason));
         }
     }
-    count > 0
+    count as u64
 }
 
 /// Wakes a producer that may wait for room, once for each half of its ring that was emptied: a ring
@@ -196,13 +204,15 @@ impl Scratch {
         for ((frame, receipts), origin) in frames.zip(&block.origins) {
             answers.follow_frame(frame, receipts);
             let Some(origin) = origin else { continue };
+            let times = stage_times(origin, block, sent_at);
+            observe(&shared.counters, &times);
             let Some(session) = table.find(origin.session) else {
                 continue;
             };
             let mut ack = Ack {
                 nonce: frame.nonce,
                 first_sequence: frame.first_sequence,
-                times: stage_times(origin, block, sent_at),
+                times,
                 repeated: false,
                 refused: None,
                 outcomes: &[],
@@ -229,6 +239,10 @@ impl Scratch {
             session.append_noting(&mut self.grown, |out| ack.encode(out));
         }
         answers.advance(block.outcome.last_sequence);
+        shared
+            .counters
+            .sequence
+            .set(block.outcome.last_sequence.get());
     }
 
     fn collect(&mut self, receipts: &[Receipt]) {
@@ -236,6 +250,21 @@ impl Scratch {
         self.outcomes
             .extend(receipts.iter().map(CommandOutcome::from));
     }
+}
+
+/// Counts how long each stage took. A block is executed while it is synced, so either may be first.
+fn observe(counters: &GatewayCounters, times: &StageTimes) {
+    let moments = [
+        0,
+        times.sequenced,
+        times.executed,
+        times.durable,
+        times.sent,
+    ];
+    for (stage, pair) in counters.latency.iter().zip(moments.windows(2)) {
+        stage.observe(u64::from(pair[1].saturating_sub(pair[0])));
+    }
+    counters.latency[Stage::Total as usize].observe(u64::from(times.sent));
 }
 
 fn stage_times(origin: &Origin, block: &ReleasedBlock, sent_at: u64) -> StageTimes {

@@ -18,6 +18,7 @@
 //! | [`KeyDirectory`] | which key may open which account's session |
 //! | [`SignatureWorker`] | batch verification between gateway and sequencer |
 //! | [`Identity`] | the server's TLS key |
+//! | [`counters`] | what the threads here count while they work |
 //!
 //! Everything that `serve` runs stays on its thread, so state is shared through `Rc` and cells; no
 //! borrow of a cell is held across an await.
@@ -26,6 +27,7 @@
 mod accept;
 mod answers;
 mod config;
+pub mod counters;
 mod directory;
 mod dispatch;
 mod ports;

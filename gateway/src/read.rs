@@ -108,13 +108,24 @@ pub(crate) async fn read(
     let message_timeout = shared.config.message_timeout;
     loop {
         if let Err(reason) = admit_burst(shared, session, &mut reader) {
+            shared.counters.rejects.add(reason);
             return Ending::Closing(reason);
         }
+        let before = reader.buffer.len();
         match reader.receive(message_timeout).await {
-            Ok(true) => {}
+            Ok(true) => {
+                let received = reader.buffer.len() - before;
+                shared.counters.bytes_received.add(received as u64);
+            }
             Ok(false) if reader.buffer.is_empty() => return Ending::Finishing,
-            Ok(false) => return Ending::Closing(RejectReason::Malformed),
-            Err(reason) => return Ending::Closing(reason),
+            Ok(false) => {
+                shared.counters.rejects.add(RejectReason::Malformed);
+                return Ending::Closing(RejectReason::Malformed);
+            }
+            Err(reason) => {
+                shared.counters.rejects.add(reason);
+                return Ending::Closing(reason);
+            }
         }
         if session.ending() != Ending::Open {
             return session.ending();
@@ -139,8 +150,13 @@ fn admit_burst(
         };
         let admitted = match kind {
             Kind::Orders => {
-                let admitted = check_frame(shared, session, &message)
-                    .and_then(|frame| outward.push_frame(session, frame, received_at));
+                let admitted = check_frame(shared, session, &message).and_then(|frame| {
+                    let commands = frame.count();
+                    outward.push_frame(session, frame, received_at)?;
+                    shared.counters.frames_admitted.add(1);
+                    shared.counters.commands_admitted.add(commands.into());
+                    Ok(())
+                });
                 frames |= admitted.is_ok();
                 admitted.map_err(|reason| (OrdersFrame::claimed_nonce(&message), reason))
             }
@@ -148,6 +164,7 @@ fn admit_burst(
                 Ok(Some(question)) => {
                     let admitted = outward.push_question(session, question);
                     questions |= admitted.is_ok();
+                    shared.counters.questions_asked.add(admitted.is_ok().into());
                     admitted.map_err(|reason| (Nonce::ZERO, reason))
                 }
                 Ok(None) => Ok(()),
@@ -156,6 +173,7 @@ fn admit_burst(
             _ => Err((Nonce::ZERO, RejectReason::UnexpectedMessage)),
         };
         if let Err((nonce, reason)) = admitted {
+            shared.counters.rejects.add(reason);
             session.append(|out| out.extend_from_slice(Refused::new(nonce, reason).as_bytes()));
         }
     };

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crossbeam_utils::CachePadded;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ use types::{NetworkId, RejectReason};
 use crate::accept::accept;
 use crate::answers::AnswerBook;
 use crate::config::{GatewayConfig, server_config};
+use crate::counters::GatewayCounters;
 use crate::directory::KeyDirectory;
 use crate::dispatch::{Dispatcher, Scratch};
 use crate::ports::Ports;
@@ -52,6 +54,7 @@ pub struct Gateway {
     setup: GatewaySetup,
     ports: Ports,
     phase: watch::Receiver<Phase>,
+    counters: Arc<CachePadded<GatewayCounters>>,
 }
 
 /// Steers a gateway from outside its thread. Dropping it closes the gateway.
@@ -89,8 +92,14 @@ impl Gateway {
             setup,
             ports,
             phase,
+            counters: Arc::default(),
         };
         (gateway, GatewayHandle { phase: sender })
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> Arc<CachePadded<GatewayCounters>> {
+        Arc::clone(&self.counters)
     }
 
     /// Serves on `socket` until the handle closes the gateway. Runs on a current-thread runtime
@@ -104,10 +113,11 @@ impl Gateway {
             setup,
             ports,
             mut phase,
+            counters,
         } = self;
         let endpoint = bind(&setup, socket)?;
         let wake = Arc::clone(&ports.wake);
-        let (shared, dispatcher) = divide(setup, ports);
+        let (shared, dispatcher) = divide(setup, ports, counters);
         let mut dispatcher = spawn_local(dispatcher.run(Rc::clone(&shared)));
         let acceptor = spawn_local(accept(Rc::clone(&shared), endpoint.clone()));
         let closing = async {
@@ -161,6 +171,14 @@ pub(crate) struct Shared {
     pub(crate) table: RefCell<SessionTable>,
     pub(crate) answers: RefCell<AnswerBook>,
     pub(crate) outward: RefCell<Outward>,
+    pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
+}
+
+impl Shared {
+    pub(crate) fn set_handshakes(&self, count: u32) {
+        self.handshakes.set(count);
+        self.counters.handshaking.set(u64::from(count));
+    }
 }
 
 /// Nanoseconds since the Unix epoch.
@@ -201,7 +219,11 @@ fn escalate(dispatcher: Result<(), JoinError>) {
 }
 
 /// Hands each end of the rings to its only user.
-fn divide(setup: GatewaySetup, ports: Ports) -> (Rc<Shared>, Dispatcher) {
+fn divide(
+    setup: GatewaySetup,
+    ports: Ports,
+    counters: Arc<CachePadded<GatewayCounters>>,
+) -> (Rc<Shared>, Dispatcher) {
     let outward = Outward {
         to_verify: ports.to_verify,
         wake_verifier: ports.wake_verifier.clone(),
@@ -231,6 +253,7 @@ fn divide(setup: GatewaySetup, ports: Ports) -> (Rc<Shared>, Dispatcher) {
         table: RefCell::new(SessionTable::new(&setup.config)),
         answers: RefCell::new(setup.answers),
         outward: RefCell::new(outward),
+        counters,
     };
     (Rc::new(shared), dispatcher)
 }

@@ -7,13 +7,16 @@
 //! refusals nothing is taken at all.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
+use crossbeam_utils::CachePadded;
 use rtrb::{Consumer, Producer};
 use types::RejectReason;
 use types::auth::{AuthenticFrame, BatchVerifier, FrameKey};
 use types::block::{Origin, SequencedFrame};
 use types::wire::orders::OrdersFrame;
 
+use crate::counters::SignatureCounters;
 use crate::ports::{RejectedFrame, UnverifiedFrame};
 
 /// Frames in one batch: beyond this a longer batch is hardly cheaper per signature.
@@ -29,6 +32,7 @@ pub struct SignatureWorker {
     entropy: Entropy,
     origins: Vec<Origin>,
     results: Vec<Result<AuthenticFrame, (OrdersFrame, RejectReason)>>,
+    counters: Arc<CachePadded<SignatureCounters>>,
 }
 
 /// What one round did.
@@ -66,7 +70,13 @@ impl SignatureWorker {
             entropy: Entropy::new(),
             origins: Vec::with_capacity(BATCH_MAX),
             results: Vec::with_capacity(BATCH_MAX),
+            counters: Arc::default(),
         }
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> Arc<CachePadded<SignatureCounters>> {
+        Arc::clone(&self.counters)
     }
 
     /// Verifies one batch of what is there. Never waits.
@@ -84,6 +94,13 @@ impl SignatureWorker {
         let batch = taken.min(self.verified.slots());
         let verified = self.verify(batch);
         self.refuse_busy(taken - batch);
+        let counters = &self.counters;
+        if batch > 0 {
+            counters.batches.observe(batch as u64);
+        }
+        counters.verified.add(verified as u64);
+        counters.bad.add((batch - verified) as u64);
+        counters.busy.add((taken - batch) as u64);
         Progress {
             verified,
             refused: taken - verified,

@@ -5,8 +5,10 @@
 //! collected for the next.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use quinn::{Connection, SendStream, VarInt};
 use tokio::time::timeout;
 use types::Nonce;
@@ -14,6 +16,7 @@ use types::RejectReason;
 use types::wire::session::Refused;
 use zerocopy::IntoBytes;
 
+use crate::counters::GatewayCounters;
 use crate::session::{Ending, Session, close};
 
 /// A buffer that grew beyond this in a burst is not kept.
@@ -22,7 +25,11 @@ const BUFFER_KEPT: usize = 256 * 1024;
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes one session's answers until it ends, then closes its connection.
-pub(crate) async fn write(session: Rc<Session>, mut stream: SendStream) {
+pub(crate) async fn write(
+    session: Rc<Session>,
+    mut stream: SendStream,
+    counters: Arc<CachePadded<GatewayCounters>>,
+) {
     let mut sending = Vec::new();
     loop {
         session.take_unsent(&mut sending);
@@ -42,6 +49,7 @@ pub(crate) async fn write(session: Rc<Session>, mut stream: SendStream) {
             // The client stopped listening, or is gone.
             return close(&session.connection, RejectReason::UnexpectedMessage);
         }
+        counters.bytes_sent.add(sending.len() as u64);
         sending.clear();
         if sending.capacity() > BUFFER_KEPT {
             sending = Vec::new();

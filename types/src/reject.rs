@@ -54,7 +54,7 @@ reject_reasons! {
     WrongAccount = 7, "WRONG_ACCOUNT";
     /// The signature does not verify.
     BadSignature = 8, "BAD_SIGNATURE";
-    /// Too many connections.
+    /// The server has as many sessions as it may, or the key has.
     TooManySessions = 9, "TOO_MANY_SESSIONS";
     /// The session has more frames unanswered than it may.
     TooManyInFlight = 10, "TOO_MANY_IN_FLIGHT";
@@ -66,6 +66,8 @@ reject_reasons! {
     Timeout = 13, "TIMEOUT";
     /// The node's disk is full: until it has room again, only cancels are taken.
     DiskFull = 14, "DISK_FULL";
+    /// The account sends more commands a second than it may; nothing happened, try again later.
+    RateLimited = 15, "RATE_LIMITED";
 
     /// The key was rotated away.
     StaleEpoch = 32, "STALE_EPOCH";
@@ -181,6 +183,7 @@ impl RejectReason {
                 | Self::ShuttingDown
                 | Self::Timeout
                 | Self::DiskFull
+                | Self::RateLimited
         )
     }
 }
@@ -209,6 +212,6 @@ mod tests {
             );
         }
         assert_eq!(RejectReason::from_code(0), None);
-        assert_eq!(RejectReason::from_code(15), None);
+        assert_eq!(RejectReason::from_code(31), None);
     }
 }
