@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use quinn::{Connection, Endpoint, Incoming, SendStream};
+use quinn::{Connection, Endpoint, Incoming, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 use types::RejectReason;
@@ -11,6 +11,7 @@ use types::wire::Kind;
 use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
 use zerocopy::IntoBytes;
 
+use crate::config::RECEIVE_WINDOW;
 use crate::read::{MessageReader, read};
 use crate::serve::{Phase, Shared};
 use crate::session::{Session, close};
@@ -20,35 +21,47 @@ use crate::write::{refuse, write};
 pub(crate) async fn accept(shared: Rc<Shared>, endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         let handshakes = shared.handshakes.get();
-        let counters = &shared.counters;
-        if handshakes >= shared.config.handshakes_max {
+        let (config, counters) = (&shared.config, &shared.counters);
+        let address = incoming.remote_address().ip();
+        let reserved = config.handshakes_reserved.min(config.handshakes_max / 4);
+        let is_known = shared.neighbors.borrow().is_known(address);
+        let reserved = if is_known { 0 } else { reserved };
+        if handshakes >= config.handshakes_max - reserved {
             counters.connections_refused.add(1);
             incoming.refuse();
-        } else if handshakes >= shared.config.retry_from && !incoming.remote_address_validated() {
+        } else if handshakes >= config.retry_from && !incoming.remote_address_validated() {
             counters.connections_retried.add(1);
             // It may retry, for its address is not validated; so this cannot fail.
             let _ = incoming.retry();
+        } else if !shared.arrive(address) {
+            counters.connections_refused.add(1);
+            incoming.refuse();
         } else {
             counters.connections_accepted.add(1);
             shared.set_handshakes(handshakes + 1);
-            spawn_local(host(Rc::clone(&shared), incoming));
+            let shared = Rc::clone(&shared);
+            spawn_local(async move {
+                let was_introduced = host(&shared, incoming).await;
+                let mut neighbors = shared.neighbors.borrow_mut();
+                neighbors.leave(address, was_introduced);
+            });
         }
     }
 }
 
-/// One connection's whole life.
-async fn host(shared: Rc<Shared>, incoming: Incoming) {
+/// One connection's whole life. Returns whether it had a session.
+async fn host(shared: &Shared, incoming: Incoming) -> bool {
     let deadline = Instant::now() + shared.config.hello_timeout;
     let remote = incoming.remote_address();
     let connected = timeout_at(deadline, incoming).await;
     let introduced = match &connected {
-        Ok(Ok(connection)) => timeout_at(deadline, introduce(&shared, connection)).await,
+        Ok(Ok(connection)) => timeout_at(deadline, introduce(shared, connection)).await,
         _ => Ok(None),
     };
     shared.set_handshakes(shared.handshakes.get() - 1);
     let Ok(Ok(connection)) = connected else {
         tracing::debug!(%remote, "handshake failed");
-        return;
+        return false;
     };
     let Introduction {
         stream,
@@ -56,18 +69,25 @@ async fn host(shared: Rc<Shared>, incoming: Incoming) {
         opened,
     } = match introduced {
         Ok(Some(introduction)) => introduction,
-        Ok(None) => return,
+        Ok(None) => return false,
         Err(_) => {
             shared.counters.rejects.add(RejectReason::Timeout);
-            return close(&connection, RejectReason::Timeout);
+            close(&connection, RejectReason::Timeout);
+            return false;
         }
     };
     match opened {
-        Ok(session) => hold(&shared, session, stream, reader).await,
+        Ok(session) => {
+            shared.neighbors.borrow_mut().introduce(remote.ip());
+            connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+            hold(shared, session, stream, reader).await;
+            true
+        }
         Err(reason) => {
             tracing::debug!(%remote, %reason, "session refused");
             shared.counters.rejects.add(reason);
             refuse(&connection, stream, reason).await;
+            false
         }
     }
 }
@@ -83,7 +103,10 @@ struct Introduction {
 async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduction> {
     let (stream, receive) = connection.accept_bi().await.ok()?;
     let mut reader = MessageReader::new(receive);
-    let opened = match reader.message(shared.config.hello_timeout).await {
+    let opened = match reader
+        .message(&shared.block, shared.config.hello_timeout)
+        .await
+    {
         Ok(None) => return None,
         Ok(Some((Kind::Hello, message))) => open(shared, connection, &message),
         Ok(Some(_)) => Err(RejectReason::UnexpectedMessage),

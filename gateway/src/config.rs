@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
 
+use crate::admission::Pace;
 use crate::tls::Identity;
 
 /// Limits of one gateway. Protocol limits are in [`types::limits`].
@@ -12,11 +13,30 @@ use crate::tls::Identity;
 pub struct GatewayConfig {
     /// Open sessions.
     pub sessions_max: u32,
+    /// The last of them, at most a fifth, are for keys that have no session yet.
+    pub sessions_reserved: u32,
+    /// Open sessions of one key.
+    pub sessions_per_key: u32,
     /// Connections between their first packet and their session's opening. Beyond it they are
     /// turned away at once.
     pub handshakes_max: u32,
+    /// The last of those, at most a quarter, are for addresses from which a known key has a session.
+    pub handshakes_reserved: u32,
     /// Pending handshakes from which on a newcomer must prove its address first (a QUIC Retry).
     pub retry_from: u32,
+    /// Connections of one address, or of one network of 64 bits.
+    pub connections_per_address: u32,
+    /// New ones of these.
+    pub arrivals_per_address: Pace,
+    /// New connections from all addresses from which no known key has a session.
+    pub arrivals: Pace,
+    /// Whether limits of addresses hold for loopback ones too. There all clients share few addresses,
+    /// and whoever can send from there need not come in by this door.
+    pub limits_loopback: bool,
+    /// Commands of one account, times its weight; of frames that hold anything but cancels.
+    pub commands: Option<Pace>,
+    /// The same for frames of nothing but cancels.
+    pub cancels: Option<Pace>,
     /// Frames that one session may have unanswered.
     pub frames_in_flight: u32,
     /// Commands that one session may have unanswered.
@@ -36,9 +56,24 @@ pub struct GatewayConfig {
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
-            sessions_max: 1_024,
+            sessions_max: 10_000,
+            sessions_reserved: 2_000,
+            sessions_per_key: 64,
             handshakes_max: 256,
+            handshakes_reserved: 64,
             retry_from: 64,
+            connections_per_address: 64,
+            arrivals_per_address: Pace {
+                per_second: 1,
+                burst: 64,
+            },
+            arrivals: Pace {
+                per_second: 2_500,
+                burst: 2_500,
+            },
+            limits_loopback: false,
+            commands: None,
+            cancels: None,
             frames_in_flight: 1_024,
             commands_in_flight: 65_536,
             queries_in_flight: 4,
@@ -52,7 +87,10 @@ impl Default for GatewayConfig {
 
 /// One stream carries a session, so both windows are the same: about what a client can have in
 /// flight (1,024 frames of 32 orders are 1.1 MiB).
-const RECEIVE_WINDOW: u32 = 1024 * 1024;
+pub(crate) const RECEIVE_WINDOW: u32 = 1024 * 1024;
+/// Before its session is open a client has nothing to say that is longer than its `Hello`; so this is
+/// what a stranger can make us hold, be it by gaps.
+const STRANGERS_WINDOW: u32 = 16 * 1024;
 /// Bytes that QUIC holds for one connection until they are acknowledged; what is beyond stays in
 /// the session's own buffer, where it is counted.
 const SEND_WINDOW: u64 = 1024 * 1024;
@@ -71,7 +109,7 @@ pub(crate) fn server_config(config: &GatewayConfig, identity: &Identity) -> Serv
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .receive_window(VarInt::from_u32(STRANGERS_WINDOW))
         .send_window(SEND_WINDOW)
         .max_idle_timeout(Some(idle.expect("an idle timeout is far below 2^62 ms")));
     let mut server = ServerConfig::with_crypto(identity.quic());

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`serve`](Gateway) | the life of the gateway: open, draining, closed |
 //! | `accept` | handshakes and the opening of sessions |
+//! | `admission` | limits of addresses, keys and accounts |
 //! | `read`, `write` | one session's stream, in and out |
 //! | `dispatch` | released blocks to reports and acks |
 //! | `reports` | what a block tells an account without being asked, in order |
@@ -25,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod admission;
 mod answers;
 mod config;
 pub mod counters;
@@ -40,6 +42,7 @@ pub mod tls;
 mod verify;
 mod write;
 
+pub use admission::{Pace, Weights};
 pub use answers::{Answer, AnswerBook, NotAnswers};
 pub use config::GatewayConfig;
 pub use directory::{KeyDirectory, KeyRecord};

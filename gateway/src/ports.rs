@@ -14,6 +14,9 @@ use types::wire::orders::OrdersFrame;
 use types::wire::query::Question;
 use types::{AccountId, Nonce, RejectReason, SequenceNumber, SessionId};
 
+/// The last eighth of each ring on the way in is for frames of nothing but cancels.
+pub(crate) const RESERVED_PART: usize = 8;
+
 /// The gateway's ends of all rings.
 #[derive(Debug)]
 pub struct Ports {

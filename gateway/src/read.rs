@@ -3,6 +3,7 @@
 //! A burst is what one read of the stream brings: it is stamped once, pushed frame by frame and
 //! announced once.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::session::{Ending, Session};
 #[derive(Debug)]
 pub(crate) struct MessageReader {
     stream: RecvStream,
+    /// Received and not yet taken: part of the shared block while messages are taken, and a copy of its
+    /// own while the rest of one is awaited, so that a slow client keeps no more than it has sent.
     buffer: BytesMut,
     /// Where QUIC puts received packets: one lock per read instead of one per packet.
     packets: [Bytes; PACKETS_PER_READ],
@@ -36,14 +39,14 @@ pub(crate) struct MessageReader {
 
 /// About 45 KiB, which is more than arrives in one turn of the runtime.
 const PACKETS_PER_READ: usize = 32;
-/// Received bytes live in blocks of this size until their frames are journalled.
-const BUFFER_LENGTH: usize = 64 * 1024;
+/// Received bytes live in blocks of this size, which sessions share, until their frames are journalled.
+const BLOCK_LENGTH: usize = 64 * 1024;
 
 impl MessageReader {
     pub(crate) fn new(stream: RecvStream) -> Self {
         Self {
             stream,
-            buffer: BytesMut::with_capacity(BUFFER_LENGTH),
+            buffer: BytesMut::new(),
             packets: std::array::from_fn(|_| Bytes::new()),
             began: None,
         }
@@ -62,8 +65,10 @@ impl MessageReader {
     /// within `message_timeout` of its beginning.
     pub(crate) async fn receive(
         &mut self,
+        block: &RefCell<BytesMut>,
         message_timeout: Duration,
     ) -> Result<bool, RejectReason> {
+        self.buffer = BytesMut::from(&self.buffer[..]);
         let read = self.stream.read_chunks(&mut self.packets);
         let received = if self.buffer.is_empty() {
             read.await
@@ -76,23 +81,32 @@ impl MessageReader {
         let Ok(Some(count)) = received else {
             return Ok(false);
         };
-        for packet in &mut self.packets[..count] {
-            self.buffer.extend_from_slice(packet);
+        let packets = &mut self.packets[..count];
+        let length = self.buffer.len() + packets.iter().map(Bytes::len).sum::<usize>();
+        let mut block = block.borrow_mut();
+        if block.capacity() < length {
+            *block = BytesMut::with_capacity(length.max(BLOCK_LENGTH));
+        }
+        block.extend_from_slice(&self.buffer);
+        for packet in packets {
+            block.extend_from_slice(packet);
             *packet = Bytes::new();
         }
+        self.buffer = block.split();
         Ok(true)
     }
 
     /// Waits for one message; `None` at the end of the stream.
     pub(crate) async fn message(
         &mut self,
+        block: &RefCell<BytesMut>,
         message_timeout: Duration,
     ) -> Result<Option<(Kind, Bytes)>, RejectReason> {
         loop {
             if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
-            if !self.receive(message_timeout).await? {
+            if !self.receive(block, message_timeout).await? {
                 return Ok(None);
             }
         }
@@ -112,7 +126,7 @@ pub(crate) async fn read(
             return Ending::Closing(reason);
         }
         let before = reader.buffer.len();
-        match reader.receive(message_timeout).await {
+        match reader.receive(&shared.block, message_timeout).await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;
                 shared.counters.bytes_received.add(received as u64);
@@ -142,6 +156,7 @@ fn admit_burst(
     let received_at = unix_nanos();
     let mut outward = shared.outward.borrow_mut();
     let (mut frames, mut questions) = (false, false);
+    let mut room = outward.to_verify.slots();
     let fatal = loop {
         let (kind, message) = match reader.next_message() {
             Ok(Some(message)) => message,
@@ -150,13 +165,16 @@ fn admit_burst(
         };
         let admitted = match kind {
             Kind::Orders => {
-                let admitted = check_frame(shared, session, &message).and_then(|frame| {
-                    let commands = frame.count();
-                    outward.push_frame(session, frame, received_at)?;
-                    shared.counters.frames_admitted.add(1);
-                    shared.counters.commands_admitted.add(commands.into());
-                    Ok(())
-                });
+                let spare = room.saturating_sub(outward.reserve);
+                let admitted =
+                    check_frame(shared, session, &message, spare > 0).and_then(|frame| {
+                        let commands = frame.count();
+                        outward.push_frame(session, frame, received_at)?;
+                        room = room.saturating_sub(1);
+                        shared.counters.frames_admitted.add(1);
+                        shared.counters.commands_admitted.add(commands.into());
+                        Ok(())
+                    });
                 frames |= admitted.is_ok();
                 admitted.map_err(|reason| (OrdersFrame::claimed_nonce(&message), reason))
             }
@@ -187,11 +205,12 @@ fn admit_burst(
     fatal
 }
 
-/// Checks one frame and counts it as in flight.
+/// Checks one frame and counts it as in flight. Without room to spare only cancels pass.
 fn check_frame(
     shared: &Shared,
     session: &Session,
     message: &Bytes,
+    has_spare_room: bool,
 ) -> Result<OrdersFrame, RejectReason> {
     let frame = OrdersFrame::parse(message.clone())?;
     let header = frame.header();
@@ -202,10 +221,37 @@ fn check_frame(
     if shared.phase.get() != Phase::Open {
         return Err(RejectReason::ShuttingDown);
     }
-    if !session.take_off(frame.count(), &shared.config) {
+    let count = frame.count();
+    if !session.take_off(count, &shared.config) {
         return Err(RejectReason::TooManyInFlight);
     }
+    let admitted = within_budget(shared, session, &frame, has_spare_room);
+    admitted.inspect_err(|_| session.land(count))?;
     Ok(frame)
+}
+
+/// Whether there is room for a frame, and its account may send it now.
+fn within_budget(
+    shared: &Shared,
+    session: &Session,
+    frame: &OrdersFrame,
+    has_spare_room: bool,
+) -> Result<(), RejectReason> {
+    let config = &shared.config;
+    let has_budgets = config.commands.is_some() || config.cancels.is_some();
+    if has_spare_room && !has_budgets {
+        return Ok(());
+    }
+    let is_cancel = frame.is_cancel();
+    if !is_cancel && !has_spare_room {
+        return Err(RejectReason::Busy);
+    }
+    let (account, now) = (session.record.account, shared.elapsed());
+    let mut rates = shared.rates.borrow_mut();
+    match rates.take(account, frame.count(), is_cancel, config, now) {
+        true => Ok(()),
+        false => Err(RejectReason::RateLimited),
+    }
 }
 
 /// Answers what the gateway knows itself; returns what it does not, counted as in flight.
@@ -263,6 +309,8 @@ fn answer_nonce(shared: &Shared, session: &Session, request: u64, nonce: Nonce) 
 #[derive(Debug)]
 pub(crate) struct Outward {
     pub(crate) to_verify: Producer<UnverifiedFrame>,
+    /// Places there that only cancels may take.
+    pub(crate) reserve: usize,
     pub(crate) wake_verifier: Wake,
     pub(crate) to_queries: Producer<QueryRequest>,
     pub(crate) wake_queries: Wake,

@@ -2,11 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use bytes::BytesMut;
 use crossbeam_utils::CachePadded;
 use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use thiserror::Error;
@@ -18,12 +19,14 @@ use types::wire::query::{Reference, ReferenceRecord};
 use types::{NetworkId, RejectReason};
 
 use crate::accept::accept;
+use crate::admission::{Neighbors, Rates, Weights};
 use crate::answers::AnswerBook;
 use crate::config::{GatewayConfig, server_config};
 use crate::counters::GatewayCounters;
 use crate::directory::KeyDirectory;
 use crate::dispatch::{Dispatcher, Scratch};
 use crate::ports::Ports;
+use crate::ports::RESERVED_PART;
 use crate::read::Outward;
 use crate::session::Ending;
 use crate::table::SessionTable;
@@ -46,6 +49,8 @@ pub struct GatewaySetup {
     pub directory: KeyDirectory,
     /// The answers of everything that was released before.
     pub answers: AnswerBook,
+    /// Accounts that may send more than others.
+    pub weights: Weights,
 }
 
 /// A gateway that is not serving yet.
@@ -170,11 +175,28 @@ pub(crate) struct Shared {
     pub(crate) handshakes: Cell<u32>,
     pub(crate) table: RefCell<SessionTable>,
     pub(crate) answers: RefCell<AnswerBook>,
+    pub(crate) neighbors: RefCell<Neighbors>,
+    pub(crate) rates: RefCell<Rates>,
+    started: Instant,
+    /// Where received bytes go, for all sessions: an idle one holds none.
+    pub(crate) block: RefCell<BytesMut>,
     pub(crate) outward: RefCell<Outward>,
     pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
 }
 
 impl Shared {
+    /// Nanoseconds since the start, by a clock that never steps back.
+    pub(crate) fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether another connection from there may begin; if so, it has.
+    pub(crate) fn arrive(&self, address: IpAddr) -> bool {
+        let now = self.elapsed();
+        let mut neighbors = self.neighbors.borrow_mut();
+        neighbors.arrive(address, &self.config, now)
+    }
+
     pub(crate) fn set_handshakes(&self, count: u32) {
         self.handshakes.set(count);
         self.counters.handshaking.set(u64::from(count));
@@ -225,6 +247,7 @@ fn divide(
     counters: Arc<CachePadded<GatewayCounters>>,
 ) -> (Rc<Shared>, Dispatcher) {
     let outward = Outward {
+        reserve: ports.to_verify.buffer().capacity() / RESERVED_PART,
         to_verify: ports.to_verify,
         wake_verifier: ports.wake_verifier.clone(),
         to_queries: ports.to_queries,
@@ -252,8 +275,14 @@ fn divide(
         handshakes: Cell::new(0),
         table: RefCell::new(SessionTable::new(&setup.config)),
         answers: RefCell::new(setup.answers),
+        neighbors: RefCell::default(),
+        rates: RefCell::new(Rates::new(setup.weights)),
+        started: Instant::now(),
+        block: RefCell::default(),
         outward: RefCell::new(outward),
         counters,
     };
+    let sequence = shared.answers.borrow().last_sequence();
+    shared.counters.sequence.set(sequence.get());
     (Rc::new(shared), dispatcher)
 }

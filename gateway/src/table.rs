@@ -44,7 +44,8 @@ impl SessionTable {
         }
     }
 
-    /// Opens a session; `None` if there are as many as there may be.
+    /// Opens a session; `None` if there are as many as there may be, or as many of this key. The last
+    /// ones are for keys that have none.
     pub(crate) fn open(
         &mut self,
         record: KeyRecord,
@@ -52,6 +53,15 @@ impl SessionTable {
         connection: Connection,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
+        let of_account = self.accounts.get(record.account.index());
+        let sessions = of_account.map_or(&[][..], |it| &it.sessions);
+        let of_key = sessions.iter().filter(|it| it.record.key == record.key);
+        let of_key = of_key.count();
+        let reserved = config.sessions_reserved.min(config.sessions_max / 5);
+        let is_reserved = of_key > 0 && self.free.len() <= reserved as usize;
+        if is_reserved || of_key >= config.sessions_per_key as usize {
+            return None;
+        }
         let slot = self.free.pop()?;
         self.serial += 1;
         let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);

@@ -17,7 +17,7 @@ use types::block::{Origin, SequencedFrame};
 use types::wire::orders::OrdersFrame;
 
 use crate::counters::SignatureCounters;
-use crate::ports::{RejectedFrame, UnverifiedFrame};
+use crate::ports::{RESERVED_PART, RejectedFrame, UnverifiedFrame};
 
 /// Frames in one batch: beyond this a longer batch is hardly cheaper per signature.
 const BATCH_MAX: usize = 64;
@@ -91,9 +91,7 @@ impl SignatureWorker {
                 ..Progress::default()
             };
         }
-        let batch = taken.min(self.verified.slots());
-        let verified = self.verify(batch);
-        self.refuse_busy(taken - batch);
+        let (verified, batch) = self.verify(taken);
         let counters = &self.counters;
         if batch > 0 {
             counters.batches.observe(batch as u64);
@@ -108,18 +106,33 @@ impl SignatureWorker {
         }
     }
 
-    /// Verifies `batch` frames and returns how many were good.
-    fn verify(&mut self, batch: usize) -> usize {
-        let frames = self.unverified.read_chunk(batch);
+    /// Verifies what of `taken` frames there is room for, refuses the others, and returns how many were
+    /// good and how many were verified. The last places are for cancels.
+    fn verify(&mut self, taken: usize) -> (usize, usize) {
+        let frames = self.unverified.read_chunk(taken);
         let frames = frames.expect("that many were counted").into_iter();
         self.origins.clear();
-        let origins = &mut self.origins;
-        let frames = frames.map(|unverified| {
-            origins.push(unverified.origin);
-            (unverified.frame, unverified.public_key)
+        let (origins, rejected) = (&mut self.origins, &mut self.rejected);
+        let reserve = self.verified.buffer().capacity() / RESERVED_PART;
+        let mut room = self.verified.slots();
+        let frames = frames.filter_map(|unverified| {
+            let UnverifiedFrame {
+                frame,
+                public_key,
+                origin,
+            } = unverified;
+            if room > reserve || (room > 0 && frame.is_cancel()) {
+                room -= 1;
+                origins.push(origin);
+                Some((frame, public_key))
+            } else {
+                refuse(rejected, &frame, &origin, RejectReason::Busy);
+                None
+            }
         });
         self.verifier
             .verify(frames, &mut self.entropy, &mut self.results);
+        let batch = self.results.len();
         let mut verified = 0;
         for (result, origin) in self.results.drain(..).zip(&self.origins) {
             match result {
@@ -132,15 +145,7 @@ impl SignatureWorker {
                 Err((frame, reason)) => refuse(&mut self.rejected, &frame, origin, reason),
             }
         }
-        verified
-    }
-
-    fn refuse_busy(&mut self, count: usize) {
-        let frames = self.unverified.read_chunk(count);
-        for unverified in frames.expect("that many were counted") {
-            let UnverifiedFrame { frame, origin, .. } = &unverified;
-            refuse(&mut self.rejected, frame, origin, RejectReason::Busy);
-        }
+        (verified, batch)
     }
 }
 

@@ -7,8 +7,9 @@ use engine::snapshot::{Image, Memory};
 use rtrb::{Consumer, Producer};
 use store::{AlignedBuffer, CheckpointMeta, Checkpoints, StoreError};
 
+use crate::counters::CheckpointCounters;
 use crate::journal_thread::Covered;
-use crate::threads::{Parking, Stop, Waker};
+use crate::threads::{Clock, Parking, Stop, Waker};
 
 /// A checkpoint to write.
 #[derive(Debug)]
@@ -70,12 +71,26 @@ pub struct Ports {
 }
 
 /// Runs until told to stop and everything handed over is written.
-pub(crate) fn run(mut writer: CheckpointWriter, parking: &Parking, stop: &Stop) {
+pub(crate) fn run(
+    mut writer: CheckpointWriter,
+    clock: &Clock,
+    counters: &CheckpointCounters,
+    parking: &Parking,
+    stop: &Stop,
+) {
+    counters.at.set(clock.unix_nanos());
     loop {
         let stopping = stop.requested();
         match writer.turn() {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => tracing::error!("no checkpoint: {error}"),
+            Some(Ok(meta)) => {
+                counters.height.set(meta.height.get());
+                counters.at.set(clock.unix_nanos());
+                counters.written.add(1);
+            }
+            Some(Err(error)) => {
+                counters.failed.add(1);
+                tracing::error!("no checkpoint: {error}");
+            }
             None if stopping => return,
             None => parking.park(),
         }

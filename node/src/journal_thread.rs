@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use rtrb::{Consumer, Producer};
 use store::{Journal, NewRecord, PreparedSegment, Retention, SegmentPreparer, StoreError};
 use types::outcome::Digest;
 use types::{Height, SequenceNumber};
 
+use crate::counters::JournalCounters;
 use crate::space::{Room, SpacePlan};
 use crate::threads::{Clock, Parking, Stop, Waker};
 
@@ -105,6 +107,9 @@ pub struct JournalWorker {
     batch: Vec<(Height, Digest, Vec<u8>)>,
     /// What the pipeline was told last.
     told: Room,
+    /// The last sequence number that was written.
+    written: u64,
+    counters: Arc<CachePadded<JournalCounters>>,
 }
 
 impl JournalWorker {
@@ -122,7 +127,7 @@ impl JournalWorker {
             bytes: journal.room(plan.payload_max),
             is_short: false,
         };
-        Self {
+        let worker = Self {
             preparation: Preparation::new(recycling, is_inline),
             journal,
             ports,
@@ -130,12 +135,21 @@ impl JournalWorker {
             plan,
             batch: Vec::new(),
             told,
-        }
+            written: 0,
+            counters: Arc::default(),
+        };
+        worker.count_room();
+        worker
     }
 
     /// The room at the start, for the pipeline.
     pub const fn room(&self) -> Room {
         self.told
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> Arc<CachePadded<JournalCounters>> {
+        Arc::clone(&self.counters)
     }
 
     /// Writes and syncs what is there; whether there was anything to do. An error is final.
@@ -150,6 +164,9 @@ impl JournalWorker {
                 previous_outcome: block.previous_outcome,
             };
             let record_hash = self.journal.append(&record, &block.payload)?;
+            let before = block.first_sequence.get().saturating_sub(1);
+            self.written = before + block.command_count;
+            self.counters.blocks_taken.add(1);
             self.batch.push((block.height, record_hash, block.payload));
         }
         if self.batch.is_empty() {
@@ -159,6 +176,10 @@ impl JournalWorker {
         let durable = self.journal.commit()?;
         let at = self.clock.unix_nanos();
         let room = self.present_room();
+        let count = self.batch.len() as u64;
+        self.counters.durable_sequence.set(self.written);
+        self.counters.blocks_per_sync.observe(count);
+        self.counters.blocks_durable.add(count);
         for (height, record_hash, spent) in self.batch.drain(..) {
             assert!(height <= durable, "a commit covers everything appended");
             let block = Some(DurableBlock {
@@ -176,6 +197,7 @@ impl JournalWorker {
             assert!(pushed.is_ok(), "the ring holds all blocks in flight");
         }
         self.told = room;
+        self.count_room();
         self.ports.wake_pipeline.wake();
         Ok(true)
     }
@@ -205,8 +227,14 @@ impl JournalWorker {
         };
         if self.ports.durable.push(mark).is_ok() {
             self.told = room;
+            self.count_room();
             self.ports.wake_pipeline.wake();
         }
+    }
+
+    fn count_room(&self) {
+        self.counters.room.set(self.told.bytes);
+        self.counters.is_short.set(self.told.is_short.into());
     }
 }
 

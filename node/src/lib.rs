@@ -11,10 +11,13 @@
 mod checkpoint_parts;
 pub mod checkpoint_thread;
 mod cli;
+pub mod counters;
 mod data_dir;
 mod genesis_file;
 mod journal_io;
 pub mod journal_thread;
+mod limits_file;
+mod metrics;
 pub mod pipeline;
 pub mod recovery;
 mod rings;

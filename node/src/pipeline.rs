@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
 use engine::gate::ReleaseGate;
@@ -20,6 +21,7 @@ use types::planted::{Bug, is_planted};
 use types::wire::payload;
 use types::{LogTime, RejectReason};
 
+use crate::counters::PipelineCounters;
 use crate::journal_thread::{DurableMark, JournalBlock};
 use crate::space::{Admission, Room, Space, SpacePlan};
 use crate::threads::{Clock, Parking, Stop, Waker};
@@ -81,6 +83,7 @@ pub struct Pipeline {
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
     spent: VecDeque<Arc<ReleasedBlock>>,
+    counters: Arc<CachePadded<PipelineCounters>>,
 }
 
 impl Pipeline {
@@ -92,6 +95,7 @@ impl Pipeline {
         (plan, room): (SpacePlan, Room),
     ) -> Self {
         let height = state.position().height;
+        let counters = Arc::new(CachePadded::new(PipelineCounters::after(state.position())));
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
@@ -104,6 +108,7 @@ impl Pipeline {
             clock,
             payloads: Vec::new(),
             spent: VecDeque::new(),
+            counters,
         }
     }
 
@@ -133,6 +138,11 @@ impl Pipeline {
         &self.state
     }
 
+    /// What it counts.
+    pub fn counters(&self) -> Arc<CachePadded<PipelineCounters>> {
+        Arc::clone(&self.counters)
+    }
+
     /// Waits until somebody pushes, or until the next order has to expire.
     fn park(&self, parking: &Parking) {
         match self.next_due {
@@ -157,6 +167,7 @@ impl Pipeline {
                 self.durable.push_back((block.at, block.record_hash));
                 self.gate.durable(mark.height);
                 self.payloads.push(block.spent);
+                self.counters.blocks_noted.add(1);
             }
             if let Some(room) = mark.room {
                 self.space.counted(mark.height, room);
@@ -184,6 +195,11 @@ impl Pipeline {
             let early = is_planted(Bug::AckBeforeSync).then(Default::default);
             let durable = durable.or(early);
             (block.durable_at, block.record_hash) = durable.expect("one mark for each block");
+            let outcome = &block.outcome;
+            let counters = &self.counters;
+            counters.released_height.set(outcome.height.get());
+            counters.released_sequence.set(outcome.last_sequence.get());
+            counters.blocks_released.add(1);
             let block = Arc::new(block);
             for follower in &mut self.ports.followers {
                 follower
@@ -240,10 +256,12 @@ impl Pipeline {
                     length = longer;
                     let frame = self.ports.frames.pop().expect("it was seen a moment ago");
                     self.sequencer.push(frame, LogTime::new(now));
+                    self.counters.frames_sequenced.add(1);
                 }
                 Admission::Refuse if !self.ports.refused.is_full() => {
                     let frame = self.ports.frames.pop().expect("it was seen a moment ago");
                     self.refuse(&frame);
+                    self.counters.frames_refused.add(1);
                     refused = true;
                 }
                 Admission::Seal | Admission::Wait | Admission::Refuse => break,
@@ -283,6 +301,11 @@ impl Pipeline {
             previous_outcome: self.state.position().outcome_hash,
             payload,
         };
+        let count = journal_block.command_count;
+        let last = block.first_sequence.get() + count.saturating_sub(1);
+        self.counters.sequence.set(last);
+        self.counters.commands_per_block.observe(count);
+        self.counters.blocks_sealed.add(1);
         let length = journal_block.payload.len() as u64;
         self.space.sent(block.height, length);
         let pushed = self.ports.to_journal.push(journal_block);

@@ -10,15 +10,15 @@ use crate::threads::{Nudge, Parking, Waker};
 use crate::{checkpoint_thread, journal_thread, pipeline, shadow};
 
 /// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
-const FRAMES: usize = 4_096;
+pub(crate) const FRAMES: usize = 4_096;
 /// Blocks between the pipeline and each follower.
-const RELEASED: usize = 1_024;
+pub(crate) const RELEASED: usize = 1_024;
 /// Blocks between the pipeline and the journal; more than may be in flight.
-const JOURNAL: usize = 8;
+pub(crate) const JOURNAL: usize = 8;
 /// Questions to the shadow, and answers back.
-const QUERIES: usize = 1_024;
+pub(crate) const QUERIES: usize = 1_024;
 /// There is one set of buffers for checkpoints.
-const CHECKPOINTS: usize = 1;
+pub(crate) const CHECKPOINTS: usize = 1;
 
 /// What each thread holds of the rings, and where it waits.
 pub(crate) struct Ends {

@@ -11,15 +11,16 @@
 //! Each box is a thread, each arrow a bounded single-producer ring of `types` values. A thread
 //! without work parks; whoever pushes wakes it. Nothing here decides anything.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
-use gateway::{
-    Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker,
-};
+use gateway::counters::SignatureCounters;
+use gateway::{Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker};
 use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
 use types::auth::FrameKey;
@@ -30,19 +31,23 @@ use crate::cli::Failure;
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
+use crate::limits_file::Limits;
+use crate::metrics::{CoreSources, Metrics, http};
 use crate::pipeline::Pipeline;
 use crate::recovery::{Recovered, Workers};
 use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
-use crate::threads::{Clock, Nudge, Parking, Worker};
+use crate::threads::{Clock, Life, Nudge, Parking, Worker};
 use crate::{checkpoint_thread, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
-    pub(crate) gateway: GatewayConfig,
+    /// Where metrics are served, if anywhere.
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) limits: Limits,
     pub(crate) journal_io: JournalIoRequest,
     pub(crate) journal: JournalOptions,
     pub(crate) checkpoints: CheckpointOptions,
@@ -95,6 +100,8 @@ pub(crate) struct Running {
     gateway_thread: JoinHandle<()>,
     signatures: Worker<()>,
     core: Core,
+    metrics: Arc<Metrics>,
+    metrics_server: Option<http::Server>,
     fatal: mpsc::Receiver<String>,
 }
 
@@ -104,6 +111,7 @@ struct Core {
     journal: Worker<()>,
     shadow: Worker<()>,
     checkpoint: Worker<()>,
+    sources: CoreSources,
 }
 
 /// What was found in the data directory at start.
@@ -129,6 +137,7 @@ impl Running {
         let local_address = socket
             .local_addr()
             .map_err(|error| Failure::failed("cannot use the socket", error))?;
+        let metrics_listener = options.metrics.map(bind_metrics).transpose()?;
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
@@ -147,16 +156,19 @@ impl Running {
 
         let genesis = directory.genesis();
         let setup = GatewaySetup {
-            config: options.gateway,
+            config: options.limits.gateway,
             identity,
             network: genesis.network(),
             genesis_hash: genesis.hash(),
             reference: Reference::of(genesis),
             directory: KeyDirectory::of(genesis),
             answers,
+            weights: options.limits.weights.clone(),
         };
-        let (gateway, gateway_thread) = start_gateway(setup, ends.gateway, socket)?;
-        let signatures = start_signatures(ends.signatures, frame_key);
+        let (gateway, handle) = Gateway::new(setup, ends.gateway);
+        let gateway_counters = gateway.counters();
+        let (gateway_life, gateway_thread) = start_gateway(gateway, socket)?;
+        let (signatures, signature_counters) = start_signatures(ends.signatures, frame_key);
         let core = Core::start(
             (recovered, executor),
             ends.core,
@@ -165,15 +177,26 @@ impl Running {
             &clock,
             fatal_sender,
         );
+        let mut lives = vec![gateway_life, signatures.life()];
+        lives.extend(core.lives());
+        let sources = core.sources.clone();
+        let metrics = Metrics::new(gateway_counters, signature_counters, sources, lives, clock);
+        let metrics = Arc::new(metrics);
+        let metrics_server = metrics_listener
+            .map(|listener| http::Server::start(listener, Arc::clone(&metrics)))
+            .transpose()
+            .map_err(|error| Failure::failed("cannot serve metrics", error))?;
         let running = Self {
             directory,
             local_address,
             public_key,
             journal_io,
-            gateway,
+            gateway: handle,
             gateway_thread,
             signatures,
             core,
+            metrics,
+            metrics_server,
             fatal,
         };
         Ok((running, recovery))
@@ -182,6 +205,11 @@ impl Running {
     /// Where it listens.
     pub(crate) const fn local_address(&self) -> SocketAddr {
         self.local_address
+    }
+
+    /// Where it serves metrics.
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_server.as_ref().map(http::Server::address)
     }
 
     /// The key that clients pin.
@@ -211,6 +239,7 @@ impl Running {
     /// Refuses what is new, answers what was taken in, makes a checkpoint, and stops. Returns the
     /// final state.
     pub(crate) fn stop(self) -> (State, DataDir) {
+        self.metrics.drain();
         self.gateway.drain();
         self.signatures.finish();
         let state = self.core.finish();
@@ -218,6 +247,9 @@ impl Running {
         self.gateway_thread
             .join()
             .expect("a panic ends the process");
+        if let Some(server) = self.metrics_server {
+            server.stop();
+        }
         (state, self.directory)
     }
 }
@@ -251,25 +283,51 @@ impl Core {
         let (parking, ports) = ends.journal;
         let journal = JournalWorker::new(journal, ports, clock.clone(), space, recycling, false);
         let room = journal.room();
+        let journal_counters = journal.counters();
+        let sequence = state.position().sequence.get();
+        journal_counters.durable_sequence.set(sequence);
         let journal = start_journal(journal, parking, fatal.clone());
         let (parking, ports) = ends.pipeline;
         let executing = (state, executor);
         let pipeline = Pipeline::new(executing, ports, clock.clone(), (space, room));
+        let pipeline_counters = pipeline.counters();
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
             pipeline.run(parking, stop)
         });
         let (parking, nudge, ports) = ends.shadow;
         let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let shadow_counters = shadow.counters();
         let shadow = start_shadow(shadow, nudge, parking, fatal);
         let (parking, ports) = ends.checkpoint;
         let kept = options.checkpoints.kept;
         let writer = CheckpointWriter::new(folders.checkpoints(), kept, covered, ports);
+        let sources = CoreSources {
+            pipeline: pipeline_counters,
+            journal: journal_counters,
+            shadow: shadow_counters,
+            checkpoint: Arc::default(),
+        };
+        let counters = Arc::clone(&sources.checkpoint);
+        let clock = clock.clone();
+        let checkpoint = Worker::start("keel-checkpoint", parking, move |parking, stop| {
+            checkpoint_thread::run(writer, &clock, &counters, parking, stop);
+        });
         Self {
             pipeline,
             journal,
             shadow,
-            checkpoint: start_checkpoint(writer, parking),
+            checkpoint,
+            sources,
         }
+    }
+
+    fn lives(&self) -> [Life; 4] {
+        [
+            self.pipeline.life(),
+            self.journal.life(),
+            self.shadow.life(),
+            self.checkpoint.life(),
+        ]
     }
 
     /// Finishes what was taken in, makes a checkpoint, and returns the final state.
@@ -314,7 +372,15 @@ fn recover(
     Ok((folders, recovered))
 }
 
-fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameKey) -> Worker<()> {
+fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .map_err(|error| Failure::failed(&format!("cannot use {address}"), error))
+}
+
+fn start_signatures(
+    (parking, ends): (Parking, SignatureEnds),
+    frame_key: FrameKey,
+) -> (Worker<()>, Arc<CachePadded<SignatureCounters>>) {
     let SignatureEnds {
         unverified,
         verified,
@@ -323,7 +389,8 @@ fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameK
         wake_gateway,
     } = ends;
     let mut worker = SignatureWorker::new(unverified, verified, rejected, frame_key);
-    Worker::start("keel-signatures", parking, move |parking, stop| {
+    let counters = worker.counters();
+    let worker = Worker::start("keel-signatures", parking, move |parking, stop| {
         loop {
             let stopping = stop.requested();
             let progress = worker.run_once();
@@ -340,7 +407,8 @@ fn start_signatures((parking, ends): (Parking, SignatureEnds), frame_key: FrameK
                 parking.park();
             }
         }
-    })
+    });
+    (worker, counters)
 }
 
 fn start_journal(
@@ -371,18 +439,9 @@ fn start_shadow(
     })
 }
 
-fn start_checkpoint(writer: CheckpointWriter, parking: Parking) -> Worker<()> {
-    Worker::start("keel-checkpoint", parking, |parking, stop| {
-        checkpoint_thread::run(writer, parking, stop);
-    })
-}
-
-fn start_gateway(
-    setup: GatewaySetup,
-    ports: gateway::Ports,
-    socket: UdpSocket,
-) -> Result<(GatewayHandle, JoinHandle<()>), Failure> {
-    let (gateway, handle) = Gateway::new(setup, ports);
+fn start_gateway(gateway: Gateway, socket: UdpSocket) -> Result<(Life, JoinHandle<()>), Failure> {
+    let life = Life::of("keel-gateway");
+    let lived = life.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -393,7 +452,8 @@ fn start_gateway(
             if let Err(error) = runtime.block_on(gateway.serve(socket)) {
                 tracing::error!("gateway: {error}");
             }
+            lived.end();
         })
         .map_err(|error| Failure::failed("cannot start the gateway", error))?;
-    Ok((handle, thread))
+    Ok((life, thread))
 }

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use engine::feeds::Positions;
 use engine::snapshot::{ChangedAccounts, SessionsSnapshot, encode_sessions};
 use engine::{State, sequential};
@@ -30,6 +31,7 @@ use types::wire::query::{
 
 use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
+use crate::counters::ShadowCounters;
 use crate::threads::{Clock, Nudge, Parking, Stop, Waker};
 
 /// The ends of the rings that the shadow holds.
@@ -107,6 +109,7 @@ pub struct Shadow {
     /// `None` while a checkpoint is being written.
     sections: Option<Sections>,
     ports: Ports,
+    counters: Arc<CachePadded<ShadowCounters>>,
 }
 
 /// The two executions of a block came to different outcomes.
@@ -145,6 +148,7 @@ impl Shadow {
             clock,
             sections: Some(Sections::new()),
             ports,
+            counters: Arc::default(),
         }
     }
 
@@ -179,6 +183,11 @@ impl Shadow {
         &self.state
     }
 
+    /// What it counts.
+    pub fn counters(&self) -> Arc<CachePadded<ShadowCounters>> {
+        Arc::clone(&self.counters)
+    }
+
     fn follow(&mut self) -> Result<bool, Diverged> {
         let mut popped = 0;
         while let Ok(released) = self.ports.released.pop() {
@@ -205,6 +214,7 @@ impl Shadow {
         self.answers.follow(outcome);
         self.feeds.set_sequence(outcome.last_sequence);
         self.changed.follow(outcome);
+        self.counters.follow(released);
         self.record_hash = released.record_hash;
         self.is_behind = true;
         Ok(())
@@ -252,6 +262,7 @@ impl Shadow {
         let job = CheckpointJob { meta, sections };
         let pushed = self.ports.to_checkpoint.push(job);
         assert!(pushed.is_ok(), "there is one set of buffers");
+        self.counters.checkpoints_begun.add(1);
         self.ports.wake_checkpoint.wake();
         self.is_behind = false;
     }
@@ -271,6 +282,7 @@ impl Shadow {
             };
             let pushed = self.ports.replies.push(reply);
             assert!(pushed.is_ok(), "asked for room before; nobody else pushes");
+            self.counters.questions_answered.add(1);
             worked = true;
         }
         if worked {

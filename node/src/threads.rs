@@ -140,30 +140,70 @@ impl Stop {
     }
 }
 
+/// Whether a thread still runs, for whoever watches.
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    name: &'static str,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Life {
+    /// Of a thread of this name that is about to start.
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self {
+            name,
+            is_over: Arc::default(),
+        }
+    }
+
+    /// The thread has ended.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// The thread's name, if it has ended.
+    pub(crate) fn ended(&self) -> Option<&'static str> {
+        self.is_over.load(Ordering::Relaxed).then_some(self.name)
+    }
+}
+
 /// One thread with its way to be stopped.
 pub(crate) struct Worker<T> {
     thread: JoinHandle<T>,
     stop: Stop,
     waker: Waker,
+    life: Life,
 }
 
 impl<T: Send + 'static> Worker<T> {
     pub(crate) fn start(
-        name: &str,
+        name: &'static str,
         parking: Parking,
         body: impl FnOnce(&Parking, &Stop) -> T + Send + 'static,
     ) -> Self {
         let (stop, waker) = (Stop::default(), parking.waker());
         let seen = stop.clone();
+        let life = Life::of(name);
+        let lived = life.clone();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || body(&parking, &seen))
+            .spawn(move || {
+                let left = body(&parking, &seen);
+                lived.end();
+                left
+            })
             .expect("the node's few threads can be started");
         Self {
             thread,
             stop,
             waker,
+            life,
         }
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn life(&self) -> Life {
+        self.life.clone()
     }
 
     /// Lets it finish its work and returns what it leaves. A panic has ended the process already.

@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use client::{AckMessage, ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError};
+use crossbeam_utils::CachePadded;
+use gateway::counters::GatewayCounters;
 use gateway::{
     AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, Ports,
-    QueryReply, QueryRequest, SignatureWorker, Wake,
+    QueryReply, QueryRequest, SignatureWorker, Wake, Weights,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
@@ -37,6 +39,7 @@ pub(crate) struct Node {
     gateway: Option<JoinHandle<()>>,
     engine: Option<JoinHandle<()>>,
     control: Arc<Control>,
+    pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
 }
 
 #[derive(Default)]
@@ -55,6 +58,15 @@ impl Node {
 
     /// With these limits, and so much room between gateway and signature worker.
     pub(crate) fn start_with(config: GatewayConfig, unverified_max: usize) -> Self {
+        Self::start_weighted(config, unverified_max, Weights::default())
+    }
+
+    /// And with accounts that may send more than others.
+    pub(crate) fn start_weighted(
+        config: GatewayConfig,
+        unverified_max: usize,
+        weights: Weights,
+    ) -> Self {
         let genesis = development();
         let (to_verify, unverified) = RingBuffer::new(unverified_max);
         let (to_sequencer, verified) = RingBuffer::new(1_024);
@@ -102,8 +114,10 @@ impl Node {
             reference: Reference::of(&genesis),
             directory: KeyDirectory::of(&genesis),
             answers: AnswerBook::new(),
+            weights,
         };
         let (gateway, handle) = Gateway::new(setup, ports);
+        let counters = gateway.counters();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let gateway = std::thread::spawn(move || serve(gateway, socket));
@@ -114,6 +128,7 @@ impl Node {
             gateway: Some(gateway),
             engine: Some(engine),
             control,
+            counters,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The gateway and the client together, over real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod admission;
 mod harness;
 mod hostile;
 mod opening;

@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use engine::State;
-use gateway::GatewayConfig;
 use loadgen::report::Verdict;
 use loadgen::{Rate, RunOptions, RunReport, Scenario};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
+use crate::limits_file::Limits;
 use crate::recovery::{self, ReplayFrom, Restored, Workers};
 use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
@@ -56,8 +56,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(&what, error))?;
     let directory = DataDir::open_or_create(temporary.path(), None)?;
     let node_options = NodeOptions {
+        metrics: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        gateway: GatewayConfig::default(),
+        limits: Limits::default(),
         journal: JournalOptions::default(),
         checkpoints: CheckpointOptions::default(),
         journal_io: JournalIoRequest::Auto,

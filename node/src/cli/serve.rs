@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gateway::GatewayConfig;
+use gateway::Pace;
 use store::SegmentLength;
 use tokio::signal::unix::{SignalKind, signal};
 use types::NetworkId;
@@ -14,6 +14,7 @@ use super::replay::Executor;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
+use crate::limits_file::Limits;
 use crate::recovery::{Workers, describe};
 use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 
@@ -29,6 +30,18 @@ pub(super) struct Options {
     /// Where native clients connect (QUIC).
     #[arg(long, default_value = "127.0.0.1:7001")]
     listen: SocketAddr,
+    /// Where metrics and health are served (HTTP); nowhere without it.
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+    /// Commands that an account may send a second, times its weight; without it as many as it likes.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Commands that it may send at once after a silence; without it those of a second.
+    #[arg(long, value_name = "M", requires = "rate", value_parser = clap::value_parser!(u32).range(1..))]
+    burst: Option<u32>,
+    /// Limits of connections and commands, and weights of accounts, in TOML.
+    #[arg(long, value_name = "L.toml")]
+    limits: Option<PathBuf>,
     /// Which executor executes.
     #[arg(long, value_enum, default_value_t)]
     executor: Executor,
@@ -57,6 +70,20 @@ pub(super) struct Options {
     json: bool,
 }
 
+impl Options {
+    /// The file's, and what the command line says instead.
+    fn limits(&self) -> Result<Limits, Failure> {
+        let path = self.limits.as_deref();
+        let mut limits = path.map(Limits::read).transpose()?.unwrap_or_default();
+        if let Some(per_second) = self.rate {
+            let burst = self.burst.unwrap_or(per_second);
+            let pace = Some(Pace { per_second, burst });
+            (limits.gateway.commands, limits.gateway.cancels) = (pace, pace);
+        }
+        Ok(limits)
+    }
+}
+
 /// A frame of the largest size fits into a quarter.
 const SEGMENT_LENGTH_MIN: u64 = 512 << 10;
 const _: () = assert!(MESSAGE_LENGTH_MAX as u64 + 4_096 < SEGMENT_LENGTH_MIN / 4);
@@ -71,7 +98,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open_or_create(&options.dir, options.genesis.as_deref())?;
     let node_options = NodeOptions {
         listen: options.listen,
-        gateway: GatewayConfig::default(),
+        metrics: options.metrics,
+        limits: options.limits()?,
         journal: JournalOptions {
             segment_length: options.segment_length,
             kept: options.keep_segments,
@@ -127,6 +155,7 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
             "genesis": genesis.hash().to_string(),
             "sequence": sequence,
             "journal_io": running.journal_io().name(),
+            "metrics": running.metrics_address().map(|address| address.to_string()),
         });
         print_line(&object.to_string());
         return;
@@ -136,8 +165,10 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
     } else {
         format!("clients pin {pin}")
     };
+    let metrics = running.metrics_address();
+    let metrics = metrics.map_or_else(String::new, |address| format!(" metrics={address}"));
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} {} journal_io={} ({pin})",
+        "ready listen={listen} sequence={sequence} {} journal_io={}{metrics} ({pin})",
         describe(genesis),
         running.journal_io().name()
     ));

@@ -1,0 +1,143 @@
+//! What the threads behind the gateway count while they work: one struct for each of them, written by
+//! it alone (`gateway::counters` says how). Nothing here decides anything.
+
+use engine::state::Position;
+use gateway::counters::{Counter, Rejects, Sizes};
+use types::block::{Entry, ReleasedBlock};
+use types::outcome::{FrameReceipt, FrameVerdict};
+use types::{Command, RejectReason};
+
+/// What the pipeline's thread counts.
+#[derive(Debug, Default)]
+pub struct PipelineCounters {
+    /// Frames taken into blocks.
+    pub(crate) frames_sequenced: Counter,
+    /// Frames refused because the disk is full.
+    pub(crate) frames_refused: Counter,
+    /// Blocks sealed and handed to the journal.
+    pub(crate) blocks_sealed: Counter,
+    /// Blocks that left the release gate.
+    pub(crate) blocks_released: Counter,
+    /// Durable blocks heard of from the journal.
+    pub(crate) blocks_noted: Counter,
+    /// The last sequence number that was given.
+    pub(crate) sequence: Counter,
+    /// The last one that was released.
+    pub(crate) released_sequence: Counter,
+    /// Height of the last released block.
+    pub(crate) released_height: Counter,
+    /// Commands and ticks of one block.
+    pub(crate) commands_per_block: Sizes,
+}
+
+impl PipelineCounters {
+    /// Goes on from there.
+    pub(crate) fn after(position: &Position) -> Self {
+        let counters = Self::default();
+        let sequence = position.sequence.get();
+        counters.sequence.set(sequence);
+        counters.released_sequence.set(sequence);
+        counters.released_height.set(position.height.get());
+        counters
+    }
+}
+
+/// What the journal's thread counts.
+#[derive(Debug, Default)]
+pub struct JournalCounters {
+    /// Blocks taken from the pipeline.
+    pub(crate) blocks_taken: Counter,
+    /// Blocks synced.
+    pub(crate) blocks_durable: Counter,
+    /// The last sequence number that is synced.
+    pub(crate) durable_sequence: Counter,
+    /// Blocks in one sync.
+    pub(crate) blocks_per_sync: Sizes,
+    /// Bytes of records that surely fit into what is ready.
+    pub(crate) room: Counter,
+    /// 1 if the disk had no room for more.
+    pub(crate) is_short: Counter,
+}
+
+/// What the shadow's thread counts.
+#[derive(Debug, Default)]
+pub struct ShadowCounters {
+    /// Blocks executed again.
+    pub(crate) blocks_followed: Counter,
+    /// Questions answered.
+    pub(crate) questions_answered: Counter,
+    /// Snapshots handed over to be written.
+    pub(crate) checkpoints_begun: Counter,
+    /// Commands of released frames, by [`KINDS`].
+    pub(crate) commands: [Counter; KINDS.len()],
+    /// Frames and commands that the engine rejected.
+    pub(crate) rejects: Rejects,
+}
+
+/// Kinds of commands.
+pub(crate) const KINDS: [&str; 8] = [
+    "place",
+    "replace",
+    "quote_set",
+    "cancel",
+    "cancel_all",
+    "transfer",
+    "protection",
+    "other",
+];
+
+impl ShadowCounters {
+    /// Counts a block that was executed again.
+    pub(crate) fn follow(&self, released: &ReleasedBlock) {
+        for entry in &released.block.entries {
+            let Entry::Frame(sequenced) = entry else {
+                continue;
+            };
+            for command in sequenced.frame.frame().commands() {
+                self.commands[kind(&command)].add(1);
+            }
+        }
+        let outcome = &released.outcome;
+        let frames = outcome.frames.iter().filter_map(refusal);
+        let commands = outcome.receipts.iter().filter_map(|it| it.reject_reason());
+        for reason in frames.chain(commands) {
+            self.rejects.add(reason);
+        }
+        self.blocks_followed.add(1);
+    }
+}
+
+const fn refusal(frame: &FrameReceipt) -> Option<RejectReason> {
+    match frame.verdict {
+        FrameVerdict::Refused(reason) => Some(reason),
+        FrameVerdict::Executed | FrameVerdict::Repeated { .. } => None,
+    }
+}
+
+/// Place in [`KINDS`].
+const fn kind(command: &Command<'_>) -> usize {
+    match command {
+        Command::Place(_) => 0,
+        Command::Replace(_) => 1,
+        Command::QuoteSet(_) => 2,
+        Command::Cancel(_) => 3,
+        Command::CancelAll(_) => 4,
+        Command::Transfer(_) => 5,
+        Command::SetProtection(_) => 6,
+        // What only operators send.
+        _ => 7,
+    }
+}
+
+/// What the thread that writes checkpoints counts.
+#[derive(Debug, Default)]
+pub struct CheckpointCounters {
+    /// Checkpoints written.
+    pub(crate) written: Counter,
+    /// Checkpoints that could not be written.
+    pub(crate) failed: Counter,
+    /// Height of the last one.
+    pub(crate) height: Counter,
+    /// When it was written, or when the node started if none was: nanoseconds since the Unix epoch.
+    pub(crate) at: Counter,
+}

@@ -1,0 +1,190 @@
+//! Limits of a node's gateway, from a TOML file: what stands there takes the place of a default.
+//!
+//! What each means is told by [`GatewayConfig`]; `docs/OPERATIONS.md` has a table of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gateway::{GatewayConfig, Pace, Weights};
+use serde::Deserialize;
+use types::AccountId;
+
+use crate::cli::Failure;
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsFile {
+    connections: Connections,
+    commands: Commands,
+    /// Account number, as TOML has no other keys than text, to weight.
+    weights: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Connections {
+    sessions: Option<u32>,
+    sessions_reserved: Option<u32>,
+    sessions_per_key: Option<u32>,
+    per_address: Option<u32>,
+    new_per_address: Option<PaceFields>,
+    new: Option<PaceFields>,
+    limit_loopback: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Commands {
+    orders: Option<PaceFields>,
+    cancels: Option<PaceFields>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaceFields {
+    per_second: u32,
+    burst: u32,
+}
+
+impl From<PaceFields> for Pace {
+    fn from(fields: PaceFields) -> Self {
+        Self {
+            per_second: fields.per_second,
+            burst: fields.burst,
+        }
+    }
+}
+
+/// A gateway's limits, and the accounts that have more of them than others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) gateway: GatewayConfig,
+    pub(crate) weights: Weights,
+}
+
+impl Limits {
+    /// As a file says.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |what: &dyn std::fmt::Display| {
+            Failure::Usage(format!("limits {}: {what}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        Self::parse(&text).map_err(|error| wrong(&error))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: LimitsFile = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut gateway = GatewayConfig::default();
+        let LimitsFile {
+            connections,
+            commands,
+            weights,
+        } = file;
+        set(&mut gateway.sessions_max, connections.sessions);
+        set(
+            &mut gateway.sessions_reserved,
+            connections.sessions_reserved,
+        );
+        set(&mut gateway.sessions_per_key, connections.sessions_per_key);
+        set(
+            &mut gateway.connections_per_address,
+            connections.per_address,
+        );
+        set(
+            &mut gateway.arrivals_per_address,
+            connections.new_per_address,
+        );
+        set(&mut gateway.arrivals, connections.new);
+        set(&mut gateway.limits_loopback, connections.limit_loopback);
+        gateway.commands = commands.orders.map(Pace::from);
+        gateway.cancels = commands.cancels.or(commands.orders).map(Pace::from);
+        let paces = [Some(gateway.arrivals), Some(gateway.arrivals_per_address)];
+        let paces = paces.into_iter().chain([gateway.commands, gateway.cancels]);
+        if paces
+            .flatten()
+            .any(|it| it.per_second == 0 || it.burst == 0)
+        {
+            return Err("a pace of 0".to_owned());
+        }
+        if SESSIONS_MAX < gateway.sessions_max {
+            return Err(format!("more than {SESSIONS_MAX} sessions"));
+        }
+        let weight = |(account, weight): (String, u32)| {
+            let account: u32 = account
+                .parse()
+                .map_err(|_| format!("weights: {account:?} is no account number"))?;
+            match weight {
+                1..=WEIGHT_MAX => Ok((AccountId::new(account), weight)),
+                _ => Err(format!("weights: {weight} is not within 1 to {WEIGHT_MAX}")),
+            }
+        };
+        let weights: Result<Weights, String> = weights.into_iter().map(weight).collect();
+        Ok(Self {
+            gateway,
+            weights: weights?,
+        })
+    }
+}
+
+/// Each has a place in a table that is made at the start.
+const SESSIONS_MAX: u32 = 1_000_000;
+/// Beyond it a budget is none.
+const WEIGHT_MAX: u32 = 1_000_000;
+
+fn set<T, U: Into<T>>(limit: &mut T, said: Option<U>) {
+    if let Some(said) = said {
+        *limit = said.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_changes_nothing() {
+        let limits = Limits::parse("").unwrap();
+        assert_eq!(limits.gateway, GatewayConfig::default());
+        assert_eq!(limits.weights, Weights::default());
+    }
+
+    #[test]
+    fn what_a_file_says_is_what_counts() {
+        let limits = Limits::parse(
+            "[connections]\nsessions = 7\nnew = { per_second = 5, burst = 6 }\n\
+             limit_loopback = true\n\
+             [commands]\norders = { per_second = 100, burst = 200 }\n\
+             [weights]\n3 = 4\n",
+        )
+        .unwrap();
+        let pace = |per_second, burst| Pace { per_second, burst };
+        let expected = GatewayConfig {
+            sessions_max: 7,
+            arrivals: pace(5, 6),
+            limits_loopback: true,
+            commands: Some(pace(100, 200)),
+            cancels: Some(pace(100, 200)),
+            ..GatewayConfig::default()
+        };
+        assert_eq!(limits.gateway, expected);
+        let weights = Weights::from_iter([(AccountId::new(3), 4)]);
+        assert_eq!(limits.weights, weights);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for text in [
+            "x = 1",
+            "[connections]\nsession = 1",
+            "[connections]\nsessions = 1000001",
+            "[connections]\nnew = { per_second = 0, burst = 1 }",
+            "[commands]\norders = { per_second = 1, burst = 0 }",
+            "[commands]\norders = { per_second = 1 }",
+            "[weights]\ndev = 1",
+            "[weights]\n3 = 0",
+        ] {
+            assert!(Limits::parse(text).is_err(), "{text:?}");
+        }
+    }
+}
