@@ -4,19 +4,22 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, IdleTimeout, TransportConfig, VarInt};
 use tokio::time::timeout;
-use types::auth::SigningKey;
+use types::auth::{FrameKey, RollingChain, SigningKey};
 use types::wire::Kind;
-use types::wire::session::{ALPN, EXPORTER_LABEL, Hello, Refused, SessionTerms, Welcome};
+use types::wire::session::{
+    ALPN, EXPORTER_LABEL, Hello, Refused, SessionTerms, SignatureMode, Welcome,
+};
 use types::{NetworkId, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::error::{ConnectError, SessionError};
 use crate::pin::{PinVerifier, ServerPin};
 use crate::receiver::{MessageStream, Receiver};
-use crate::sender::Sender;
+use crate::sender::{Rolling, Sender};
 use crate::signer::FrameSigner;
 
 /// How to open a session.
@@ -30,6 +33,8 @@ pub struct ConnectOptions {
     pub network: Option<NetworkId>,
     /// The session key: its account is the session's.
     pub key: SigningKey,
+    /// How the session's frames are signed: each, or all that one flush sends.
+    pub signatures: SignatureMode,
 }
 
 /// Opens a session. Runs on a tokio runtime with time and I/O enabled.
@@ -69,25 +74,29 @@ async fn open(options: &ConnectOptions) -> Result<(Sender, Receiver), ConnectErr
     connection
         .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
         .expect("32 bytes are within what TLS exports");
-    let hello = Hello::new(options.network, &options.key, &exporter);
+    let hello =
+        Hello::with_signatures(options.network, options.signatures, &options.key, &exporter);
     let mut messages = MessageStream::new(connection, receive);
     // If it cannot be written, the server's reason is what the next read finds.
     let _ = send.write_all(hello.as_bytes()).await;
-    let terms = welcome(&mut messages).await?;
-    match options.network {
-        Some(wanted) if wanted != terms.network => Err(ConnectError::WrongNetwork {
-            wanted,
-            actual: terms.network,
-        }),
-        _ => Ok((
-            Sender::new(
-                send,
-                endpoint.clone(),
-                FrameSigner::new(terms, options.key.clone()),
-            ),
-            Receiver::new(messages, endpoint),
-        )),
+    let (terms, welcome) = welcome(&mut messages).await?;
+    if let Some(wanted) = options.network
+        && wanted != terms.network
+    {
+        let actual = terms.network;
+        return Err(ConnectError::WrongNetwork { wanted, actual });
     }
+    let key = || options.key.clone();
+    let rolling = (options.signatures == SignatureMode::Rolling).then(|| {
+        let frame_key = FrameKey::new(terms.network, terms.genesis_hash);
+        let chain = RollingChain::new(frame_key, &exporter, hello.as_bytes(), &welcome);
+        Rolling::new(chain, key(), terms.unsigned_frames)
+    });
+    let signer = FrameSigner::new(terms, key());
+    Ok((
+        Sender::new(send, endpoint.clone(), signer, rolling),
+        Receiver::new(messages, endpoint),
+    ))
 }
 
 async fn handshake(
@@ -114,8 +123,8 @@ async fn handshake(
         })
 }
 
-/// Waits for the answer to `Hello`.
-async fn welcome(messages: &mut MessageStream) -> Result<SessionTerms, ConnectError> {
+/// Waits for the answer to `Hello`, and gives its bytes, too.
+async fn welcome(messages: &mut MessageStream) -> Result<(SessionTerms, Bytes), ConnectError> {
     let (kind, message) = match messages.next().await {
         Ok(message) => message,
         Err(SessionError::Closed { reason }) => return Err(ConnectError::Refused { reason }),
@@ -129,7 +138,8 @@ async fn welcome(messages: &mut MessageStream) -> Result<SessionTerms, ConnectEr
         },
         _ => Err(RejectReason::UnexpectedMessage),
     };
-    terms.map_err(|reason| SessionError::from(reason).into())
+    let terms = terms.map_err(SessionError::from)?;
+    Ok((terms, message))
 }
 
 /// The QUIC settings of a client that trusts one key, for those who speak the protocol with their

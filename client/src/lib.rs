@@ -11,6 +11,7 @@
 //! use client::{ConnectOptions, Message, ServerPin, connect};
 //! use types::auth::SigningKey;
 //! use types::command::CancelScope;
+//! use types::wire::session::SignatureMode;
 //! use types::{Command, NetworkId};
 //!
 //! let (mut sender, mut receiver) = connect(&ConnectOptions {
@@ -18,6 +19,7 @@
 //!     pin: ServerPin::Development,
 //!     network: Some(NetworkId::DEVELOPMENT),
 //!     key: SigningKey::development("dev-0"),
+//!     signatures: SignatureMode::Frame,
 //! })
 //! .await?;
 //! let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
@@ -49,3 +51,4 @@ pub use pin::ServerPin;
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use signer::FrameSigner;
+pub use types::wire::session::SignatureMode;

@@ -72,6 +72,7 @@ impl Receiver {
             Kind::Hello
             | Kind::Welcome
             | Kind::Orders
+            | Kind::RollingSignature
             | Kind::Query
             | Kind::Tick
             | Kind::Silence => {

@@ -1,9 +1,12 @@
 //! The sending half of a session.
 
 use quinn::{Endpoint, SendStream};
-use types::limits::NONCE_MAX;
+use types::auth::{RollingChain, SigningKey};
+use types::limits::{NONCE_MAX, RUN_LENGTH_MAX};
+use types::wire::orders::SIGNATURE_LENGTH;
 use types::wire::query::{Query, Question};
 use types::wire::session::SessionTerms;
+use types::wire::{Kind, PREFIX_LENGTH, Prefix};
 use types::{Command, LogTime, Nonce};
 use zerocopy::IntoBytes;
 
@@ -19,6 +22,8 @@ use crate::signer::FrameSigner;
 pub struct Sender {
     stream: SendStream,
     signer: FrameSigner,
+    /// In a session with rolling signatures.
+    rolling: Option<Rolling>,
     next_nonce: Nonce,
     next_request: u64,
     queued: Vec<u8>,
@@ -28,12 +33,27 @@ pub struct Sender {
     _endpoint: Endpoint,
 }
 
+/// The frames that the next rolling signature covers.
+#[derive(Debug)]
+pub(crate) struct Rolling {
+    chain: RollingChain,
+    key: SigningKey,
+    frames_max: usize,
+    length: usize,
+}
+
 impl Sender {
-    pub(crate) const fn new(stream: SendStream, endpoint: Endpoint, signer: FrameSigner) -> Self {
+    pub(crate) const fn new(
+        stream: SendStream,
+        endpoint: Endpoint,
+        signer: FrameSigner,
+        rolling: Option<Rolling>,
+    ) -> Self {
         Self {
             next_nonce: signer.terms().next_nonce,
             stream,
             signer,
+            rolling,
             next_request: 1,
             queued: Vec::new(),
             sent: 0,
@@ -66,8 +86,15 @@ impl Sender {
         expires_at: LogTime,
         commands: &[Command<'_>],
     ) {
-        self.signer
-            .sign(nonce, expires_at, commands, &mut self.queued);
+        match &mut self.rolling {
+            None => self
+                .signer
+                .sign(nonce, expires_at, commands, &mut self.queued),
+            Some(rolling) => {
+                let frame = self.signer.unsigned(nonce, expires_at, commands);
+                rolling.queue(frame, &mut self.queued);
+            }
+        }
         // A nonce beyond the limit is the server's to refuse; going on from it would make every
         // later frame as bad.
         if nonce.get() < NONCE_MAX {
@@ -75,9 +102,16 @@ impl Sender {
         }
     }
 
-    /// Queues a whole message as it is: a frame that was signed before, or sent before.
+    /// Queues a whole message as it is: a frame that was signed before, or sent before. In a session
+    /// with rolling signatures a frame's own signature is left out, which changes nothing of what it
+    /// means.
     pub fn queue_bytes(&mut self, message: &[u8]) {
-        self.queued.extend_from_slice(message);
+        match &mut self.rolling {
+            Some(rolling) if is_orders(message) => {
+                rolling.queue(message, &mut self.queued);
+            }
+            _ => self.queued.extend_from_slice(message),
+        }
     }
 
     /// Queues a question and returns the number that its reply will have. An answer to
@@ -95,9 +129,12 @@ impl Sender {
         self.queued.len() - self.sent
     }
 
-    /// Sends everything that is queued, waiting where the server or the network is slower. May be
+    /// Sends everything that is queued, with a rolling signature if the session has such, waiting where the server or the network is slower. May be
     /// cancelled: what was not sent stays queued.
     pub async fn flush(&mut self) -> Result<(), SessionError> {
+        if let Some(rolling) = &mut self.rolling {
+            rolling.sign(&mut self.queued);
+        }
         while self.sent < self.queued.len() {
             self.sent += self.stream.write(&self.queued[self.sent..]).await?;
         }
@@ -115,4 +152,44 @@ impl Sender {
             let _ = self.stream.stopped().await;
         }
     }
+}
+
+impl Rolling {
+    /// So many frames may wait for a signature of this key.
+    pub(crate) const fn new(chain: RollingChain, key: SigningKey, frames_max: u32) -> Self {
+        Self {
+            chain,
+            key,
+            frames_max: frames_max as usize,
+            length: 0,
+        }
+    }
+
+    /// Queues a frame, behind a signature over those before it if there are as many as one may cover.
+    fn queue(&mut self, frame: &[u8], queued: &mut Vec<u8>) {
+        let is_long = self.length + frame.len() > RUN_LENGTH_MAX;
+        if is_long || self.chain.unsigned_frames() >= self.frames_max {
+            self.sign(queued);
+        }
+        let signed = &frame[..frame.len() - SIGNATURE_LENGTH];
+        self.chain.absorb(signed);
+        self.length += frame.len();
+        queued.extend_from_slice(signed);
+        queued.extend_from_slice(&[0; SIGNATURE_LENGTH]);
+    }
+
+    /// Queues a signature over the frames since the last one, if there are any.
+    fn sign(&mut self, queued: &mut Vec<u8>) {
+        if self.chain.unsigned_frames() > 0 {
+            self.chain.sign(&self.key).encode(queued);
+            self.length = 0;
+        }
+    }
+}
+
+/// Whether a message is a frame with room for a signature.
+fn is_orders(message: &[u8]) -> bool {
+    let prefix = message.first_chunk::<PREFIX_LENGTH>();
+    let kind = prefix.and_then(|prefix| Prefix::parse(*prefix).ok());
+    kind.is_some_and(|(_, kind)| kind == Kind::Orders) && message.len() > SIGNATURE_LENGTH
 }

@@ -42,13 +42,7 @@ impl FrameSigner {
         commands: &[Command<'_>],
         out: &mut Vec<u8>,
     ) {
-        let header = FrameHeader {
-            account: self.terms.account,
-            key: self.terms.key,
-            epoch: self.terms.epoch,
-            nonce,
-            expires_at,
-        };
+        let header = self.header(nonce, expires_at);
         OrdersFrame::encode(
             &header,
             commands,
@@ -57,5 +51,27 @@ impl FrameSigner {
             &mut self.frame,
         );
         out.extend_from_slice(&self.frame);
+    }
+
+    /// A frame that a rolling signature is to cover.
+    pub(crate) fn unsigned(
+        &mut self,
+        nonce: Nonce,
+        expires_at: LogTime,
+        commands: &[Command<'_>],
+    ) -> &[u8] {
+        let header = self.header(nonce, expires_at);
+        OrdersFrame::encode_unsigned(&header, commands, &mut self.frame);
+        &self.frame
+    }
+
+    const fn header(&self, nonce: Nonce, expires_at: LogTime) -> FrameHeader {
+        FrameHeader {
+            account: self.terms.account,
+            key: self.terms.key,
+            epoch: self.terms.epoch,
+            nonce,
+            expires_at,
+        }
     }
 }

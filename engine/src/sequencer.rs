@@ -35,10 +35,9 @@ impl Sequencer {
         }
     }
 
-    /// Whether a frame of the largest size may not fit any more: seal first.
-    pub const fn is_full(&self) -> bool {
-        let largest = types::limits::COMMANDS_PER_FRAME_MAX as u64;
-        self.commands + largest > COMMANDS_PER_BLOCK_MAX as u64
+    /// Whether frames of so many commands fit, and a tick before them: if not, seal first.
+    pub const fn has_room(&self, commands: u64) -> bool {
+        self.commands + commands < COMMANDS_PER_BLOCK_MAX as u64
     }
 
     /// Whether there is nothing to seal.
@@ -49,9 +48,10 @@ impl Sequencer {
     /// Takes the next frame. The first one of a block is preceded by a tick if `now` is far enough
     /// past the last one; a clock that stands still or runs backwards logs nothing.
     ///
-    /// Panics if the block [`is_full`](Self::is_full).
+    /// Panics unless the block [has room](Self::has_room) for it.
     pub fn push(&mut self, frame: SequencedFrame, now: LogTime) {
-        self.begin(now);
+        let commands = u64::from(frame.frame.frame().count());
+        self.begin(commands, now);
         self.push_entry(Entry::Frame(frame));
     }
 
@@ -73,9 +73,9 @@ impl Sequencer {
     /// Logs that no session of a key is heard any more, after a tick if `now` is far enough past the
     /// last one.
     ///
-    /// Panics if the block [`is_full`](Self::is_full).
+    /// Panics unless the block [has room](Self::has_room) for it.
     pub fn silence(&mut self, key: KeyId, now: LogTime) {
-        self.begin(now);
+        self.begin(1, now);
         self.push_entry(Entry::Silence(key));
     }
 
@@ -105,8 +105,8 @@ impl Sequencer {
     }
 
     /// Something is to be taken: the first thing of a block may be preceded by a tick.
-    fn begin(&mut self, now: LogTime) {
-        assert!(!self.is_full(), "seal a full block first");
+    fn begin(&mut self, commands: u64, now: LogTime) {
+        assert!(self.has_room(commands), "seal a full block first");
         if self.entries.is_empty() && now >= self.last_tick.advance(TICK_INTERVAL_NS) {
             self.last_tick = now;
             self.push_entry(Entry::Tick(now));

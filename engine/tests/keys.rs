@@ -593,7 +593,6 @@ fn no_key_ever_has_more_than_it_may() {
 /// loss within the budget. What he sets aside for later is not among these commands.
 #[test]
 fn no_command_of_a_thief_loses_more_than_the_budget() {
-    let genesis = poor_genesis();
     let budget = 2_000_i128;
     let grant = KeyGrant {
         daily_loss_max: Atoms::new(budget.unsigned_abs()),

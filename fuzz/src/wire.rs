@@ -22,6 +22,7 @@ use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Query, Reference, ReferenceRecord,
     ReplyHead, ReplyRecord, encode_reply, parse_reply,
 };
+use types::wire::rolling::RollingSignature;
 use types::wire::session::{Hello, Refused, Welcome};
 use types::wire::{Kind, PREFIX_LENGTH, Prefix, split_message};
 use types::{Command, NetworkId};
@@ -102,6 +103,11 @@ fn session(bytes: &[u8], reached: &mut Reached) {
     if let Ok((nonce, reason)) = Refused::parse(bytes) {
         assert_eq!(Refused::new(nonce, reason).as_bytes(), bytes);
         reached.insert("refused");
+    }
+    if let Ok(signature) = RollingSignature::parse(bytes) {
+        let mut encoded = Vec::new();
+        signature.encode(&mut encoded);
+        assert_eq!(encoded, bytes);
     }
 }
 

@@ -7,8 +7,10 @@ use quinn::{Connection, Endpoint, Incoming, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 use types::RejectReason;
+use types::auth::{FrameKey, OpenRun, RollingChain};
+use types::limits::FRAMES_PER_RUN_MAX;
 use types::wire::Kind;
-use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
+use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, SignatureMode, Welcome};
 use zerocopy::IntoBytes;
 
 use crate::config::RECEIVE_WINDOW;
@@ -77,10 +79,10 @@ async fn host(shared: &Shared, incoming: Incoming) -> bool {
         }
     };
     match opened {
-        Ok(session) => {
+        Ok((session, run)) => {
             shared.neighbors.borrow_mut().introduce(remote.ip());
             connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
-            hold(shared, session, stream, reader).await;
+            hold(shared, session, stream, reader, run).await;
             true
         }
         Err(reason) => {
@@ -96,8 +98,11 @@ async fn host(shared: &Shared, incoming: Incoming) -> bool {
 struct Introduction {
     stream: SendStream,
     reader: MessageReader,
-    opened: Result<Rc<Session>, RejectReason>,
+    opened: Result<Opened, RejectReason>,
 }
+
+/// An open session, and where its frames wait for rolling signatures if it has such.
+type Opened = (Rc<Session>, Option<OpenRun>);
 
 /// Waits for the first message; `None` if the client leaves before.
 async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduction> {
@@ -119,11 +124,7 @@ async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduct
     })
 }
 
-fn open(
-    shared: &Shared,
-    connection: &Connection,
-    message: &[u8],
-) -> Result<Rc<Session>, RejectReason> {
+fn open(shared: &Shared, connection: &Connection, message: &[u8]) -> Result<Opened, RejectReason> {
     let mut exporter = [0; 32];
     connection
         .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
@@ -152,13 +153,28 @@ fn open(
         epoch: record.epoch,
         next_nonce: shared.answers.borrow().next_nonce(record.key),
         frames_in_flight: shared.config.frames_in_flight,
+        unsigned_frames: match hello.signatures() {
+            SignatureMode::Frame => 0,
+            SignatureMode::Rolling => FRAMES_PER_RUN_MAX as u32,
+        },
     });
     session.append(|out| out.extend_from_slice(welcome.as_bytes()));
-    Ok(session)
+    let run = (hello.signatures() == SignatureMode::Rolling).then(|| {
+        let frame_key = FrameKey::new(shared.network, shared.genesis_hash);
+        let chain = RollingChain::new(frame_key, &exporter, message, welcome.as_bytes());
+        OpenRun::new(chain)
+    });
+    Ok((session, run))
 }
 
 /// Runs an open session to its end.
-async fn hold(shared: &Shared, session: Rc<Session>, stream: SendStream, reader: MessageReader) {
+async fn hold(
+    shared: &Shared,
+    session: Rc<Session>,
+    stream: SendStream,
+    reader: MessageReader,
+    run: Option<OpenRun>,
+) {
     let id = session.id;
     let account = session.record.account;
     tracing::debug!(%id, %account, "session opened");
@@ -166,7 +182,7 @@ async fn hold(shared: &Shared, session: Rc<Session>, stream: SendStream, reader:
     counters.open.add(1);
     let writing = write(Rc::clone(&session), stream, Arc::clone(counters));
     let mut writer = spawn_local(writing);
-    let ending = read(shared, &session, reader).await;
+    let ending = read(shared, &session, reader, run).await;
     session.end(ending);
     counters.open.set(counters.open.get() - 1);
     counters.draining.add(1);

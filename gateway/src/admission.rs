@@ -78,11 +78,11 @@ impl Rates {
         }
     }
 
-    /// Takes a frame of so many commands off an account's budget, if that allows it.
+    /// Takes so many commands off an account's budget, if that allows it.
     pub(crate) fn take(
         &mut self,
         account: AccountId,
-        commands: u16,
+        commands: u32,
         is_cancel: bool,
         config: &GatewayConfig,
         now: u64,
@@ -101,7 +101,9 @@ impl Rates {
         let burst = u64::from(pace.burst).max(types::limits::COMMANDS_PER_FRAME_MAX as u64);
         let burst = burst.saturating_mul(u64::from(weight.max(1)));
         let bucket = &mut self.buckets[index][usize::from(is_cancel)];
-        bucket.take(u64::from(commands), pace.interval(weight), burst, now)
+        // Frames under one signature may be more than that: they wait for a full bucket.
+        let count = u64::from(commands).min(burst);
+        bucket.take(count, pace.interval(weight), burst, now)
     }
 }
 

@@ -49,6 +49,9 @@ pub struct GatewayConfig {
     pub hello_timeout: Duration,
     /// From a message's first byte to its last.
     pub message_timeout: Duration,
+    /// From a frame of a session with rolling signatures to the signature over it. A client that
+    /// keeps to the protocol takes a twentieth of it.
+    pub signature_timeout: Duration,
     /// Without any packet from the client.
     pub idle_timeout: Duration,
 }
@@ -80,6 +83,7 @@ impl Default for GatewayConfig {
             unsent_bytes_max: 4 * 1024 * 1024,
             hello_timeout: Duration::from_secs(2),
             message_timeout: Duration::from_secs(1),
+            signature_timeout: Duration::from_millis(500),
             idle_timeout: Duration::from_secs(10),
         }
     }

@@ -46,7 +46,7 @@ pub use admission::{Pace, Weights};
 pub use answers::{Answer, AnswerBook, NotAnswers};
 pub use config::GatewayConfig;
 pub use directory::{KeyDirectory, KeyRecord};
-pub use ports::{Ports, QueryReply, QueryRequest, RejectedFrame, UnverifiedFrame, Wake};
+pub use ports::{Ports, QueryReply, QueryRequest, RejectedFrame, UnverifiedFrames, Wake};
 pub use serve::{Gateway, GatewayHandle, GatewaySetup, ServeError};
 pub use tls::Identity;
 pub use verify::{Progress, SignatureWorker};

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer};
 use tokio::sync::Notify;
-use types::auth::PublicKey;
+use types::auth::{PublicKey, SignedFrames};
 use types::block::{Origin, ReleasedBlock};
-use types::wire::orders::OrdersFrame;
 use types::wire::query::Question;
 use types::{AccountId, Nonce, RejectReason, SequenceNumber, SessionId};
 
@@ -21,7 +20,7 @@ pub(crate) const RESERVED_PART: usize = 8;
 #[derive(Debug)]
 pub struct Ports {
     /// Well-formed frames, to the signature worker.
-    pub to_verify: Producer<UnverifiedFrame>,
+    pub to_verify: Producer<UnverifiedFrames>,
     /// Wakes the signature worker: once per burst of frames, and after [`Ports::rejected`] was
     /// emptied, for it may have been waiting for room there.
     pub wake_verifier: Wake,
@@ -68,14 +67,14 @@ impl std::fmt::Debug for Wake {
     }
 }
 
-/// A well-formed frame of an open session, before its signature is verified.
+/// Well-formed frames of an open session, before the signature over them is verified.
 #[derive(Clone, Debug)]
-pub struct UnverifiedFrame {
-    /// The frame.
-    pub frame: OrdersFrame,
-    /// The key of its session, which must have signed it.
+pub struct UnverifiedFrames {
+    /// The frames.
+    pub frames: SignedFrames,
+    /// The key of their session, which must have signed them.
     pub public_key: PublicKey,
-    /// Where it came in.
+    /// Where they came in.
     pub origin: Origin,
 }
 

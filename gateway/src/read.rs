@@ -1,7 +1,8 @@
 //! One session's stream, inwards: bytes to admitted frames and questions.
 //!
 //! A burst is what one read of the stream brings: it is stamped once, pushed frame by frame and
-//! announced once.
+//! announced once. In a session with rolling signatures frames wait here until the signature over
+//! them has come, and are then admitted or refused together.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,16 +12,18 @@ use bytes::{Bytes, BytesMut};
 use quinn::RecvStream;
 use rtrb::{Producer, PushError};
 use tokio::time::{Instant, timeout_at};
+use types::auth::{OpenRun, SignedFrames};
 use types::block::Origin;
 use types::wire::ack::{Ack, CommandOutcome, StageTimes};
 use types::wire::orders::OrdersFrame;
 use types::wire::query::{Query, Question, encode_reply};
+use types::wire::rolling::RollingSignature;
 use types::wire::session::Refused;
 use types::wire::{Kind, split_message};
 use types::{Nonce, RejectReason};
 use zerocopy::IntoBytes;
 
-use crate::ports::{QueryRequest, UnverifiedFrame, Wake};
+use crate::ports::{QueryRequest, UnverifiedFrames, Wake};
 use crate::serve::{Phase, Shared, unix_nanos};
 use crate::session::{Ending, Session};
 
@@ -118,32 +121,83 @@ pub(crate) async fn read(
     shared: &Shared,
     session: &Rc<Session>,
     mut reader: MessageReader,
+    run: Option<OpenRun>,
 ) -> Ending {
     let message_timeout = shared.config.message_timeout;
+    let mut unsigned = run.map(|run| Unsigned { run, due: None });
     loop {
-        if let Err(reason) = admit_burst(shared, session, &mut reader) {
+        if let Err(reason) = admit_burst(shared, session, &mut reader, &mut unsigned) {
             shared.counters.rejects.add(reason);
             return Ending::Closing(reason);
         }
         let before = reader.buffer.len();
-        match reader.receive(&shared.block, message_timeout).await {
+        let due = unsigned.as_ref().and_then(|unsigned| unsigned.due);
+        let received = reader.receive(&shared.block, message_timeout);
+        let ended = match receive_until(due, received).await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;
                 shared.counters.bytes_received.add(received as u64);
+                None
             }
-            Ok(false) if reader.buffer.is_empty() => return Ending::Finishing,
-            Ok(false) => {
-                shared.counters.rejects.add(RejectReason::Malformed);
-                return Ending::Closing(RejectReason::Malformed);
+            Ok(false) if !reader.buffer.is_empty() => Some(RejectReason::Malformed),
+            Ok(false) if unsigned.as_ref().is_some_and(|it| !it.run.is_empty()) => {
+                Some(RejectReason::SignatureMissing)
             }
-            Err(reason) => {
-                shared.counters.rejects.add(reason);
-                return Ending::Closing(reason);
-            }
+            Ok(false) => return Ending::Finishing,
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = ended {
+            shared.counters.rejects.add(reason);
+            return Ending::Closing(reason);
         }
         if session.ending() != Ending::Open {
             return session.ending();
         }
+    }
+}
+
+/// Waits for bytes, but not longer than a rolling signature may take.
+async fn receive_until(
+    due: Option<Instant>,
+    receive: impl Future<Output = Result<bool, RejectReason>>,
+) -> Result<bool, RejectReason> {
+    let Some(due) = due else {
+        return receive.await;
+    };
+    // Bytes that keep coming would keep the timeout from being looked at.
+    if due <= Instant::now() {
+        return Err(RejectReason::SignatureMissing);
+    }
+    let received = timeout_at(due, receive).await;
+    received.unwrap_or(Err(RejectReason::SignatureMissing))
+}
+
+/// Frames that wait for a rolling signature.
+struct Unsigned {
+    run: OpenRun,
+    /// When it must be there, if any wait.
+    due: Option<Instant>,
+}
+
+impl Unsigned {
+    /// An error is fatal for the stream: what the client signs is then not what came.
+    fn hold(
+        &mut self,
+        shared: &Shared,
+        session: &Session,
+        message: &Bytes,
+    ) -> Result<(), RejectReason> {
+        self.run.push(parse_frame(session, message)?)?;
+        let due = || Instant::now() + shared.config.signature_timeout;
+        self.due.get_or_insert_with(due);
+        Ok(())
+    }
+
+    /// An error is fatal for the stream.
+    fn close(&mut self, message: &[u8]) -> Result<SignedFrames, RejectReason> {
+        self.due = None;
+        let signature = RollingSignature::parse(message)?;
+        self.run.close(signature).map(SignedFrames::Run)
     }
 }
 
@@ -152,33 +206,37 @@ fn admit_burst(
     shared: &Shared,
     session: &Session,
     reader: &mut MessageReader,
+    unsigned: &mut Option<Unsigned>,
 ) -> Result<(), RejectReason> {
     let received_at = unix_nanos();
     let mut outward = shared.outward.borrow_mut();
     let (mut frames, mut questions) = (false, false);
-    let mut room = outward.to_verify.slots();
     let fatal = loop {
         let (kind, message) = match reader.next_message() {
             Ok(Some(message)) => message,
             Ok(None) => break Ok(()),
             Err(reason) => break Err(reason),
         };
-        let admitted = match kind {
-            Kind::Orders => {
-                let spare = room.saturating_sub(outward.reserve);
-                let admitted =
-                    check_frame(shared, session, &message, spare > 0).and_then(|frame| {
-                        let commands = frame.count();
-                        outward.push_frame(session, frame, received_at)?;
-                        room = room.saturating_sub(1);
-                        shared.counters.frames_admitted.add(1);
-                        shared.counters.commands_admitted.add(commands.into());
-                        Ok(())
-                    });
-                frames |= admitted.is_ok();
-                admitted.map_err(|reason| (OrdersFrame::claimed_nonce(&message), reason))
-            }
-            Kind::Query => match answer_query(shared, session, &message) {
+        let admitted = match (kind, &mut *unsigned) {
+            (Kind::Orders, None) => match parse_signed(session, &message) {
+                Ok(frame) => {
+                    frames |= outward.admit(shared, session, frame, received_at);
+                    Ok(())
+                }
+                Err(reason) => Err((OrdersFrame::claimed_nonce(&message), reason)),
+            },
+            (Kind::Orders, Some(unsigned)) => match unsigned.hold(shared, session, &message) {
+                Ok(()) => Ok(()),
+                Err(reason) => break Err(reason),
+            },
+            (Kind::RollingSignature, Some(unsigned)) => match unsigned.close(&message) {
+                Ok(run) => {
+                    frames |= outward.admit(shared, session, run, received_at);
+                    Ok(())
+                }
+                Err(reason) => break Err(reason),
+            },
+            (Kind::Query, _) => match answer_query(shared, session, &message) {
                 Ok(Some(question)) => {
                     let admitted = outward.push_question(session, question);
                     questions |= admitted.is_ok();
@@ -193,6 +251,9 @@ fn admit_burst(
         if let Err((nonce, reason)) = admitted {
             shared.counters.rejects.add(reason);
             session.append(|out| out.extend_from_slice(Refused::new(nonce, reason).as_bytes()));
+            if reason == RejectReason::BadSignature {
+                break Err(reason);
+            }
         }
     };
     if frames {
@@ -205,36 +266,31 @@ fn admit_burst(
     fatal
 }
 
-/// Checks one frame and counts it as in flight. Without room to spare only cancels pass.
-fn check_frame(
-    shared: &Shared,
-    session: &Session,
-    message: &Bytes,
-    has_spare_room: bool,
-) -> Result<OrdersFrame, RejectReason> {
+/// Checks one frame that has a signature of its own.
+fn parse_signed(session: &Session, message: &Bytes) -> Result<SignedFrames, RejectReason> {
+    let frame = parse_frame(session, message)?;
+    if frame.is_unsigned() {
+        return Err(RejectReason::BadSignature);
+    }
+    Ok(SignedFrames::One(frame))
+}
+
+/// Checks one frame, except its signature.
+fn parse_frame(session: &Session, message: &Bytes) -> Result<OrdersFrame, RejectReason> {
     let frame = OrdersFrame::parse(message.clone())?;
     let header = frame.header();
     let record = &session.record;
     if (header.account, header.key, header.epoch) != (record.account, record.key, record.epoch) {
         return Err(RejectReason::WrongAccount);
     }
-    if shared.phase.get() != Phase::Open {
-        return Err(RejectReason::ShuttingDown);
-    }
-    let count = frame.count();
-    if !session.take_off(count, &shared.config) {
-        return Err(RejectReason::TooManyInFlight);
-    }
-    let admitted = within_budget(shared, session, &frame, has_spare_room);
-    admitted.inspect_err(|_| session.land(count))?;
     Ok(frame)
 }
 
-/// Whether there is room for a frame, and its account may send it now.
+/// Whether there is room for frames, and their account may send them now.
 fn within_budget(
     shared: &Shared,
     session: &Session,
-    frame: &OrdersFrame,
+    frames: &SignedFrames,
     has_spare_room: bool,
 ) -> Result<(), RejectReason> {
     let config = &shared.config;
@@ -242,13 +298,14 @@ fn within_budget(
     if has_spare_room && !has_budgets {
         return Ok(());
     }
-    let is_cancel = frame.is_cancel();
+    let is_cancel = frames.iter().all(OrdersFrame::is_cancel);
     if !is_cancel && !has_spare_room {
         return Err(RejectReason::Busy);
     }
     let (account, now) = (session.record.account, shared.elapsed());
     let mut rates = shared.rates.borrow_mut();
-    match rates.take(account, frame.count(), is_cancel, config, now) {
+    let commands = frames.iter().map(|frame| u32::from(frame.count())).sum();
+    match rates.take(account, commands, is_cancel, config, now) {
         true => Ok(()),
         false => Err(RejectReason::RateLimited),
     }
@@ -308,7 +365,7 @@ fn answer_nonce(shared: &Shared, session: &Session, request: u64, nonce: Nonce) 
 /// The rings that lead away from the gateway.
 #[derive(Debug)]
 pub(crate) struct Outward {
-    pub(crate) to_verify: Producer<UnverifiedFrame>,
+    pub(crate) to_verify: Producer<UnverifiedFrames>,
     /// Places there that only cancels may take.
     pub(crate) reserve: usize,
     pub(crate) wake_verifier: Wake,
@@ -317,14 +374,51 @@ pub(crate) struct Outward {
 }
 
 impl Outward {
-    fn push_frame(
+    /// Sends frames to be verified, counted as in flight, or refuses each. Whether they are sent.
+    fn admit(
         &mut self,
+        shared: &Shared,
         session: &Session,
-        frame: OrdersFrame,
+        frames: SignedFrames,
         received_at: u64,
-    ) -> Result<(), RejectReason> {
-        let unverified = UnverifiedFrame {
-            frame,
+    ) -> bool {
+        let Err((frames, reason)) = self.push_frames(shared, session, frames, received_at) else {
+            return true;
+        };
+        for frame in frames.iter() {
+            shared.counters.rejects.add(reason);
+            let refused = Refused::new(frame.header().nonce, reason);
+            session.append(|out| out.extend_from_slice(refused.as_bytes()));
+        }
+        false
+    }
+
+    fn push_frames(
+        &mut self,
+        shared: &Shared,
+        session: &Session,
+        frames: SignedFrames,
+        received_at: u64,
+    ) -> Result<(), (SignedFrames, RejectReason)> {
+        if shared.phase.get() != Phase::Open {
+            return Err((frames, RejectReason::ShuttingDown));
+        }
+        let commands = frames.iter().map(OrdersFrame::count);
+        if !session.take_off(commands, &shared.config) {
+            return Err((frames, RejectReason::TooManyInFlight));
+        }
+        let land = |frames: &SignedFrames| {
+            frames.iter().for_each(|frame| session.land(frame.count()));
+        };
+        let has_spare_room = self.to_verify.slots() > self.reserve;
+        if let Err(reason) = within_budget(shared, session, &frames, has_spare_room) {
+            land(&frames);
+            return Err((frames, reason));
+        }
+        let counts = frames.iter().map(|frame| u64::from(frame.count()));
+        let (count, commands) = (frames.len() as u64, counts.sum());
+        let unverified = UnverifiedFrames {
+            frames,
             public_key: session.public_key,
             origin: Origin {
                 session: session.id,
@@ -332,10 +426,13 @@ impl Outward {
             },
         };
         self.to_verify.push(unverified).map_err(|full| {
-            let PushError::Full(unverified) = full;
-            session.land(unverified.frame.count());
-            RejectReason::Busy
-        })
+            let PushError::Full(UnverifiedFrames { frames, .. }) = full;
+            land(&frames);
+            (frames, RejectReason::Busy)
+        })?;
+        shared.counters.frames_admitted.add(count);
+        shared.counters.commands_admitted.add(commands);
+        Ok(())
     }
 
     fn push_question(

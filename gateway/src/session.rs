@@ -66,10 +66,19 @@ impl Session {
         }
     }
 
-    /// Whether another frame of so many commands may be in flight; if so, it is.
-    pub(crate) fn take_off(&self, commands: u16, config: &GatewayConfig) -> bool {
-        let frames = self.frames_in_flight.get() + 1;
-        let commands = self.commands_in_flight.get() + u32::from(commands);
+    /// Whether more frames of so many commands each may be in flight; if so, they are.
+    pub(crate) fn take_off(
+        &self,
+        commands: impl Iterator<Item = u16>,
+        config: &GatewayConfig,
+    ) -> bool {
+        let mut frames = self.frames_in_flight.get();
+        let mut in_all = self.commands_in_flight.get();
+        for commands in commands {
+            frames += 1;
+            in_all += u32::from(commands);
+        }
+        let commands = in_all;
         let allowed = frames <= config.frames_in_flight && commands <= config.commands_in_flight;
         if allowed {
             self.frames_in_flight.set(frames);

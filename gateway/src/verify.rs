@@ -12,24 +12,26 @@ use std::sync::Arc;
 use crossbeam_utils::CachePadded;
 use rtrb::{Consumer, Producer};
 use types::RejectReason;
-use types::auth::{AuthenticFrame, BatchVerifier, FrameKey};
+use types::auth::{AuthenticFrame, BatchVerifier, FrameKey, PublicKey, SignedFrames};
 use types::block::{Origin, SequencedFrame};
 use types::wire::orders::OrdersFrame;
 
 use crate::counters::SignatureCounters;
-use crate::ports::{RESERVED_PART, RejectedFrame, UnverifiedFrame};
+use crate::ports::{RESERVED_PART, RejectedFrame, UnverifiedFrames};
 
-/// Frames in one batch: beyond this a longer batch is hardly cheaper per signature.
+/// Signatures in one batch: beyond this a longer batch is hardly cheaper per signature.
 const BATCH_MAX: usize = 64;
 
 /// The body of the signature thread's loop.
 #[derive(Debug)]
 pub struct SignatureWorker {
-    unverified: Consumer<UnverifiedFrame>,
+    unverified: Consumer<UnverifiedFrames>,
     verified: Producer<SequencedFrame>,
     rejected: Producer<RejectedFrame>,
     verifier: BatchVerifier,
     entropy: Entropy,
+    batch: Vec<(SignedFrames, PublicKey)>,
+    /// Of each frame of the batch.
     origins: Vec<Origin>,
     results: Vec<Result<AuthenticFrame, (OrdersFrame, RejectReason)>>,
     counters: Arc<CachePadded<SignatureCounters>>,
@@ -57,7 +59,7 @@ impl Progress {
 impl SignatureWorker {
     /// For the frames of one network.
     pub fn new(
-        unverified: Consumer<UnverifiedFrame>,
+        unverified: Consumer<UnverifiedFrames>,
         verified: Producer<SequencedFrame>,
         rejected: Producer<RejectedFrame>,
         frame_key: FrameKey,
@@ -68,6 +70,7 @@ impl SignatureWorker {
             rejected,
             verifier: BatchVerifier::new(frame_key),
             entropy: Entropy::new(),
+            batch: Vec::with_capacity(BATCH_MAX),
             origins: Vec::with_capacity(BATCH_MAX),
             results: Vec::with_capacity(BATCH_MAX),
             counters: Arc::default(),
@@ -82,57 +85,63 @@ impl SignatureWorker {
     /// Verifies one batch of what is there. Never waits.
     pub fn run_once(&mut self) -> Progress {
         // Each frame may have to be refused, so that much room is reserved before it is taken.
-        let refusals = self.rejected.slots();
-        let waiting = self.unverified.slots();
-        let taken = waiting.min(refusals).min(BATCH_MAX);
-        if taken == 0 {
-            return Progress {
-                blocked: waiting > 0,
-                ..Progress::default()
+        let mut refusals = self.rejected.slots();
+        let mut room = self.verified.slots();
+        // The last places are for cancels.
+        let reserve = self.verified.buffer().capacity() / RESERVED_PART;
+        let (mut taken, mut refused, mut blocked) = (0, 0, false);
+        self.origins.clear();
+        while taken < BATCH_MAX
+            && let Ok(next) = self.unverified.peek()
+        {
+            let count = next.frames.len();
+            if refusals < count {
+                blocked = taken == 0;
+                break;
+            }
+            let next = self.unverified.pop().expect("it was seen a moment ago");
+            taken += 1;
+            refusals -= count;
+            let takes = |frame: &OrdersFrame| frame.is_cancel();
+            let kept = if next.frames.iter().all(takes) {
+                0
+            } else {
+                reserve
             };
+            if count + kept <= room {
+                room -= count;
+                self.origins.extend(std::iter::repeat_n(next.origin, count));
+                self.batch.push((next.frames, next.public_key));
+            } else {
+                // Nothing behind it may overtake it.
+                room = 0;
+                refused += count;
+                for frame in next.frames.iter() {
+                    refuse(&mut self.rejected, frame, &next.origin, RejectReason::Busy);
+                }
+            }
         }
-        let (verified, batch) = self.verify(taken);
+        let batch = self.origins.len();
+        let verified = self.verify();
         let counters = &self.counters;
         if batch > 0 {
             counters.batches.observe(batch as u64);
         }
         counters.verified.add(verified as u64);
         counters.bad.add((batch - verified) as u64);
-        counters.busy.add((taken - batch) as u64);
+        counters.busy.add(refused as u64);
         Progress {
             verified,
-            refused: taken - verified,
-            blocked: false,
+            refused: refused + self.origins.len() - verified,
+            blocked,
         }
     }
 
-    /// Verifies what of `taken` frames there is room for, refuses the others, and returns how many were
-    /// good and how many were verified. The last places are for cancels.
-    fn verify(&mut self, taken: usize) -> (usize, usize) {
-        let frames = self.unverified.read_chunk(taken);
-        let frames = frames.expect("that many were counted").into_iter();
-        self.origins.clear();
-        let (origins, rejected) = (&mut self.origins, &mut self.rejected);
-        let reserve = self.verified.buffer().capacity() / RESERVED_PART;
-        let mut room = self.verified.slots();
-        let frames = frames.filter_map(|unverified| {
-            let UnverifiedFrame {
-                frame,
-                public_key,
-                origin,
-            } = unverified;
-            if room > reserve || (room > 0 && frame.is_cancel()) {
-                room -= 1;
-                origins.push(origin);
-                Some((frame, public_key))
-            } else {
-                refuse(rejected, &frame, &origin, RejectReason::Busy);
-                None
-            }
-        });
+    /// Verifies the batch and returns how many frames were good.
+    fn verify(&mut self) -> usize {
+        let batch = self.batch.drain(..);
         self.verifier
-            .verify(frames, &mut self.entropy, &mut self.results);
-        let batch = self.results.len();
+            .verify(batch, &mut self.entropy, &mut self.results);
         let mut verified = 0;
         for (result, origin) in self.results.drain(..).zip(&self.origins) {
             match result {
@@ -145,7 +154,7 @@ impl SignatureWorker {
                 Err((frame, reason)) => refuse(&mut self.rejected, &frame, origin, reason),
             }
         }
-        (verified, batch)
+        verified
     }
 }
 
@@ -224,7 +233,7 @@ impl std::fmt::Debug for Entropy {
 mod tests {
     use rand_core::Rng;
     use rtrb::RingBuffer;
-    use types::auth::SigningKey;
+    use types::auth::{OpenRun, RollingChain, SigningKey};
     use types::command::CancelScope;
     use types::outcome::Digest;
     use types::wire::orders::FrameHeader;
@@ -234,7 +243,7 @@ mod tests {
 
     struct Bench {
         worker: SignatureWorker,
-        unverified: Producer<UnverifiedFrame>,
+        unverified: Producer<UnverifiedFrames>,
         verified: Consumer<SequencedFrame>,
         rejected: Consumer<RejectedFrame>,
     }
@@ -256,25 +265,52 @@ mod tests {
         }
     }
 
+    fn header(nonce: u64) -> FrameHeader {
+        FrameHeader {
+            account: AccountId::new(0),
+            key: KeyId::new(0),
+            epoch: KeyEpoch::new(0),
+            nonce: Nonce::new(nonce),
+            expires_at: LogTime::ZERO,
+        }
+    }
+
     impl Bench {
         fn push(&mut self, nonce: u64, signer: &str) {
-            let header = FrameHeader {
-                account: AccountId::new(0),
-                key: KeyId::new(0),
-                epoch: KeyEpoch::new(0),
-                nonce: Nonce::new(nonce),
-                expires_at: LogTime::ZERO,
-            };
             let mut bytes = Vec::new();
             let key = SigningKey::development(signer);
             let commands = [Command::CancelAll(CancelScope::EVERYTHING)];
-            OrdersFrame::encode(&header, &commands, &frame_key(), &key, &mut bytes);
-            let unverified = UnverifiedFrame {
-                frame: OrdersFrame::parse(bytes.into()).unwrap(),
+            OrdersFrame::encode(&header(nonce), &commands, &frame_key(), &key, &mut bytes);
+            let frame = OrdersFrame::parse(bytes.into()).unwrap();
+            self.push_frames(SignedFrames::One(frame), nonce);
+        }
+
+        /// A run of frames of these nonces.
+        fn push_run(&mut self, nonces: std::ops::Range<u64>) {
+            let key = SigningKey::development("dev-0");
+            let chain = || RollingChain::new(frame_key(), &[0; 32], b"", b"");
+            let (mut client, mut server) = (chain(), OpenRun::new(chain()));
+            let received_at = nonces.start;
+            for nonce in nonces {
+                let header = header(nonce);
+                let mut bytes = Vec::new();
+                let commands = [Command::CancelAll(CancelScope::EVERYTHING)];
+                OrdersFrame::encode_unsigned(&header, &commands, &mut bytes);
+                let frame = OrdersFrame::parse(bytes.into()).unwrap();
+                client.absorb(frame.signed_bytes());
+                server.push(frame).unwrap();
+            }
+            let run = server.close(client.sign(&key)).unwrap();
+            self.push_frames(SignedFrames::Run(run), received_at);
+        }
+
+        fn push_frames(&mut self, frames: SignedFrames, received_at: u64) {
+            let unverified = UnverifiedFrames {
+                frames,
                 public_key: SigningKey::development("dev-0").public(),
                 origin: Origin {
                     session: SessionId::new(7),
-                    received_at: nonce,
+                    received_at,
                 },
             };
             self.unverified.push(unverified).unwrap();
@@ -293,7 +329,7 @@ mod tests {
             std::iter::from_fn(|| self.verified.pop().ok())
                 .map(|sequenced| {
                     let nonce = sequenced.frame.frame().header().nonce.get();
-                    assert_eq!(sequenced.origin.unwrap().received_at, nonce);
+                    assert!(sequenced.origin.unwrap().received_at <= nonce);
                     nonce
                 })
                 .collect()
@@ -329,6 +365,28 @@ mod tests {
         assert_eq!(bench.verified(), [1, 2]);
         let busy = RejectReason::Busy;
         assert_eq!(bench.rejected(), [(3, busy), (4, busy)]);
+    }
+
+    #[test]
+    fn a_run_passes_or_is_refused_whole() {
+        let mut bench = bench([8, 4, 8]);
+        bench.push_run(1..4);
+        bench.push_run(4..7);
+        bench.push(7, "dev-0");
+        bench.check(3, 4, false);
+        assert_eq!(bench.verified(), [1, 2, 3]);
+        let busy = [4, 5, 6, 7].map(|nonce| (nonce, RejectReason::Busy));
+        assert_eq!(bench.rejected(), busy);
+        // Without room to refuse all of it, a run stays where it is.
+        for nonce in 1..=6 {
+            bench.push(nonce, "dev-1");
+        }
+        bench.push_run(7..10);
+        bench.check(0, 6, false);
+        bench.check(0, 0, true);
+        assert_eq!(bench.rejected().len(), 6);
+        bench.check(3, 0, false);
+        assert_eq!(bench.verified(), [7, 8, 9]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use client::ServerPin;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::{ServerPin, SignatureMode};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use types::auth::PublicKey;
@@ -48,9 +48,31 @@ struct TargetArguments {
     /// The node's public key, in hexadecimal; without it, the published development key.
     #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
     server_key: Option<PublicKey>,
+    /// A signature a frame, or one over all frames of a write.
+    #[arg(long, value_enum, default_value_t)]
+    signatures: Signatures,
     /// Write the report as JSON, too; `-`: to standard output, instead of text.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// How sessions sign their frames.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Signatures {
+    /// Each has a signature of its own.
+    #[default]
+    Frame,
+    /// One covers all that go out together.
+    Rolling,
+}
+
+impl From<Signatures> for SignatureMode {
+    fn from(signatures: Signatures) -> Self {
+        match signatures {
+            Signatures::Frame => Self::Frame,
+            Signatures::Rolling => Self::Rolling,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -162,12 +184,17 @@ fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
 
 impl TargetArguments {
     fn target(&self) -> Target {
+        let signatures = self.signatures.into();
         match self.server_key {
-            None => Target::development(self.connect),
+            None => Target {
+                signatures,
+                ..Target::development(self.connect)
+            },
             Some(key) => Target {
                 connect: self.connect,
                 pin: ServerPin::PublicKey(key),
                 network: None,
+                signatures,
             },
         }
     }

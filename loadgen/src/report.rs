@@ -122,7 +122,7 @@ impl RunReport {
             commit: env!("LOADGEN_COMMIT"),
             clients: options.clients,
             frame: options.frame,
-            signature_mode: "frame",
+            signature_mode: options.target.signatures.name(),
             ack: "durable",
             seconds,
             offered_per_second: match options.rate {

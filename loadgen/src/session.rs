@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use client::{ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError, connect};
+use client::{
+    ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError, SignatureMode, connect,
+};
 use types::auth::SigningKey;
 use types::command::CancelScope;
 use types::wire::query::{Question, Reference};
@@ -20,6 +22,8 @@ pub struct Target {
     pub pin: ServerPin,
     /// Which network it must run; `None`: whichever.
     pub network: Option<NetworkId>,
+    /// How the sessions sign their frames.
+    pub signatures: SignatureMode,
 }
 
 impl Target {
@@ -29,6 +33,7 @@ impl Target {
             connect,
             pin: ServerPin::Development,
             network: Some(NetworkId::DEVELOPMENT),
+            signatures: SignatureMode::Frame,
         }
     }
 }
@@ -62,6 +67,7 @@ impl Session {
             pin: target.pin,
             network: target.network,
             key: key.clone(),
+            signatures: target.signatures,
         };
         let opened = connect(&options).await;
         let (sender, receiver) = opened.map_err(|source| LoadError::Connect {

@@ -241,27 +241,29 @@ impl Pipeline {
         true
     }
 
-    /// Takes frames into the block until it is full or there is no room for more. Whether any were
-    /// refused.
+    /// Takes frames into the block until it is full or there is no room for more; those under one
+    /// rolling signature together. Whether any were refused.
     fn take_frames(&mut self, now: u64) -> bool {
         let mut length = payload::TICK_LENGTH;
         let mut refused = false;
-        while !self.sequencer.is_full()
-            && let Ok(next) = self.ports.frames.peek()
+        while let Some(run) = next_run(&mut self.ports.frames)
+            && self.sequencer.has_room(run.commands)
         {
-            let frame = next.frame.frame();
-            let longer = length + frame.bytes().len() as u64;
-            match self.space.admit(longer, || frame.is_cancel()) {
+            let longer = length + run.length;
+            let frames = &mut self.ports.frames;
+            match self.space.admit(longer, || is_cancel(frames, run.frames)) {
                 Admission::Take => {
                     length = longer;
-                    let frame = self.ports.frames.pop().expect("it was seen a moment ago");
-                    self.sequencer.push(frame, LogTime::new(now));
-                    self.counters.frames_sequenced.add(1);
+                    for frame in pop(&mut self.ports.frames, run.frames) {
+                        self.sequencer.push(frame, LogTime::new(now));
+                    }
+                    self.counters.frames_sequenced.add(run.frames as u64);
                 }
-                Admission::Refuse if !self.ports.refused.is_full() => {
-                    let frame = self.ports.frames.pop().expect("it was seen a moment ago");
-                    self.refuse(&frame);
-                    self.counters.frames_refused.add(1);
+                Admission::Refuse if run.frames <= self.ports.refused.slots() => {
+                    for frame in pop(&mut self.ports.frames, run.frames) {
+                        refuse(&mut self.ports.refused, &frame);
+                    }
+                    self.counters.frames_refused.add(run.frames as u64);
                     refused = true;
                 }
                 Admission::Seal | Admission::Wait | Admission::Refuse => break,
@@ -271,21 +273,6 @@ impl Pipeline {
             self.ports.wake_refused.wake();
         }
         refused
-    }
-
-    /// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
-    fn refuse(&mut self, sequenced: &SequencedFrame) {
-        let frame = sequenced.frame.frame();
-        let Some(origin) = sequenced.origin else {
-            return;
-        };
-        let refused = self.ports.refused.push(RejectedFrame {
-            session: origin.session,
-            nonce: frame.header().nonce,
-            commands: frame.count(),
-            reason: RejectReason::DiskFull,
-        });
-        assert!(refused.is_ok(), "asked for room before; nobody else pushes");
     }
 
     fn send_to_journal(&mut self, block: &Block) {
@@ -342,4 +329,74 @@ impl Pipeline {
             None => ReleasedBlock::default(),
         }
     }
+}
+
+/// The frames at the head of the ring that go together: one, or all under one rolling signature.
+#[derive(Default)]
+struct Run {
+    frames: usize,
+    commands: u64,
+    /// What they take in the payload.
+    length: u64,
+}
+
+impl Run {
+    fn add(&mut self, sequenced: &SequencedFrame) {
+        self.frames += 1;
+        self.commands += u64::from(sequenced.frame.frame().count());
+        self.length += payload::frame_length(&sequenced.frame);
+    }
+}
+
+/// The next of them, up to the first with a signature; `None` if that is not there yet.
+fn next_run(frames: &mut Consumer<SequencedFrame>) -> Option<Run> {
+    let mut run = Run::default();
+    let first = frames.peek().ok()?;
+    if first.frame.is_signed() {
+        run.add(first);
+        return Some(run);
+    }
+    let waiting = frames.slots();
+    let chunk = frames.read_chunk(waiting).ok()?;
+    let (first, rest) = chunk.as_slices();
+    for sequenced in first.iter().chain(rest) {
+        run.add(sequenced);
+        if sequenced.frame.is_signed() {
+            return Some(run);
+        }
+    }
+    None
+}
+
+/// Whether the next so many frames only take orders off.
+fn is_cancel(frames: &mut Consumer<SequencedFrame>, count: usize) -> bool {
+    let chunk = frames.read_chunk(count);
+    let chunk = chunk.expect("they were seen a moment ago");
+    let (first, rest) = chunk.as_slices();
+    let mut all = first.iter().chain(rest);
+    all.all(|sequenced| sequenced.frame.frame().is_cancel())
+}
+
+/// The next so many frames.
+fn pop(
+    frames: &mut Consumer<SequencedFrame>,
+    count: usize,
+) -> impl Iterator<Item = SequencedFrame> + '_ {
+    let chunk = frames.read_chunk(count);
+    chunk.expect("they were seen a moment ago").into_iter()
+}
+
+/// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
+fn refuse(refused: &mut Producer<RejectedFrame>, sequenced: &SequencedFrame) {
+    let frame = sequenced.frame.frame();
+    let Some(origin) = sequenced.origin else {
+        return;
+    };
+    let pushed = refused.push(RejectedFrame {
+        session: origin.session,
+        nonce: frame.header().nonce,
+        commands: frame.count(),
+        reason: RejectReason::DiskFull,
+    });
+    assert!(pushed.is_ok(), "asked for room before; nobody else pushes");
 }

@@ -37,7 +37,7 @@ pub(crate) struct CoreEnds {
 
 /// The signature thread's.
 pub(crate) struct SignatureEnds {
-    pub(crate) unverified: rtrb::Consumer<gateway::UnverifiedFrame>,
+    pub(crate) unverified: rtrb::Consumer<gateway::UnverifiedFrames>,
     pub(crate) verified: rtrb::Producer<types::block::SequencedFrame>,
     pub(crate) rejected: rtrb::Producer<gateway::RejectedFrame>,
     pub(crate) wake_pipeline: Waker,

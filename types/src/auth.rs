@@ -8,11 +8,21 @@
 //! Verification follows ZIP-215, single and in batches, so both accept exactly the same
 //! signatures (crate `ed25519-zebra`). Keys here never leave their process; secret keys print as
 //! nothing.
+//!
+//! A session may sign its frames one by one, or all since its last signature at once: see
+//! [`RollingChain`].
+
+mod rolling;
+
+use std::sync::Arc;
 
 use crate::limits::PROTOCOL_VERSION;
 use crate::outcome::Digest;
 use crate::wire::orders::OrdersFrame;
+use crate::wire::rolling::RollingSignature;
 use crate::{NetworkId, RejectReason};
+
+pub use rolling::{OpenRun, RollingChain, SignatureAudit, SignedRun};
 
 /// Context of the BLAKE3 key that binds frame digests to their network.
 const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
@@ -152,11 +162,14 @@ impl FrameKey {
     }
 }
 
-/// A frame whose signature has been verified. Only this module makes one.
+/// A frame whose signature has been verified, its own or the rolling one over it. Only this module
+/// makes one.
 #[derive(Clone, Debug)]
 pub struct AuthenticFrame {
     frame: OrdersFrame,
     digest: Digest,
+    /// With the last of the frames that it covers.
+    rolling: Option<Arc<RollingSignature>>,
 }
 
 impl AuthenticFrame {
@@ -168,7 +181,7 @@ impl AuthenticFrame {
     ) -> Result<Self, RejectReason> {
         let digest = frame_key.digest(frame.signed_bytes());
         if public.verifies(&digest, &frame.signature()) {
-            Ok(Self { frame, digest })
+            Ok(Self::alone(frame, digest))
         } else {
             Err(RejectReason::BadSignature)
         }
@@ -176,10 +189,39 @@ impl AuthenticFrame {
 
     /// Takes a frame back out of our own journal. Its signature was verified before it was
     /// written, and the caller has checked the record's hashes; an auditor who trusts neither
-    /// calls [`AuthenticFrame::verify`] instead.
+    /// asks [`SignatureAudit`].
     pub fn from_journal(frame: OrdersFrame, frame_key: &FrameKey) -> Self {
         let digest = frame_key.digest(frame.signed_bytes());
-        Self { frame, digest }
+        Self::alone(frame, digest)
+    }
+
+    const fn alone(frame: OrdersFrame, digest: Digest) -> Self {
+        Self {
+            frame,
+            digest,
+            rolling: None,
+        }
+    }
+
+    /// Notes the rolling signature that lies behind this frame in our own journal. Refused behind a
+    /// frame that has a signature.
+    pub(crate) fn followed_by(&mut self, signature: RollingSignature) -> Result<(), RejectReason> {
+        if self.is_signed() {
+            return Err(RejectReason::UnexpectedMessage);
+        }
+        self.rolling = Some(Arc::new(signature));
+        Ok(())
+    }
+
+    /// The rolling signature whose last frame this is.
+    pub fn rolling(&self) -> Option<&RollingSignature> {
+        self.rolling.as_deref()
+    }
+
+    /// Whether a signature is with it: its own, or a rolling one that ends here. If not, the frames
+    /// right behind it go on to the one that covers it.
+    pub fn is_signed(&self) -> bool {
+        self.rolling.is_some() || !self.frame.is_unsigned()
     }
 
     /// The frame.
@@ -193,11 +235,48 @@ impl AuthenticFrame {
     }
 }
 
-/// Verifies many frames at once. One bad signature makes the batch fail, and then each is verified
-/// alone, so a forger costs himself a session and the others only time.
+/// Frames under one signature that was not verified yet.
+#[derive(Clone, Debug)]
+pub enum SignedFrames {
+    /// One with a signature of its own.
+    One(OrdersFrame),
+    /// Those under a rolling signature.
+    Run(SignedRun),
+}
+
+impl SignedFrames {
+    /// The frames, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &OrdersFrame> {
+        let (one, run) = match self {
+            Self::One(frame) => (Some(frame), None),
+            Self::Run(run) => (None, Some(run.frames())),
+        };
+        one.into_iter().chain(run.into_iter().flatten())
+    }
+
+    /// How many they are.
+    #[allow(clippy::len_without_is_empty)] // There is always one.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Run(run) => run.len(),
+        }
+    }
+}
+
+/// Verifies many signatures at once. One bad signature makes the batch fail, and then each is
+/// verified alone, so a forger costs himself a session and the others only time.
 #[derive(Debug)]
 pub struct BatchVerifier {
     frame_key: FrameKey,
+}
+
+/// What a signature is over, and up to where its results go.
+struct Check {
+    public: PublicKey,
+    message: Digest,
+    signature: Signature,
+    end: usize,
 }
 
 impl BatchVerifier {
@@ -209,32 +288,47 @@ impl BatchVerifier {
     /// One result per frame, in order. `rng` must be unpredictable to the signers.
     pub fn verify<R: rand_core::CryptoRng>(
         &self,
-        frames: impl IntoIterator<Item = (OrdersFrame, PublicKey)>,
+        signed: impl IntoIterator<Item = (SignedFrames, PublicKey)>,
         rng: R,
         results: &mut Vec<Result<AuthenticFrame, (OrdersFrame, RejectReason)>>,
     ) {
         results.clear();
         let mut batch = ed25519_zebra::batch::Verifier::new();
-        let mut keys = Vec::new();
-        for (frame, public) in frames {
-            let digest = self.frame_key.digest(frame.signed_bytes());
-            let signature = frame.signature();
+        let mut checks = Vec::new();
+        for (frames, public) in signed {
+            let (message, signature) = match frames {
+                SignedFrames::One(frame) => {
+                    let digest = self.frame_key.digest(frame.signed_bytes());
+                    let signature = frame.signature();
+                    results.push(Ok(AuthenticFrame::alone(frame, digest)));
+                    (digest, signature)
+                }
+                SignedFrames::Run(run) => run.hand_over(|frame| results.push(Ok(frame))),
+            };
             batch.queue((
                 ed25519_zebra::VerificationKeyBytes::from(public.0),
                 signature.0.into(),
-                digest.as_bytes(),
+                message.as_bytes(),
             ));
-            keys.push(public);
-            results.push(Ok(AuthenticFrame { frame, digest }));
+            checks.push(Check {
+                public,
+                message,
+                signature,
+                end: results.len(),
+            });
         }
-        if results.len() > 1 && batch.verify(rng).is_ok() {
+        if checks.len() > 1 && batch.verify(rng).is_ok() {
             return;
         }
-        for (result, public) in results.iter_mut().zip(keys) {
-            let Ok(authentic) = result else { continue };
-            if !public.verifies(&authentic.digest, &authentic.frame.signature()) {
-                *result = Err((authentic.frame.clone(), RejectReason::BadSignature));
+        let mut start = 0;
+        for check in checks {
+            if !check.public.verifies(&check.message, &check.signature) {
+                for result in &mut results[start..check.end] {
+                    let Ok(authentic) = result else { continue };
+                    *result = Err((authentic.frame.clone(), RejectReason::BadSignature));
+                }
             }
+            start = check.end;
         }
     }
 }

@@ -15,6 +15,13 @@ pub const SLOTS_PER_FRAME_MAX: usize = 256;
 /// Levels a side in one quote set.
 pub const QUOTE_LEVELS_MAX: usize = 32;
 
+/// Frames under one rolling signature, ...
+pub const FRAMES_PER_RUN_MAX: usize = 64;
+
+/// ... and their bytes together. They stay together in one block, so this is as if they were one
+/// message.
+pub const RUN_LENGTH_MAX: usize = MESSAGE_LENGTH_MAX;
+
 /// Labels that an account may have cancelled ahead of their orders, in one market.
 pub const REMEMBERED_CANCELS_MAX: usize = 64;
 
@@ -114,6 +121,8 @@ const _: () = assert!(
 );
 const _: () = assert!(ATOMS_MAX.checked_mul(1 << 32).is_some());
 const _: () = assert!(COMMANDS_PER_FRAME_MAX <= COMMANDS_PER_BLOCK_MAX);
+// A whole run fits a block, with a tick before it: a command takes 32 bytes.
+const _: () = assert!(RUN_LENGTH_MAX / 32 < COMMANDS_PER_BLOCK_MAX);
 const _: () = assert!(COMMANDS_PER_FRAME_MAX <= SLOTS_PER_FRAME_MAX);
 // A quote set of all levels, two to a slot, and its head fit one frame.
 const _: () = assert!(QUOTE_LEVELS_MAX < SLOTS_PER_FRAME_MAX);

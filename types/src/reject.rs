@@ -68,6 +68,8 @@ reject_reasons! {
     DiskFull = 14, "DISK_FULL";
     /// The account sends more commands a second than it may; nothing happened, try again later.
     RateLimited = 15, "RATE_LIMITED";
+    /// Frames waited too long, or in too great a number, for the rolling signature over them.
+    SignatureMissing = 24, "SIGNATURE_MISSING";
 
     /// The key was rotated away.
     StaleEpoch = 32, "STALE_EPOCH";

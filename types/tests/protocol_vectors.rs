@@ -13,7 +13,10 @@ use types::command::{
 };
 use types::genesis;
 use types::keys::SessionPolicy;
-use types::limits::{COMMANDS_PER_FRAME_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW};
+use types::limits::{
+    COMMANDS_PER_FRAME_MAX, FRAMES_PER_RUN_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW,
+    RUN_LENGTH_MAX,
+};
 use types::outcome::DoneReason;
 use types::wallet::WalletKey;
 use types::wire::Kind;
@@ -33,6 +36,7 @@ const LINE: usize = 32;
 const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
 const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
 const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
+const ROLLING_CONTEXT: &str = "keel 2026-11-26 rolling signatures";
 const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
 
 /// 0.25 BTC at 100.50 USD, labelled 7.
@@ -151,6 +155,12 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let sequence = SequenceNumber::new(123_456);
     let order_id = OrderId::new_at(sequence, MarketId::new(517), 42);
     let nonce = Question::Nonce(Nonce::new(7));
+    let unsigned = [
+        samples::unsigned_frame(&two_commands()),
+        samples::unsigned_frame(&longer_commands()),
+    ];
+    let mut rolling_signature = Vec::new();
+    samples::run(&unsigned[0], &unsigned[1]).encode(&mut rolling_signature);
     let unknown = samples::reply::<BalanceRecord>(Kind::UnknownNonce, &[]);
     vec![
         ("dev-0 seed", development_seed("dev-0").to_vec()),
@@ -178,6 +188,15 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("register", samples::register().to_vec()),
         ("revoke", samples::revoke().to_vec()),
+        ("rolling hello", samples::rolling_hello().to_vec()),
+        ("rolling welcome", samples::rolling_welcome().to_vec()),
+        (
+            "rolling chain",
+            samples::rolling_chain().head().as_bytes().to_vec(),
+        ),
+        ("unsigned orders", unsigned[0].to_vec()),
+        ("unsigned longer orders", unsigned[1].to_vec()),
+        ("rolling signature", rolling_signature),
         ("ack", samples::ack(false).to_vec()),
         ("refusing ack", samples::refusing_ack().to_vec()),
         ("fills", samples::fills().to_vec()),
@@ -233,6 +252,7 @@ fn the_hashing_rules_can_be_followed_by_hand() {
         DEVELOPMENT_CONTEXT,
         FRAME_CONTEXT,
         SESSION_CONTEXT,
+        ROLLING_CONTEXT,
         GENESIS_CONTEXT,
         str::from_utf8(ALPN).unwrap(),
         str::from_utf8(EXPORTER_LABEL).unwrap(),
@@ -255,6 +275,34 @@ fn the_hashing_rules_can_be_followed_by_hand() {
     let digest = types::outcome::Digest::new(blake3::derive_key(SESSION_CONTEXT, &material));
     let signature = types::auth::Signature::new(signature.try_into().unwrap());
     assert!(signing_key().public().verifies(&digest, &signature));
+}
+
+#[test]
+fn the_running_hash_can_be_followed_by_hand() {
+    let frame_key = hand_made_frame_key();
+    let opening = [
+        &EXPORTER[..],
+        &samples::rolling_hello(),
+        &samples::rolling_welcome(),
+    ];
+    let mut chain = blake3::derive_key(ROLLING_CONTEXT, &opening.concat());
+    let before = types::outcome::Digest::new(chain);
+    let frames = [
+        samples::unsigned_frame(&two_commands()),
+        samples::unsigned_frame(&longer_commands()),
+    ];
+    for frame in &frames {
+        let (signed, zeros) = frame.split_at(frame.len() - SIGNATURE_LENGTH);
+        assert_eq!(zeros, [0; SIGNATURE_LENGTH]);
+        let digest = blake3::keyed_hash(&frame_key, signed);
+        let link = [&chain[..], digest.as_bytes()].concat();
+        chain = *blake3::keyed_hash(&frame_key, &link).as_bytes();
+    }
+    let signature = samples::run(&frames[0], &frames[1]);
+    assert_eq!((signature.frames, signature.chain_before), (2, before));
+    let after = types::outcome::Digest::new(chain);
+    let public = signing_key().public();
+    assert!(public.verifies(&after, &signature.signature));
 }
 
 #[test]
@@ -389,6 +437,14 @@ fn the_table_of_limits_is_right() {
         (
             "levels a side in a quote set",
             limits::QUOTE_LEVELS_MAX as u64,
+        ),
+        (
+            "frames under one rolling signature",
+            FRAMES_PER_RUN_MAX as u64,
+        ),
+        (
+            "bytes of the frames under one rolling signature",
+            RUN_LENGTH_MAX as u64,
         ),
         (
             "bytes in a message, prefix included",

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use curve25519_dalek::{EdwardsPoint, Scalar, constants};
 use samples::{Seeded, frame_key, signing_key};
 use sha2::{Digest as _, Sha512};
-use types::auth::{AuthenticFrame, BatchVerifier, PublicKey, SigningKey};
+use types::auth::{
+    AuthenticFrame, BatchVerifier, OpenRun, PublicKey, RollingChain, SignedFrames, SigningKey,
+};
 use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 
 type Signed = (OrdersFrame, PublicKey);
@@ -22,7 +24,9 @@ fn accepts(signed: &Signed) -> bool {
 fn check_batch(batch: &[Signed], seed: u64) {
     let mut results = Vec::new();
     let verifier = BatchVerifier::new(frame_key());
-    verifier.verify(batch.iter().cloned(), Seeded::new(seed), &mut results);
+    let signed = batch.iter().cloned();
+    let signed = signed.map(|(frame, public)| (SignedFrames::One(frame), public));
+    verifier.verify(signed, Seeded::new(seed), &mut results);
     assert_eq!(results.len(), batch.len());
     for (position, (result, signed)) in results.iter().zip(batch).enumerate() {
         assert_eq!(
@@ -75,6 +79,42 @@ fn one_forged_frame_among_many_is_found() {
         }
     }
     check_batch(&[], 0);
+}
+
+/// A run of so many frames that `signer` signed, for the key of the samples.
+fn run(frames: usize, signer: &SigningKey) -> SignedFrames {
+    let chain = || RollingChain::new(frame_key(), &samples::EXPORTER, b"", b"");
+    let (mut client, mut server) = (chain(), OpenRun::new(chain()));
+    for number in 0..frames {
+        let bytes = samples::unsigned_frame(&samples::commands()[number..=number]);
+        let frame = OrdersFrame::parse(bytes).unwrap();
+        client.absorb(frame.signed_bytes());
+        server.push(frame).unwrap();
+    }
+    SignedFrames::Run(server.close(client.sign(signer)).unwrap())
+}
+
+/// Frames of both modes beside one another: a forged run falls whole and takes nobody with it.
+#[test]
+fn a_forged_run_among_many_signatures_falls_alone() {
+    let (key, forger) = (signing_key(), SigningKey::development("dev-1"));
+    for forged in [None, Some(0), Some(1), Some(2)] {
+        let signer = |index| if forged == Some(index) { &forger } else { &key };
+        let mut signed = Vec::new();
+        let mut expected = Vec::new();
+        for (index, frames) in [1, 3, 5].into_iter().enumerate() {
+            signed.push((run(frames, signer(index)), key.public()));
+            let (frame, public) = honest(index);
+            signed.push((SignedFrames::One(frame), public));
+            expected.extend(std::iter::repeat_n(forged != Some(index), frames));
+            expected.push(true);
+        }
+        let mut results = Vec::new();
+        let verifier = BatchVerifier::new(frame_key());
+        verifier.verify(signed, Seeded::new(9), &mut results);
+        let found: Vec<bool> = results.iter().map(Result::is_ok).collect();
+        assert_eq!(found, expected, "forged {forged:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use client::{AckMessage, ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError};
+use client::{
+    AckMessage, ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError, SignatureMode,
+};
 use crossbeam_utils::CachePadded;
 use gateway::counters::GatewayCounters;
 use gateway::{
@@ -163,6 +165,7 @@ impl Node {
             pin: ServerPin::Development,
             network: Some(NetworkId::DEVELOPMENT),
             key: SigningKey::development(key),
+            signatures: SignatureMode::Frame,
         }
     }
 

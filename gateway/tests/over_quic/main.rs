@@ -5,4 +5,5 @@ mod admission;
 mod harness;
 mod hostile;
 mod opening;
+mod rolling;
 mod trading;

@@ -96,7 +96,7 @@ async fn crowded_doors_ask_for_proof_and_then_close() {
 }
 
 /// A connection without a session.
-async fn raw(node: &Node) -> (quinn::Connection, quinn::SendStream, quinn::RecvStream) {
+pub(crate) async fn raw(node: &Node) -> (quinn::Connection, quinn::SendStream, quinn::RecvStream) {
     let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     let config = client::quic_config(&ServerPin::Development);
     let connecting = endpoint.connect_with(config, node.address, "keel");
@@ -105,7 +105,7 @@ async fn raw(node: &Node) -> (quinn::Connection, quinn::SendStream, quinn::RecvS
     (connection, send, receive)
 }
 
-async fn closed(connection: &quinn::Connection) -> RejectReason {
+pub(crate) async fn closed(connection: &quinn::Connection) -> RejectReason {
     let closed = tokio::time::timeout(Duration::from_secs(8), connection.closed());
     match closed.await.expect("the server closes in time") {
         quinn::ConnectionError::ApplicationClosed(close) => {

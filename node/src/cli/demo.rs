@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use engine::State;
 use loadgen::report::Verdict;
-use loadgen::{Rate, RunOptions, RunReport, Scenario};
+use loadgen::{Rate, RunOptions, RunReport, Scenario, Target};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
@@ -39,6 +39,9 @@ pub(super) struct Options {
     /// The same seed makes the same commands.
     #[arg(long, value_name = "X", default_value_t = 1)]
     seed: u64,
+    /// A signature a frame, or one over all frames of a write.
+    #[arg(long, value_enum, default_value_t)]
+    signatures: loadgen::cli::Signatures,
     /// Where to put the node's directory, which is removed at the end.
     #[arg(long, value_name = "D")]
     dir: Option<PathBuf>,
@@ -86,7 +89,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn load_options(options: &Options, node: SocketAddr) -> RunOptions {
+    let target = Target {
+        signatures: options.signatures.into(),
+        ..Target::development(node)
+    };
     RunOptions {
+        target,
         scenario: Scenario::Uniform,
         rate: options.rate.map_or(Rate::Max, Rate::PerSecond),
         frame: usize::from(options.frame),

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use engine::State;
 use engine::executor::ExecutorKind;
-use types::block::Entry;
+use types::auth::SignatureAudit;
+use types::block::{Block, Entry};
 use types::{Height, RejectReason};
 
 use super::{Failure, print_line};
@@ -75,6 +77,7 @@ fn parse_from(text: &str) -> Result<ReplayFrom, String> {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let mut lines = Lines::default();
+    let mut signatures = Signatures::new();
     let replayed = recovery::replay_directory(
         &directory,
         options.from,
@@ -84,7 +87,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         },
         |state, block, outcome| {
             if options.signatures {
-                verify_signatures(state, block)?;
+                signatures.check(state, block)?;
             }
             if !options.json {
                 let height = outcome.height;
@@ -151,28 +154,40 @@ impl Lines {
     }
 }
 
-/// Verifies every frame of a block against the key that it names.
-fn verify_signatures(state: &engine::State, block: &types::block::Block) -> Result<(), Failure> {
-    for entry in &block.entries {
-        let Entry::Frame(sequenced) = entry else {
-            continue;
-        };
-        let frame = sequenced.frame.frame();
-        let header = frame.header();
-        let verified = state.ledger().key(header.key).is_some_and(|key| {
-            let digest = sequenced.frame.digest();
-            key.public.verifies(digest, &frame.signature())
-        });
-        if !verified {
-            return Err(bad_signature(block.height, header.key, header.nonce));
-        }
-    }
-    Ok(())
-}
+/// Verifies every signature of a journal again, block by block.
+pub(super) struct Signatures(Option<SignatureAudit>);
 
-fn bad_signature(height: Height, key: types::KeyId, nonce: types::Nonce) -> Failure {
-    let reason = RejectReason::BadSignature;
-    Failure::Corruption(format!(
-        "block {height}: {reason}: key {key}, nonce {nonce}"
-    ))
+impl Signatures {
+    /// Of no block yet.
+    pub(super) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Verifies every frame of a block against the key that it names.
+    pub(super) fn check(&mut self, state: &State, block: &Block) -> Result<(), Failure> {
+        let frame_key = *state.frame_key();
+        let audit = self.0.get_or_insert_with(|| SignatureAudit::new(frame_key));
+        for entry in &block.entries {
+            let Entry::Frame(sequenced) = entry else {
+                continue;
+            };
+            let header = sequenced.frame.frame().header();
+            let key = state.ledger().key(header.key).map(|key| key.public);
+            audit.check(&sequenced.frame, key.as_ref()).map_err(|_| {
+                let reason = RejectReason::BadSignature;
+                Failure::Corruption(format!(
+                    "block {}: {reason}: key {}, nonce {}",
+                    block.height, header.key, header.nonce
+                ))
+            })?;
+        }
+        audit
+            .end_record()
+            .map_err(|reason| Failure::Corruption(format!("block {}: {reason}", block.height)))
+    }
+
+    /// How many frames and signatures were verified.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        self.0.as_ref().map_or((0, 0), SignatureAudit::counts)
+    }
 }

@@ -1,12 +1,13 @@
-//! `keel verify`: checks every byte at rest; never writes.
+//! `keel verify`: checks every byte at rest, and every signature if asked; never writes.
 
 use std::path::PathBuf;
 
 use store::Report;
 
+use super::replay::Signatures;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
-use crate::recovery::describe_tail;
+use crate::recovery::{ReplayFrom, Workers, describe_tail, replay_directory};
 
 /// Options of `keel verify`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,9 @@ pub(super) struct Options {
     /// The data directory.
     #[arg(long, value_name = "D")]
     dir: PathBuf,
+    /// Verify the signature of every frame again, too: replays the journal, for keys are state.
+    #[arg(long)]
+    signatures: bool,
     /// Print one machine-readable object.
     #[arg(long)]
     json: bool,
@@ -45,9 +49,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             Some(format!("{}:{offset}: {what}", file.display())),
         ),
     };
+    let signed = match report {
+        Report::Clean(_) | Report::TornTail { .. } if options.signatures => {
+            Some(verify_signatures(&directory)?)
+        }
+        _ => None,
+    };
     if options.json {
         let object = serde_json::json!({
             "verdict": verdict,
+            "frames": signed.map(|(frames, _)| frames),
+            "signatures": signed.map(|(_, signatures)| signatures),
             "records": good.records,
             "commands": good.commands,
             "bytes": good.bytes,
@@ -68,6 +80,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             good.last_sequence,
             good.checkpoints
         ));
+        if let Some((frames, signatures)) = signed {
+            print_line(&format!(
+                "authentic: {frames} frames under {signatures} signatures"
+            ));
+        }
     }
     let damage = damage.unwrap_or_default();
     match report {
@@ -77,4 +94,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Report::TornTail { .. } => Err(Failure::TornTail(damage)),
         Report::Corruption { .. } => Err(Failure::Corruption(damage)),
     }
+}
+
+/// How many frames of the journal are authentic, under how many signatures.
+fn verify_signatures(directory: &DataDir) -> Result<(u64, u64), Failure> {
+    let mut signatures = Signatures::new();
+    replay_directory(
+        directory,
+        ReplayFrom::Start,
+        Workers::ONE,
+        |state, block, _| signatures.check(state, block),
+    )?;
+    Ok(signatures.counts())
 }

@@ -10,6 +10,7 @@
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
+//! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
@@ -24,4 +25,5 @@ mod keys;
 mod markets;
 mod refusing;
 mod shell;
+mod signatures;
 mod trading;

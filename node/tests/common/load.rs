@@ -10,7 +10,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use client::{ConnectError, ConnectOptions, Message, Receiver, Sender, SessionError, connect};
+use client::{
+    ConnectError, ConnectOptions, Message, Receiver, Sender, SessionError, SignatureMode, connect,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use types::command::{CancelScope, OrderKind, Place, SelfTrade};
@@ -70,7 +72,7 @@ impl Clients {
     /// time. A node that was killed says nothing any more, so `ended` is told by whoever sees it.
     pub(crate) fn load(&mut self, server: SocketAddr, ended: &Notify, frames: u64) -> LoadEnd {
         let lives = self.known.iter_mut().map(|(name, knowledge)| {
-            let options = super::options(server, name);
+            let options = options(server, name);
             async { live(options, knowledge, frames).await.is_ok() }
         });
         let lives = join_all(lives);
@@ -95,7 +97,7 @@ impl Clients {
         count: usize,
     ) -> Vec<Exchange> {
         let (name, knowledge) = self.known.first_mut().unwrap();
-        let options = super::options(server, name);
+        let options = options(server, name);
         let mut exchanges = Vec::new();
         let end = async {
             let orders = single_orders(options, knowledge, &mut exchanges, count);
@@ -113,7 +115,7 @@ impl Clients {
     pub(crate) fn settle(&mut self, server: SocketAddr) {
         for (name, knowledge) in &mut self.known {
             let settled = self.runtime.block_on(async {
-                let (mut sender, mut receiver) = connect(&super::options(server, name)).await?;
+                let (mut sender, mut receiver) = connect(&options(server, name)).await?;
                 settle(&mut sender, &mut receiver, knowledge).await?;
                 compare(&mut sender, &mut receiver, knowledge).await?;
                 finish(sender, receiver).await;
@@ -141,6 +143,15 @@ impl Clients {
         let of_clients = self.known.iter().map(|(_, known)| known.last_sequence);
         of_clients.max().unwrap_or_default()
     }
+}
+
+/// One of the clients has rolling signatures, so that runs meet what frames meet.
+fn options(server: SocketAddr, name: &str) -> ConnectOptions {
+    let mut options = super::options(server, name);
+    if name == "dev-1" {
+        options.signatures = SignatureMode::Rolling;
+    }
+    options
 }
 
 /// Tells when a process has ended, without reaping it.

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-use client::{ConnectOptions, ServerPin};
+use client::{ConnectOptions, ServerPin, SignatureMode};
 use rustix::process::{Pid, Signal};
 use types::auth::SigningKey;
 
@@ -111,6 +111,7 @@ pub(crate) fn options(server: SocketAddr, name: &str) -> ConnectOptions {
         pin: ServerPin::Development,
         network: None,
         key: SigningKey::development(name),
+        signatures: SignatureMode::Frame,
     }
 }
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`session`] | `Hello`, `Welcome`, `Refused`: opening a session, refusing a frame |
 //! | [`orders`] | `Orders`: 1..=256 signed commands |
+//! | [`rolling`] | `RollingSignature`: one signature over the frames since the last one |
 //! | [`command`] | the 32-byte slots within it |
 //! | [`ack`] | `Ack`, `Fills`: answers and executions |
 //! | [`ended`] | `Ended`: what else happened to the account's open orders |
@@ -22,6 +23,7 @@ pub mod feed;
 pub mod orders;
 pub mod payload;
 pub mod query;
+pub mod rolling;
 pub mod session;
 
 use bytes::{Bytes, BytesMut};
@@ -62,6 +64,8 @@ pub enum Kind {
     Ended = 12,
     /// Server answers with what the markets are like.
     MarketStates = 13,
+    /// Client signs the frames since its last signature.
+    RollingSignature = 24,
     /// In the journal only: logged time moves.
     Tick = 64,
     /// In the journal only: no session of a key is heard any more.
@@ -85,6 +89,7 @@ impl Kind {
             11 => Some(Self::UnknownNonce),
             12 => Some(Self::Ended),
             13 => Some(Self::MarketStates),
+            24 => Some(Self::RollingSignature),
             64 => Some(Self::Tick),
             66 => Some(Self::Silence),
             _ => None,

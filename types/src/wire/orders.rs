@@ -32,6 +32,8 @@ struct Head {
 pub const HEAD_LENGTH: usize = 40;
 /// Bytes of the signature.
 pub const SIGNATURE_LENGTH: usize = 64;
+/// What a frame has in place of a signature that a rolling signature covers.
+const UNSIGNED: [u8; SIGNATURE_LENGTH] = [0; SIGNATURE_LENGTH];
 /// The longest frame.
 pub const FRAME_LENGTH_MAX: usize =
     HEAD_LENGTH + SLOTS_PER_FRAME_MAX * SLOT_LENGTH + SIGNATURE_LENGTH;
@@ -98,6 +100,18 @@ impl OrdersFrame {
         signing_key: &SigningKey,
         out: &mut Vec<u8>,
     ) {
+        Self::encode_signed_part(header, commands, out);
+        let signature = signing_key.sign(&frame_key.digest(out));
+        out.extend_from_slice(signature.as_bytes());
+    }
+
+    /// The same frame for a session of rolling signatures: zeros where the signature would be.
+    pub fn encode_unsigned(header: &FrameHeader, commands: &[Command<'_>], out: &mut Vec<u8>) {
+        Self::encode_signed_part(header, commands, out);
+        out.extend_from_slice(&UNSIGNED);
+    }
+
+    fn encode_signed_part(header: &FrameHeader, commands: &[Command<'_>], out: &mut Vec<u8>) {
         let slots: usize = commands.iter().map(slots_needed).sum();
         assert!(!commands.is_empty() && slots <= SLOTS_PER_FRAME_MAX);
         let count = u16::try_from(commands.len()).expect("no more commands than slots");
@@ -116,8 +130,6 @@ impl OrdersFrame {
         for command in commands {
             encode_command(command, out);
         }
-        let signature = signing_key.sign(&frame_key.digest(out));
-        out.extend_from_slice(signature.as_bytes());
     }
 
     /// What it says besides its commands.
@@ -161,6 +173,11 @@ impl OrdersFrame {
     pub fn signature(&self) -> Signature {
         let bytes = self.bytes.last_chunk::<SIGNATURE_LENGTH>();
         Signature::new(*bytes.expect("checked by parse"))
+    }
+
+    /// Whether it has no signature of its own: a rolling one must cover it.
+    pub fn is_unsigned(&self) -> bool {
+        self.bytes.ends_with(&UNSIGNED)
     }
 
     fn head(&self) -> &Head {

@@ -1,6 +1,6 @@
 //! How a block's entries lie in a journal record: signed frames exactly as they arrived, ticks and
-//! silences, one after the other. Every entry starts with the message [`Prefix`], so an auditor needs no
-//! other codec than the wire's.
+//! silences, one after the other. A rolling signature lies behind the last of its frames. Every entry
+//! starts with the message [`Prefix`], so an auditor needs no other codec than the wire's.
 //!
 //! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch). Silence: 0 prefix, 8 key
 //! u32, 12 reserved u32.
@@ -10,6 +10,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::orders::OrdersFrame;
+use super::rolling::{ROLLING_SIGNATURE_LENGTH, RollingSignature};
 use super::{Kind, PREFIX_LENGTH, Prefix, read_fixed};
 use crate::auth::{AuthenticFrame, FrameKey};
 use crate::block::{Entry, SequencedFrame};
@@ -39,7 +40,12 @@ pub const TICK_LENGTH: u64 = size_of::<Tick>() as u64;
 /// Appends one entry to `out`.
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     match entry {
-        Entry::Frame(sequenced) => out.extend_from_slice(sequenced.frame.frame().bytes()),
+        Entry::Frame(sequenced) => {
+            out.extend_from_slice(sequenced.frame.frame().bytes());
+            if let Some(signature) = sequenced.frame.rolling() {
+                signature.encode(out);
+            }
+        }
         Entry::Tick(time) => {
             let tick = Tick {
                 prefix: Prefix::new(size_of::<Tick>(), Kind::Tick, 0),
@@ -56,6 +62,15 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
             out.extend_from_slice(silence.as_bytes());
         }
     }
+}
+
+/// Bytes that a frame takes, with the rolling signature behind it.
+pub fn frame_length(frame: &AuthenticFrame) -> u64 {
+    let signature = match frame.rolling() {
+        Some(_) => ROLLING_SIGNATURE_LENGTH,
+        None => 0,
+    };
+    (frame.frame().bytes().len() + signature) as u64
 }
 
 /// Reads all entries of a record into `entries`. The record's hashes have been checked, so an error
@@ -75,6 +90,13 @@ pub fn decode_entries(
         }
         let message = payload.split_to(prefix.length());
         entries.push(match kind {
+            Kind::RollingSignature => {
+                let Some(Entry::Frame(last)) = entries.last_mut() else {
+                    return Err(RejectReason::UnexpectedMessage);
+                };
+                last.frame.followed_by(RollingSignature::parse(&message)?)?;
+                continue;
+            }
             Kind::Orders => Entry::Frame(SequencedFrame {
                 frame: AuthenticFrame::from_journal(OrdersFrame::parse(message)?, frame_key),
                 origin: None,

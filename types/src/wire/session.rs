@@ -6,11 +6,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::orders::SIGNATURE_LENGTH;
 use super::{Kind, Prefix, read_fixed};
 use crate::auth::{PublicKey, Signature, SigningKey, session_digest};
+use crate::limits::FRAMES_PER_RUN_MAX;
 use crate::outcome::Digest;
 use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
 
 /// Client to server, first message. By offset: 0 prefix, 8 network u32 (0: whichever),
-/// 12 reserved u32, 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
+/// 12 signature mode u8, 13 reserved (3), 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
 /// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes) and of
 /// everything before the signature.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -18,7 +19,8 @@ use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
 pub struct Hello {
     prefix: Prefix,
     network: U32,
-    reserved: U32,
+    signatures: u8,
+    reserved: [u8; 3],
     public_key: [u8; 32],
     signature: [u8; SIGNATURE_LENGTH],
 }
@@ -29,13 +31,44 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-keel-session-1";
 /// The application protocol that both ends name in the TLS handshake.
 pub const ALPN: &[u8] = b"keel/1";
 
+/// How a session's frames are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignatureMode {
+    /// Each has a signature of its own.
+    #[default]
+    Frame,
+    /// Rolling signatures cover them.
+    Rolling,
+}
+
+impl SignatureMode {
+    /// Its stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Rolling => "rolling",
+        }
+    }
+}
+
 impl Hello {
     /// Signs the opening of a session. `network` `None`: whichever the server runs.
     pub fn new(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
+        Self::with_signatures(network, SignatureMode::Frame, key, exporter)
+    }
+
+    /// The same, of a session whose frames are signed in this way.
+    pub fn with_signatures(
+        network: Option<NetworkId>,
+        signatures: SignatureMode,
+        key: &SigningKey,
+        exporter: &[u8; 32],
+    ) -> Self {
         let mut hello = Self {
             prefix: Prefix::new(size_of::<Self>(), Kind::Hello, 0),
             network: U32::new(network.map_or(0, NetworkId::get)),
-            reserved: U32::ZERO,
+            signatures: signatures as u8,
+            reserved: [0; 3],
             public_key: *key.public().as_bytes(),
             signature: [0; SIGNATURE_LENGTH],
         };
@@ -46,7 +79,7 @@ impl Hello {
     /// Checks one whole message, and that its signature is for this connection.
     pub fn parse(bytes: &[u8], exporter: &[u8; 32]) -> Result<Self, RejectReason> {
         let hello: Self = read_fixed(bytes, Kind::Hello)?;
-        if hello.reserved.get() != 0 {
+        if hello.signatures > SignatureMode::Rolling as u8 || hello.reserved != [0; 3] {
             return Err(RejectReason::Malformed);
         }
         let signature = Signature::new(hello.signature);
@@ -73,6 +106,14 @@ impl Hello {
         PublicKey::new(self.public_key)
     }
 
+    /// How the session's frames will be signed.
+    pub const fn signatures(&self) -> SignatureMode {
+        match self.signatures {
+            0 => SignatureMode::Frame,
+            _ => SignatureMode::Rolling,
+        }
+    }
+
     /// What the signature is over.
     fn digest(&self, exporter: &[u8; 32]) -> Digest {
         let bytes = self.as_bytes();
@@ -82,7 +123,7 @@ impl Hello {
 
 /// Server to client: the session is open. By offset: 0 prefix, 8 network u32, 12 account u32,
 /// 16 key u32, 20 epoch u32, 24 genesis hash (32), 56 next nonce u64, 64 frames in flight u32,
-/// 68 reserved u32.
+/// 68 unsigned frames u32.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Welcome {
@@ -94,7 +135,7 @@ pub struct Welcome {
     genesis_hash: Digest,
     next_nonce: U64,
     frames_in_flight: U32,
-    reserved: U32,
+    unsigned_frames: U32,
 }
 
 /// What a client needs to sign frames.
@@ -114,6 +155,8 @@ pub struct SessionTerms {
     pub next_nonce: Nonce,
     /// How many frames the session may have unanswered.
     pub frames_in_flight: u32,
+    /// How many frames a rolling signature may cover; zero: each frame has a signature of its own.
+    pub unsigned_frames: u32,
 }
 
 impl Welcome {
@@ -128,14 +171,15 @@ impl Welcome {
             genesis_hash: terms.genesis_hash,
             next_nonce: U64::new(terms.next_nonce.get()),
             frames_in_flight: U32::new(terms.frames_in_flight),
-            reserved: U32::ZERO,
+            unsigned_frames: U32::new(terms.unsigned_frames),
         }
     }
 
     /// Reads one whole message.
     pub fn parse(bytes: &[u8]) -> Result<SessionTerms, RejectReason> {
         let welcome: Self = read_fixed(bytes, Kind::Welcome)?;
-        if welcome.reserved.get() != 0 || welcome.network.get() == 0 {
+        let unsigned = welcome.unsigned_frames.get() as usize;
+        if unsigned > FRAMES_PER_RUN_MAX || welcome.network.get() == 0 {
             return Err(RejectReason::Malformed);
         }
         Ok(SessionTerms {
@@ -146,6 +190,7 @@ impl Welcome {
             epoch: KeyEpoch::new(welcome.epoch.get()),
             next_nonce: Nonce::new(welcome.next_nonce.get()),
             frames_in_flight: welcome.frames_in_flight.get(),
+            unsigned_frames: welcome.unsigned_frames.get(),
         })
     }
 }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use types::auth::{AuthenticFrame, FrameKey, SigningKey};
+use types::auth::{AuthenticFrame, FrameKey, RollingChain, SigningKey};
 use types::block::{Entry, SequencedFrame};
 use types::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use types::genesis::{self, MarketLimits, PriceBand};
@@ -21,13 +21,14 @@ use types::wallet::{WalletContext, WalletKey};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
 use types::wire::command::slots_needed;
 use types::wire::ended::EndedReport;
-use types::wire::orders::{FrameHeader, OrdersFrame};
+use types::wire::orders::{FrameHeader, OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::payload::{decode_entries, encode_entry};
 use types::wire::query::{
     BalanceRecord, IndicativePrice, MarketState, MarketStateRecord, OpenOrder, OpenOrderRecord,
     Query, Question, Reference, ReferenceRecord, encode_reply, parse_reply,
 };
-use types::wire::session::{Hello, Refused, SessionTerms, Welcome};
+use types::wire::rolling::RollingSignature;
+use types::wire::session::{Hello, Refused, SessionTerms, SignatureMode, Welcome};
 use types::wire::{Kind, split_message};
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyEpoch, KeyId, LogTime,
@@ -151,8 +152,56 @@ pub(crate) fn hello() -> Bytes {
     Bytes::copy_from_slice(hello.as_bytes())
 }
 
+/// The opening of a session with rolling signatures.
+pub(crate) fn rolling_hello() -> Bytes {
+    let network = Some(NetworkId::DEVELOPMENT);
+    let mode = SignatureMode::Rolling;
+    let hello = Hello::with_signatures(network, mode, &signing_key(), &EXPORTER);
+    Bytes::copy_from_slice(hello.as_bytes())
+}
+
+/// The answer to it.
+pub(crate) fn rolling_welcome() -> Bytes {
+    welcome_of(64)
+}
+
+/// The running hash of that session before its first frame.
+pub(crate) fn rolling_chain() -> RollingChain {
+    RollingChain::new(frame_key(), &EXPORTER, &rolling_hello(), &rolling_welcome())
+}
+
+/// The frame of [`frame`] as that session sends it.
+pub(crate) fn unsigned_frame(commands: &[Command<'_>]) -> Bytes {
+    let mut bytes = frame(commands).to_vec();
+    let signed = bytes.len() - SIGNATURE_LENGTH;
+    bytes[signed..].fill(0);
+    Bytes::from(bytes)
+}
+
+/// The first two frames of that session and the signature over them.
+pub(crate) fn run(first: &Bytes, second: &Bytes) -> RollingSignature {
+    let mut chain = rolling_chain();
+    for frame in [first, second] {
+        chain.absorb(&frame[..frame.len() - SIGNATURE_LENGTH]);
+    }
+    chain.sign(&signing_key())
+}
+
+/// The message of a signature over two frames.
+pub(crate) fn rolling_signature() -> Bytes {
+    let mut out = Vec::new();
+    let commands = commands();
+    let frames = [&commands[..1], &commands[1..2]].map(unsigned_frame);
+    run(&frames[0], &frames[1]).encode(&mut out);
+    Bytes::from(out)
+}
+
 /// The answer to it.
 pub(crate) fn welcome() -> Bytes {
+    welcome_of(0)
+}
+
+fn welcome_of(unsigned_frames: u32) -> Bytes {
     let welcome = Welcome::new(&SessionTerms {
         network: NetworkId::DEVELOPMENT,
         genesis_hash: genesis::development().hash(),
@@ -161,6 +210,7 @@ pub(crate) fn welcome() -> Bytes {
         epoch: KeyEpoch::new(0),
         next_nonce: Nonce::new(8),
         frames_in_flight: 256,
+        unsigned_frames,
     });
     Bytes::copy_from_slice(welcome.as_bytes())
 }
@@ -435,6 +485,13 @@ pub(crate) fn payload() -> Bytes {
     ])
 }
 
+/// A payload of two frames and the signature over them.
+pub(crate) fn rolling_payload() -> Bytes {
+    let commands = commands();
+    let frames = [&commands[..1], &commands[1..2]].map(unsigned_frame);
+    Bytes::from([&frames[0][..], &frames[1], &rolling_signature()].concat())
+}
+
 /// A payload of these entries.
 pub(crate) fn encode_payload(entries: &[Entry]) -> Bytes {
     let mut out = Vec::new();
@@ -448,6 +505,8 @@ pub(crate) fn encode_payload(entries: &[Entry]) -> Bytes {
 pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
     vec![
         ("welcome", welcome()),
+        ("rolling welcome", rolling_welcome()),
+        ("rolling signature", rolling_signature()),
         ("ack", ack(false)),
         ("repeated ack", ack(true)),
         ("refusing ack", refusing_ack()),
@@ -472,6 +531,7 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
             encode_payload(&[Entry::Tick(LogTime::new(1))]),
         ),
         ("payload", payload()),
+        ("payload", rolling_payload()),
     ]
 }
 
@@ -481,6 +541,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Bytes)> {
     messages.push(("hello", hello()));
     messages.push(("orders", register()));
     messages.push(("orders", revoke()));
+    messages.push(("rolling hello", rolling_hello()));
     messages.extend(signed_frames().into_iter().map(|bytes| ("orders", bytes)));
     messages
 }
@@ -509,6 +570,11 @@ pub(crate) fn reencodings(bytes: &Bytes) -> Vec<Vec<u8>> {
         Refused::parse(bytes)
             .ok()
             .map(|(nonce, reason)| Refused::new(nonce, reason).as_bytes().to_vec()),
+        RollingSignature::parse(bytes).ok().map(|signature| {
+            let mut out = Vec::new();
+            signature.encode(&mut out);
+            out
+        }),
         Query::parse(bytes)
             .ok()
             .map(|(request, question)| Query::new(request, question).as_bytes().to_vec()),

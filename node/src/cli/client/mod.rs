@@ -12,7 +12,7 @@ mod request;
 
 use std::net::SocketAddr;
 
-use client::{ConnectOptions, ServerPin};
+use client::{ConnectOptions, ServerPin, SignatureMode};
 use types::auth::PublicKey;
 
 use super::{Failure, keygen};
@@ -44,6 +44,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         pin,
         network: None,
         key: keygen::load(&options.key)?,
+        signatures: SignatureMode::Frame,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
