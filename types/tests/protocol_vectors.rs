@@ -416,17 +416,19 @@ fn the_table_of_reasons_in_ended_is_complete() {
     assert_eq!(listed, expected);
 }
 
+/// The value of a limit in the document.
+fn limit(name: &str) -> u64 {
+    let row = PROTOCOL
+        .lines()
+        .find(|line| line.starts_with(&format!("| {name} |")))
+        .expect("the limit is listed");
+    let value = row.split('|').nth(2).expect("a limit has a value");
+    let digits: String = value.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().expect("a limit is a number")
+}
+
 #[test]
 fn the_table_of_limits_is_right() {
-    let limit = |name: &str| {
-        let row = PROTOCOL
-            .lines()
-            .find(|line| line.starts_with(&format!("| {name} |")))
-            .expect("the limit is listed");
-        let value = row.split('|').nth(2).expect("a limit has a value");
-        let digits: String = value.chars().filter(char::is_ascii_digit).collect();
-        digits.parse::<u64>().expect("a limit is a number")
-    };
     use types::limits;
     for (name, value) in [
         ("commands in a frame", COMMANDS_PER_FRAME_MAX as u64),

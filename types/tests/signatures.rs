@@ -87,11 +87,15 @@ fn run(frames: usize, signer: &SigningKey) -> SignedFrames {
     let (mut client, mut server) = (chain(), OpenRun::new(chain()));
     for number in 0..frames {
         let bytes = samples::unsigned_frame(&samples::commands()[number..=number]);
-        let frame = OrdersFrame::parse(bytes).unwrap();
+        let frame = OrdersFrame::parse(bytes).expect("samples are valid");
         client.absorb(frame.signed_bytes());
-        server.push(frame).unwrap();
+        server.push(frame).expect("samples are valid");
     }
-    SignedFrames::Run(server.close(client.sign(signer)).unwrap())
+    SignedFrames::Run(
+        server
+            .close(client.sign(signer))
+            .expect("samples are valid"),
+    )
 }
 
 /// Frames of both modes beside one another: a forged run falls whole and takes nobody with it.
