@@ -23,6 +23,13 @@ pub enum Message {
         /// Why.
         reason: RejectReason,
     },
+    /// The answer to a subscription: what it tells comes on a stream of its own.
+    Subscribed {
+        /// The subscription's number.
+        number: u64,
+        /// Why there is none.
+        refused: Option<RejectReason>,
+    },
     /// The account's balances.
     Balances {
         /// Which question this answers.

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use quinn::{Connection, Endpoint, RecvStream};
 use types::RejectReason;
+use types::wire::feed::Subscribed;
 use types::wire::session::Refused;
 use types::wire::{Kind, split_message};
 
@@ -69,11 +70,21 @@ impl Receiver {
             | Kind::UnknownNonce => {
                 return Ok(self.joiner.take(kind, &bytes)?);
             }
+            Kind::Subscribed => {
+                let (number, refused) = Subscribed::parse(&bytes)?;
+                Message::Subscribed { number, refused }
+            }
             Kind::Hello
             | Kind::Welcome
             | Kind::Orders
             | Kind::RollingSignature
             | Kind::Query
+            | Kind::Subscribe
+            | Kind::Unsubscribe
+            | Kind::FeedEvents
+            | Kind::FeedSnapshot
+            | Kind::FeedCheckpoint
+            | Kind::FeedGap
             | Kind::Tick
             | Kind::Silence => {
                 return Err(RejectReason::UnexpectedMessage.into());

@@ -18,9 +18,10 @@
 
 use std::collections::BTreeMap;
 
-use matching::{BookEvent, Depth, Indication, ShownOrder, Traded};
+use crate::state::State;
+use matching::{Book, BookEvent, Depth, Indication, ShownOrder, Traded};
 use types::outcome::{BlockOutcome, Event, Fill, Indicative, Reduced, Rested};
-use types::{BaseLots, MarketId, OrderId, SequenceNumber};
+use types::{BaseLots, MarketId, OrderId, SequenceNumber, Side};
 
 /// The public view of all markets as of the last followed block.
 #[derive(Debug)]
@@ -43,6 +44,16 @@ impl MarketData {
         Self {
             markets: (0..market_count).map(|_| Market::default()).collect(),
             sequence: SequenceNumber::ZERO,
+        }
+    }
+
+    /// What the markets of this state show: as if everything before it had been followed.
+    pub fn of(state: &State) -> Self {
+        let markets = state.market_states();
+        let markets = markets.map(|(_, _, market)| Market::of(&market.book));
+        Self {
+            markets: markets.collect(),
+            sequence: state.position().sequence,
         }
     }
 
@@ -103,6 +114,11 @@ impl MarketData {
         Some(&market.depth)
     }
 
+    /// How many markets there are.
+    pub const fn market_count(&self) -> usize {
+        self.markets.len()
+    }
+
     /// The last sequence number that the answers include.
     pub const fn sequence(&self) -> SequenceNumber {
         self.sequence
@@ -114,6 +130,23 @@ impl MarketData {
 }
 
 impl Market {
+    fn of(book: &Book) -> Self {
+        let mut market = Self::default();
+        for order in Side::BOTH.into_iter().flat_map(|side| book.orders(side)) {
+            if !order.display.is_zero() {
+                market.displays.insert(order.order_id, order.display);
+            }
+            let shown = ShownOrder {
+                order_id: order.order_id,
+                side: order.side,
+                price: order.price,
+                shown: order.shown,
+            };
+            market.depth.add(&shown, |_| ());
+        }
+        market
+    }
+
     fn rest(&mut self, rested: &Rested, sink: impl FnMut(&BookEvent)) {
         let order_id = rested.owner.order_id;
         let shown = match rested.resting.display {

@@ -191,6 +191,7 @@ async fn hold(
         _ = session.connection.closed() => writer.abort(),
     }
     counters.draining.set(counters.draining.get() - 1);
+    shared.feeds.borrow_mut().forget(id);
     shared.table.borrow_mut().remove(&session);
     tracing::debug!(%id, %account, ending = ?session.ending(), "session ended");
 }

@@ -45,6 +45,12 @@ pub struct GatewayConfig {
     pub queries_in_flight: u32,
     /// Unsent bytes at which a session that does not read is closed.
     pub unsent_bytes_max: usize,
+    /// Subscriptions that one session may have.
+    pub subscriptions_max: usize,
+    /// Unsent bytes of a subscription beyond which it is cut.
+    pub feed_backlog_max: usize,
+    /// In which a reader must take what is written to its feed's stream at once.
+    pub feed_timeout: Duration,
     /// From a connection's first packet to its `Hello`.
     pub hello_timeout: Duration,
     /// From a message's first byte to its last.
@@ -81,6 +87,9 @@ impl Default for GatewayConfig {
             commands_in_flight: 65_536,
             queries_in_flight: 4,
             unsent_bytes_max: 4 * 1024 * 1024,
+            subscriptions_max: 64,
+            feed_backlog_max: 1024 * 1024,
+            feed_timeout: Duration::from_secs(5),
             hello_timeout: Duration::from_secs(2),
             message_timeout: Duration::from_secs(1),
             signature_timeout: Duration::from_millis(500),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rtrb::Consumer;
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
 use types::block::{Origin, ReleasedBlock};
 use types::outcome::{Event, FrameVerdict, Receipt};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
@@ -19,6 +20,9 @@ use zerocopy::IntoBytes;
 
 use crate::answers::frames_with_receipts;
 use crate::counters::{GatewayCounters, Stage};
+use crate::feed_desk::Begun;
+use crate::feed_ports::FeedDelivery;
+use crate::feed_reader::write;
 use crate::ports::{QueryReply, RejectedFrame, Wake};
 use crate::reports::Reports;
 use crate::serve::{Phase, Shared, unix_nanos};
@@ -27,6 +31,9 @@ use crate::table::SessionTable;
 
 /// Blocks that are dispatched before the runtime may read packets again.
 const BLOCKS_PER_TURN: usize = 4;
+
+/// Messages of feeds that are taken before the same.
+const DELIVERIES_PER_TURN: usize = 64;
 
 /// Turns what the rings bring into messages.
 #[derive(Debug)]
@@ -40,6 +47,9 @@ pub(crate) struct Dispatcher {
     pub(crate) wake_queries: Wake,
     /// Blocks taken since the pipeline was last woken, and replies since the read models were.
     pub(crate) taken: (usize, usize),
+    /// Feeds' messages taken since whoever makes them was last woken.
+    pub(crate) delivered: usize,
+    pub(crate) deliveries: Consumer<FeedDelivery>,
     pub(crate) wake: Arc<Notify>,
     pub(crate) scratch: Scratch,
 }
@@ -60,6 +70,7 @@ impl Dispatcher {
         loop {
             let closed = shared.phase.get() == Phase::Closed;
             self.turn(&shared).await;
+            self.deliver(&shared).await;
             if closed {
                 return;
             }
@@ -97,6 +108,27 @@ impl Dispatcher {
         self.reply(shared, replies);
     }
 
+    /// Takes what the feeds tell to their readers.
+    async fn deliver(&mut self, shared: &Rc<Shared>) {
+        let capacity = self.deliveries.buffer().capacity();
+        for index in 1..=self.deliveries.slots() {
+            let delivery = self.deliveries.pop().expect("that many were counted");
+            let begun = {
+                let mut feeds = shared.feeds.borrow_mut();
+                let begun = feeds.deliver(delivery, &shared.config);
+                wake_each_half(&mut self.delivered, 1, capacity, feeds.waker());
+                begun
+            };
+            if let Some(begun) = begun {
+                begin_feed(shared, begun);
+            }
+            if index % DELIVERIES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        shared.feeds.borrow_mut().flush();
+    }
+
     fn release(&mut self, shared: &Shared, block: &ReleasedBlock) {
         let mut table = shared.table.borrow_mut();
         self.scratch.report(&mut table, block);
@@ -119,6 +151,16 @@ impl Dispatcher {
         }
         shared.counters.replies_taken.add(count as u64);
         wake_each_half(&mut self.taken.1, count, capacity, &self.wake_queries);
+    }
+}
+
+/// Begins to write the stream of a subscription.
+fn begin_feed(shared: &Rc<Shared>, begun: Begun) {
+    let table = shared.table.borrow();
+    if let Some(session) = table.find(begun.session) {
+        let session = Rc::clone(session);
+        let written = write(Rc::clone(shared), session, begun.reader, begun.first);
+        spawn_local(written);
     }
 }
 

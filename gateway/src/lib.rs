@@ -14,6 +14,7 @@
 //! | `read`, `write` | one session's stream, in and out |
 //! | `dispatch` | released blocks to reports and acks |
 //! | `reports` | what a block tells an account without being asked, in order |
+//! | `feed_desk`, `feed_reader` | who reads which feed, and each reader's stream |
 //! | `session`, `table` | who is connected, and what is owed to whom |
 //! | [`AnswerBook`] | the last answers per key, for repeats and queries by nonce |
 //! | [`KeyDirectory`] | which key may open which account's session |
@@ -32,6 +33,9 @@ mod config;
 pub mod counters;
 mod directory;
 mod dispatch;
+mod feed_desk;
+mod feed_ports;
+mod feed_reader;
 mod ports;
 mod read;
 mod reports;
@@ -46,6 +50,7 @@ pub use admission::{Pace, Weights};
 pub use answers::{Answer, AnswerBook, NotAnswers};
 pub use config::GatewayConfig;
 pub use directory::{KeyDirectory, KeyRecord};
+pub use feed_ports::{FeedDelivery, FeedGroup, FeedPorts, FeedRequest};
 pub use ports::{Ports, QueryReply, QueryRequest, RejectedFrame, UnverifiedFrames, Wake};
 pub use serve::{Gateway, GatewayHandle, GatewaySetup, ServeError};
 pub use tls::Identity;

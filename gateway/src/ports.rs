@@ -13,6 +13,8 @@ use types::block::{Origin, ReleasedBlock};
 use types::wire::query::Question;
 use types::{AccountId, Nonce, RejectReason, SequenceNumber, SessionId};
 
+use crate::feed_ports::FeedPorts;
+
 /// The last eighth of each ring on the way in is for frames of nothing but cancels.
 pub(crate) const RESERVED_PART: usize = 8;
 
@@ -40,8 +42,10 @@ pub struct Ports {
     pub wake_queries: Wake,
     /// Answers of the read models.
     pub query_replies: Consumer<QueryReply>,
-    /// Wakes the gateway: call `notify_one` after pushing to `rejected`, `refused`, `released`
-    /// or `query_replies`.
+    /// Where the feeds are made.
+    pub feeds: FeedPorts,
+    /// Wakes the gateway: call `notify_one` after pushing to `rejected`, `refused`, `released`,
+    /// `query_replies` or the deliveries of `feeds`.
     pub wake: Arc<Notify>,
 }
 

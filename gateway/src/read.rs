@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use types::auth::{OpenRun, SignedFrames};
 use types::block::Origin;
 use types::wire::ack::{Ack, CommandOutcome, StageTimes};
+use types::wire::feed::{Subscribe, Subscribed, Unsubscribe};
 use types::wire::orders::OrdersFrame;
 use types::wire::query::{Query, Question, encode_reply};
 use types::wire::rolling::RollingSignature;
@@ -246,6 +247,10 @@ fn admit_burst(
                 Ok(None) => Ok(()),
                 Err(reason) => Err((Nonce::ZERO, reason)),
             },
+            (Kind::Subscribe | Kind::Unsubscribe, _) => {
+                let taken = take_subscription(shared, session, kind, &message);
+                taken.map_err(|reason| (Nonce::ZERO, reason))
+            }
             _ => Err((Nonce::ZERO, RejectReason::UnexpectedMessage)),
         };
         if let Err((nonce, reason)) = admitted {
@@ -360,6 +365,31 @@ fn answer_nonce(shared: &Shared, session: &Session, request: u64, nonce: Nonce) 
         outcomes: &outcomes,
     };
     session.append(|out| ack.encode(out));
+}
+
+/// Begins or ends a subscription. One that is refused for what it asks gets an answer of its own; an
+/// error is a message that says nothing.
+fn take_subscription(
+    shared: &Shared,
+    session: &Session,
+    kind: Kind,
+    message: &[u8],
+) -> Result<(), RejectReason> {
+    let mut feeds = shared.feeds.borrow_mut();
+    if kind == Kind::Unsubscribe {
+        feeds.unsubscribe(session.id, Unsubscribe::parse(message)?);
+        return Ok(());
+    }
+    let wanted = Subscribe::parse(message)?;
+    let taken = match shared.phase.get() {
+        Phase::Open => feeds.subscribe(session, &wanted, &shared.config),
+        _ => Err(RejectReason::ShuttingDown),
+    };
+    if let Err(reason) = taken {
+        let refused = Subscribed::new(wanted.number(), Some(reason));
+        session.append(|out| out.extend_from_slice(refused.as_bytes()));
+    }
+    Ok(())
 }
 
 /// The rings that lead away from the gateway.

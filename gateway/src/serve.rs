@@ -25,6 +25,7 @@ use crate::config::{GatewayConfig, server_config};
 use crate::counters::GatewayCounters;
 use crate::directory::KeyDirectory;
 use crate::dispatch::{Dispatcher, Scratch};
+use crate::feed_desk::FeedDesk;
 use crate::ports::Ports;
 use crate::ports::RESERVED_PART;
 use crate::read::Outward;
@@ -181,6 +182,7 @@ pub(crate) struct Shared {
     /// Where received bytes go, for all sessions: an idle one holds none.
     pub(crate) block: RefCell<BytesMut>,
     pub(crate) outward: RefCell<Outward>,
+    pub(crate) feeds: RefCell<FeedDesk>,
     pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
 }
 
@@ -253,7 +255,9 @@ fn divide(
         to_queries: ports.to_queries,
         wake_queries: ports.wake_queries.clone(),
     };
+    let (desk, deliveries) = FeedDesk::new(ports.feeds, setup.reference.markets.len());
     let dispatcher = Dispatcher {
+        deliveries,
         rejected: ports.rejected,
         refused: ports.refused,
         wake_verifier: ports.wake_verifier,
@@ -262,6 +266,7 @@ fn divide(
         query_replies: ports.query_replies,
         wake_queries: ports.wake_queries,
         taken: (0, 0),
+        delivered: 0,
         wake: ports.wake,
         scratch: Scratch::default(),
     };
@@ -281,6 +286,7 @@ fn divide(
         block: RefCell::default(),
         outward: RefCell::new(outward),
         counters,
+        feeds: RefCell::new(desk),
     };
     let sequence = shared.answers.borrow().last_sequence();
     shared.counters.sequence.set(sequence.get());

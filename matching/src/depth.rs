@@ -212,7 +212,7 @@ impl Depth {
     }
 
     /// The totals at a price, if only of nobody.
-    fn level(&self, side: Side, price: Ticks) -> ShownLevel {
+    pub fn level(&self, side: Side, price: Ticks) -> ShownLevel {
         let levels = &self.halves[side as usize].levels;
         let total = levels.get(&Rank::new(side, price));
         total.copied().unwrap_or_default().shown_at(price)

@@ -13,6 +13,7 @@ pub mod checkpoint_thread;
 mod cli;
 pub mod counters;
 mod data_dir;
+pub mod feeds;
 mod genesis_file;
 mod journal_io;
 pub mod journal_thread;

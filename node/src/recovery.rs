@@ -8,6 +8,7 @@ use bytes::Bytes;
 use engine::State;
 use engine::executor::{Executor, ExecutorKind};
 use engine::feeds::Positions;
+use engine::market_data::MarketData;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
 use engine::snapshot::{self, ChangedAccounts, Image, encode_sessions};
 use gateway::AnswerBook;
@@ -26,6 +27,7 @@ use crate::checkpoint_parts::{Parts, Tag};
 use crate::checkpoint_thread::Buffer;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::feeds;
 use crate::shadow::Beginning;
 
 /// What a node goes on from: built from the data directory and nothing else.
@@ -37,6 +39,8 @@ pub struct Recovered {
     pub state: State,
     /// The answers up to there, for the gateway.
     pub answers: AnswerBook,
+    /// The feeds, for whoever makes them.
+    pub feeds: feeds::Beginning,
     /// The same state once more and what goes with it, for the shadow.
     pub beginning: Beginning,
     /// Worth a message: what a torn tail lost and where it is kept, and which checkpoints are
@@ -58,7 +62,12 @@ pub fn recover(
     })?;
     let mut reading = store::Recovery::begin_in(folders, config, restored.after.as_ref())?;
     let written = restored.state.position().height;
-    let restored = restored.replay(&mut reading, Workers::ONE, |_, _, _| Ok(()))?;
+    let data = MarketData::of(&restored.state);
+    let mut feeds = feeds::Beginning::new(data, restored.feeds.clone());
+    let restored = restored.replay(&mut reading, Workers::ONE, |_, _, outcome| {
+        feeds.follow(outcome);
+        Ok(())
+    })?;
     let (journal, recovered) = Journal::open(reading)?;
     warnings.extend(recovered.cut.map(|cut| {
         let tail = describe_tail(&cut.tail);
@@ -72,10 +81,11 @@ pub fn recover(
             state: restored.state,
             tree: restored.tree,
             answers: restored.answers,
-            feeds: restored.feeds,
+            feeds: feeds.positions().clone(),
             record_hash: journal.last_record_hash(),
             is_written: height == written,
         },
+        feeds,
         journal,
         warnings,
     })
@@ -115,7 +125,7 @@ pub(crate) struct Restored {
     pub(crate) tree: StateTree,
     /// The last answers per key.
     pub(crate) answers: AnswerBook,
-    /// Where the feeds stand.
+    /// Where the feeds stood in the checkpoint that it comes from.
     pub(crate) feeds: Positions,
     /// The checkpoint that it comes from; `None` before the first block.
     pub(crate) after: Option<After>,
@@ -161,7 +171,7 @@ impl Restored {
         }
         Ok(Self {
             answers: answers(&parts, &state)?,
-            feeds: feeds(&parts, &state)?,
+            feeds: positions(&parts, &state)?,
             state,
             tree,
             after: Some(meta.after()),
@@ -209,7 +219,7 @@ impl Restored {
             state,
             mut tree,
             mut answers,
-            mut feeds,
+            feeds,
             after,
         } = self;
         let executor = workers.executor(&state)?;
@@ -223,7 +233,6 @@ impl Restored {
             })?;
             let outcome = replay.outcome();
             answers.follow(outcome);
-            feeds.set_sequence(outcome.last_sequence);
             changed.follow(outcome);
             follow(replay.state(), replay.block(), outcome)
         })?;
@@ -250,7 +259,7 @@ fn answers(parts: &Parts<'_>, state: &State) -> Result<AnswerBook, String> {
 }
 
 /// Before there were feeds there was nothing to remember of them: they begin after that block.
-fn feeds(parts: &Parts<'_>, state: &State) -> Result<Positions, String> {
+fn positions(parts: &Parts<'_>, state: &State) -> Result<Positions, String> {
     let sequence = state.position().sequence;
     let Some(part) = parts.part(Tag::Feeds) else {
         return Ok(Positions::none(sequence));

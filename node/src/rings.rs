@@ -7,7 +7,7 @@ use rtrb::RingBuffer;
 use tokio::sync::Notify;
 
 use crate::threads::{Nudge, Parking, Waker};
-use crate::{checkpoint_thread, journal_thread, pipeline, shadow};
+use crate::{checkpoint_thread, feeds, journal_thread, pipeline, shadow};
 
 /// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
 pub(crate) const FRAMES: usize = 4_096;
@@ -15,6 +15,10 @@ pub(crate) const FRAMES: usize = 4_096;
 pub(crate) const RELEASED: usize = 1_024;
 /// Blocks between the pipeline and the journal; more than may be in flight.
 pub(crate) const JOURNAL: usize = 8;
+/// Readers that begin and stop to read.
+const FEED_REQUESTS: usize = 1_024;
+/// Messages of feeds to the gateway.
+const FEED_DELIVERIES: usize = 4_096;
 /// Questions to the shadow, and answers back.
 pub(crate) const QUERIES: usize = 1_024;
 /// There is one set of buffers for checkpoints.
@@ -31,6 +35,7 @@ pub(crate) struct Ends {
 pub(crate) struct CoreEnds {
     pub(crate) pipeline: (Parking, pipeline::Ports),
     pub(crate) journal: (Parking, journal_thread::Ports),
+    pub(crate) feeds: (Parking, Nudge, feeds::Ports),
     pub(crate) shadow: (Parking, Nudge, shadow::Ports),
     pub(crate) checkpoint: (Parking, checkpoint_thread::Ports),
 }
@@ -53,7 +58,10 @@ impl Ends {
         let (rejected_in, rejected) = RingBuffer::new(FRAMES);
         let (refused_in, refused) = RingBuffer::new(FRAMES);
         let (released_in, released) = RingBuffer::new(RELEASED);
+        let (to_feeds, released_to_feeds) = RingBuffer::new(RELEASED);
         let (followed_in, followed) = RingBuffer::new(RELEASED);
+        let (feed_requests, requests_of_feeds) = RingBuffer::new(FEED_REQUESTS);
+        let (feed_deliveries, deliveries) = RingBuffer::new(FEED_DELIVERIES);
         let (to_queries, requests) = RingBuffer::new(QUERIES);
         let (replies, query_replies) = RingBuffer::new(QUERIES);
         let (to_journal, blocks) = RingBuffer::new(JOURNAL);
@@ -61,22 +69,40 @@ impl Ends {
         let (to_checkpoint, jobs) = RingBuffer::new(CHECKPOINTS);
         let (spent_in, spent) = RingBuffer::new(CHECKPOINTS);
 
-        let [signatures, pipeline, journal, shadow, checkpoint] = [(); 5].map(|()| Parking::new());
+        let [signatures, pipeline, journal, feeds, shadow, checkpoint] =
+            [(); 6].map(|()| Parking::new());
         let gateway = Arc::new(Notify::new());
         let [
             wake_signatures,
             wake_pipeline,
             wake_journal,
+            wake_feeds,
             wake_shadow,
             wake_checkpoint,
-        ] = [&signatures, &pipeline, &journal, &shadow, &checkpoint].map(Parking::waker);
+        ] = [
+            &signatures,
+            &pipeline,
+            &journal,
+            &feeds,
+            &shadow,
+            &checkpoint,
+        ]
+        .map(Parking::waker);
         let wake = |waker: &Waker| {
             let waker = waker.clone();
             Wake::new(move || waker.wake())
         };
         let notify = Arc::clone(&gateway);
         let nudge_shadow = Nudge::new(&shadow);
-        let nudge = nudge_shadow.clone();
+        let nudge_to_shadow = nudge_shadow.clone();
+        let nudge_feeds = Nudge::new(&feeds);
+        let nudge_to_feeds = nudge_feeds.clone();
+        // A question waits for blocks that may be on their way through the feeds.
+        let (first, then) = (wake_feeds.clone(), wake_shadow.clone());
+        let wake_queries = Wake::new(move || {
+            first.wake();
+            then.wake();
+        });
         let wake_gateway = Wake::new(move || notify.notify_one());
 
         Self {
@@ -87,9 +113,14 @@ impl Ends {
                 refused,
                 released,
                 to_queries,
-                wake_queries: wake(&wake_shadow),
+                wake_queries,
                 query_replies,
                 wake_pipeline: wake(&wake_pipeline),
+                feeds: gateway::FeedPorts {
+                    requests: feed_requests,
+                    deliveries,
+                    wake: wake(&wake_feeds),
+                },
                 wake: Arc::clone(&gateway),
             },
             signatures: (
@@ -119,9 +150,9 @@ impl Ends {
                                 wake_full: wake_gateway,
                             },
                             pipeline::Follower {
-                                released: followed_in,
-                                wake: Wake::new(move || nudge.nudge()),
-                                wake_full: wake(&wake_shadow),
+                                released: to_feeds,
+                                wake: Wake::new(move || nudge_to_feeds.nudge()),
+                                wake_full: wake(&wake_feeds),
                             },
                         ],
                     },
@@ -134,12 +165,25 @@ impl Ends {
                         wake_pipeline: wake_pipeline.clone(),
                     },
                 ),
+                feeds: (
+                    feeds,
+                    nudge_feeds,
+                    feeds::Ports {
+                        released: released_to_feeds,
+                        wake_pipeline,
+                        followed: followed_in,
+                        wake_shadow: Wake::new(move || nudge_to_shadow.nudge()),
+                        requests: requests_of_feeds,
+                        deliveries: feed_deliveries,
+                        wake_gateway: Arc::clone(&gateway),
+                    },
+                ),
                 shadow: (
                     shadow,
                     nudge_shadow,
                     shadow::Ports {
-                        released: followed,
-                        wake_pipeline,
+                        followed,
+                        wake_feeds,
                         requests,
                         replies,
                         wake_gateway: gateway,

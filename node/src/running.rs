@@ -4,8 +4,9 @@
 //! QUIC -> [gateway] -> [signatures] -> [pipeline] -> [journal]
 //!             ^                          |     ^        |
 //!             |<------- released --------|     '--------'  durable marks
-//!             |<- replies - [shadow] <-- released
-//!                               '----------> [checkpoint]
+//!             |<-- feeds -- [feeds] <--- released
+//!             |               |
+//!             |<- replies - [shadow] ----> [checkpoint]
 //! ```
 //!
 //! Each box is a thread, each arrow a bounded single-producer ring of `types` values. A thread
@@ -29,6 +30,7 @@ use types::wire::query::Reference;
 use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
+use crate::feeds::FeedWorker;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::limits_file::Limits;
@@ -39,7 +41,7 @@ use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Life, Nudge, Parking, Worker};
-use crate::{checkpoint_thread, journal_thread, recovery, shadow};
+use crate::{checkpoint_thread, feeds, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
@@ -109,6 +111,7 @@ pub(crate) struct Running {
 struct Core {
     pipeline: Worker<State>,
     journal: Worker<()>,
+    feeds: Worker<()>,
     shadow: Worker<()>,
     checkpoint: Worker<()>,
     sources: CoreSources,
@@ -267,6 +270,7 @@ impl Core {
             journal,
             state,
             beginning,
+            feeds,
             ..
         } = recovered;
         let plan = CheckpointPlan {
@@ -294,6 +298,11 @@ impl Core {
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
             pipeline.run(parking, stop)
         });
+        let (parking, nudge, ports) = ends.feeds;
+        let feeds = FeedWorker::new(feeds, clock.clone(), ports);
+        let feeds = Worker::start("keel-feeds", parking, move |parking, stop| {
+            feeds::run(feeds, &nudge, parking, stop);
+        });
         let (parking, nudge, ports) = ends.shadow;
         let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
         let shadow_counters = shadow.counters();
@@ -315,6 +324,7 @@ impl Core {
         Self {
             pipeline,
             journal,
+            feeds,
             shadow,
             checkpoint,
             sources,
@@ -334,6 +344,7 @@ impl Core {
     fn finish(self) -> State {
         let state = self.pipeline.finish();
         self.journal.finish();
+        self.feeds.finish();
         self.shadow.finish();
         self.checkpoint.finish();
         state

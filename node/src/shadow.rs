@@ -22,7 +22,6 @@ use ledger::StateTree;
 use rtrb::{Consumer, Producer};
 use store::{CheckpointMeta, Identity, InstanceId};
 use types::AssetId;
-use types::block::ReleasedBlock;
 use types::outcome::{BlockOutcome, Digest};
 use types::wire::Kind;
 use types::wire::query::{
@@ -32,15 +31,16 @@ use types::wire::query::{
 use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::counters::ShadowCounters;
+use crate::feeds::FollowedBlock;
 use crate::threads::{Clock, Nudge, Parking, Stop, Waker};
 
 /// The ends of the rings that the shadow holds.
 #[derive(Debug)]
 pub struct Ports {
-    /// Blocks that left the release gate.
-    pub released: Consumer<Arc<ReleasedBlock>>,
+    /// Blocks that left the release gate, and where the feeds stand after each.
+    pub followed: Consumer<FollowedBlock>,
     /// Wakes whoever pushes those, after that ring was full.
-    pub wake_pipeline: Waker,
+    pub wake_feeds: Waker,
     /// Questions.
     pub requests: Consumer<QueryRequest>,
     /// Answers.
@@ -190,28 +190,32 @@ impl Shadow {
 
     fn follow(&mut self) -> Result<bool, Diverged> {
         let mut popped = 0;
-        while let Ok(released) = self.ports.released.pop() {
-            self.repeat(&released)?;
+        while let Ok(followed) = self.ports.followed.pop() {
+            self.repeat(&followed)?;
             popped += 1;
             // Others wait for answers.
-            if popped >= self.ports.released.buffer().capacity() {
+            if popped >= self.ports.followed.buffer().capacity() {
                 break;
             }
         }
-        // The pipeline waits only if it has seen this ring full, and then all of that was popped
+        // The feeds wait only if they have seen this ring full, and then all of that was popped
         // here: a look at the ring before the first pop could come too early to see it.
-        if popped >= self.ports.released.buffer().capacity() {
-            self.ports.wake_pipeline.wake();
+        if popped >= self.ports.followed.buffer().capacity() {
+            self.ports.wake_feeds.wake();
         }
         Ok(popped > 0)
     }
 
-    fn repeat(&mut self, released: &ReleasedBlock) -> Result<(), Diverged> {
+    fn repeat(&mut self, followed: &FollowedBlock) -> Result<(), Diverged> {
+        let released = &followed.released;
         let (block, outcome) = (&released.block, &released.outcome);
         if !sequential::repeat(&mut self.state, block, outcome, &mut self.scratch) {
             return Err(Diverged(block.height));
         }
         self.answers.follow(outcome);
+        for (feed, position) in &followed.moved {
+            self.feeds.set(*feed, *position);
+        }
         self.feeds.set_sequence(outcome.last_sequence);
         self.changed.follow(outcome);
         self.counters.follow(released);
@@ -312,7 +316,7 @@ pub(crate) fn run(
             return Ok(());
         }
         nudge.fall_asleep();
-        if shadow.ports.released.is_empty() {
+        if shadow.ports.followed.is_empty() {
             match shadow.idle_for() {
                 Some(wait) => parking.park_for(wait),
                 None => parking.park(),

@@ -126,6 +126,7 @@ impl World {
             4 | 5 => drop(node.pipeline.turn()),
             6 | 7 => return self.turn_journal(node),
             8 => {
+                node.feeds.turn();
                 let turned = node.shadow.turn();
                 turned.map_err(|diverged| Violation::new(Oracle::Replay, diverged.to_string()))?;
             }
@@ -354,6 +355,7 @@ impl World {
         }
         node.pipeline.turn();
         self.take_released(node)?;
+        node.feeds.turn();
         let turned = node.shadow.turn();
         turned.map_err(|diverged| Violation::new(Oracle::Replay, diverged.to_string()))?;
         self.write_checkpoint(node);

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use engine::executor::Executor;
 use gateway::{AnswerBook, RejectedFrame, Wake};
 use node::checkpoint_thread::{self, CheckpointWriter};
+use node::feeds::{self, FeedWorker};
 use node::journal_thread::{self, Covered, JournalWorker, Recycling};
 use node::pipeline::{self, Follower, Pipeline};
 use node::recovery::Recovered;
@@ -24,6 +25,7 @@ use crate::plan::Plan;
 pub(crate) struct Node {
     pub(crate) pipeline: Pipeline,
     pub(crate) journal: JournalWorker,
+    pub(crate) feeds: FeedWorker,
     pub(crate) shadow: Shadow,
     pub(crate) checkpoint: CheckpointWriter,
     pub(crate) frames: Producer<SequencedFrame>,
@@ -49,6 +51,7 @@ impl Node {
         let (frames, arrived) = RingBuffer::new(plan.frames_ring);
         let (refused_in, refused) = RingBuffer::new(4);
         let (released_in, released) = RingBuffer::new(plan.released_ring);
+        let (to_feeds, released_to_feeds) = RingBuffer::new(plan.released_ring);
         let (followed_in, followed) = RingBuffer::new(plan.released_ring);
         // These are as long as in a node: they rely on it.
         let (to_journal, blocks) = RingBuffer::new(8);
@@ -57,6 +60,8 @@ impl Node {
         let (spent_in, spent) = RingBuffer::new(1);
         let (_, requests) = RingBuffer::new(1);
         let (replies, _) = RingBuffer::new(1);
+        let (_, feed_requests) = RingBuffer::new(1);
+        let (deliveries, _) = RingBuffer::new(1);
         let covered = Covered::default();
         let space = SpacePlan::for_segments(plan.segment_length);
         let instance = recovered.journal.instance();
@@ -83,7 +88,7 @@ impl Node {
             to_journal,
             wake_journal: waker.clone(),
             durable,
-            followers: vec![follower(released_in), follower(followed_in)],
+            followers: vec![follower(released_in), follower(to_feeds)],
         };
         let pipeline = Pipeline::new(
             (recovered.state, Executor::sequential()),
@@ -91,9 +96,18 @@ impl Node {
             clock_of(),
             (space, journal.room()),
         );
-        let ports = shadow::Ports {
-            released: followed,
+        let ports_of_feeds = feeds::Ports {
+            released: released_to_feeds,
             wake_pipeline: waker.clone(),
+            followed: followed_in,
+            wake_shadow: wake(),
+            requests: feed_requests,
+            deliveries,
+            wake_gateway: Arc::new(Notify::new()),
+        };
+        let ports = shadow::Ports {
+            followed,
+            wake_feeds: waker.clone(),
             requests,
             replies,
             wake_gateway: Arc::new(Notify::new()),
@@ -115,6 +129,7 @@ impl Node {
         Self {
             pipeline,
             journal,
+            feeds: FeedWorker::new(recovered.feeds, clock_of(), ports_of_feeds),
             shadow: Shadow::new(recovered.beginning, checkpoints, clock, ports),
             checkpoint: CheckpointWriter::new(files, kept, covered, ports_of_writer),
             frames,

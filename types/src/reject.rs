@@ -68,6 +68,12 @@ reject_reasons! {
     DiskFull = 14, "DISK_FULL";
     /// The account sends more commands a second than it may; nothing happened, try again later.
     RateLimited = 15, "RATE_LIMITED";
+    /// There is no such feed, or not for this account, or not at this interval.
+    UnknownFeed = 20, "UNKNOWN_FEED";
+    /// The session has as many subscriptions as it may.
+    TooManySubscriptions = 21, "TOO_MANY_SUBSCRIPTIONS";
+    /// The session has a subscription of this number.
+    DuplicateSubscription = 22, "DUPLICATE_SUBSCRIPTION";
     /// Frames waited too long, or in too great a number, for the rolling signature over them.
     SignatureMissing = 24, "SIGNATURE_MISSING";
 
@@ -186,6 +192,7 @@ impl RejectReason {
                 | Self::Timeout
                 | Self::DiskFull
                 | Self::RateLimited
+                | Self::TooManySubscriptions
         )
     }
 }

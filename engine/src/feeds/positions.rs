@@ -135,7 +135,7 @@ impl Positions {
 }
 
 /// Where a public channel is among those of its market.
-fn slot(channel: Channel) -> usize {
+pub(super) fn slot(channel: Channel) -> usize {
     assert!(channel != Channel::Account, "accounts have no market");
     channel as usize - 1
 }

@@ -14,8 +14,9 @@ use client::{
 use crossbeam_utils::CachePadded;
 use gateway::counters::GatewayCounters;
 use gateway::{
-    AnswerBook, Gateway, GatewayConfig, GatewayHandle, GatewaySetup, Identity, KeyDirectory, Ports,
-    QueryReply, QueryRequest, SignatureWorker, Wake, Weights,
+    AnswerBook, FeedDelivery, FeedPorts, FeedRequest, Gateway, GatewayConfig, GatewayHandle,
+    GatewaySetup, Identity, KeyDirectory, Ports, QueryReply, QueryRequest, SignatureWorker, Wake,
+    Weights,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
@@ -42,6 +43,34 @@ pub(crate) struct Node {
     engine: Option<JoinHandle<()>>,
     control: Arc<Control>,
     pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
+    feeds: Option<FakeFeeds>,
+}
+
+/// What makes the feeds, in a test's hands.
+pub(crate) struct FakeFeeds {
+    pub(crate) requests: Consumer<FeedRequest>,
+    deliveries: Producer<FeedDelivery>,
+    wake: Arc<Notify>,
+}
+
+impl FakeFeeds {
+    /// The next request, once it is there.
+    pub(crate) async fn request(&mut self) -> FeedRequest {
+        let mut tries = 0;
+        loop {
+            if let Ok(request) = self.requests.pop() {
+                return request;
+            }
+            tries += 1;
+            assert!(tries < 8_000, "a request comes in time");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, delivery: FeedDelivery) {
+        self.deliveries.push(delivery).expect("there is room");
+        self.wake.notify_one();
+    }
 }
 
 #[derive(Default)]
@@ -77,6 +106,8 @@ impl Node {
         let (release, released) = RingBuffer::new(1_024);
         let (to_queries, questions) = RingBuffer::new(4);
         let (replies, query_replies) = RingBuffer::new(16);
+        let (feed_requests, requests) = RingBuffer::new(8);
+        let (deliver, deliveries) = RingBuffer::new(4_096);
         let wake = Arc::new(Notify::new());
         let control = Arc::new(Control::default());
         let frame_key = FrameKey::new(genesis.network(), genesis.hash());
@@ -106,7 +137,12 @@ impl Node {
             to_queries,
             wake_queries: unpark,
             query_replies,
-            wake,
+            feeds: FeedPorts {
+                requests: feed_requests,
+                deliveries,
+                wake: Wake::new(|| ()),
+            },
+            wake: Arc::clone(&wake),
         };
         let setup = GatewaySetup {
             config,
@@ -131,7 +167,17 @@ impl Node {
             engine: Some(engine),
             control,
             counters,
+            feeds: Some(FakeFeeds {
+                requests,
+                deliveries: deliver,
+                wake,
+            }),
         }
+    }
+
+    /// The other end of the feeds' rings.
+    pub(crate) fn feeds(&mut self) -> FakeFeeds {
+        self.feeds.take().expect("taken once")
     }
 
     /// From now on the engine takes nothing out of its rings, ...

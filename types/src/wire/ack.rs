@@ -337,7 +337,7 @@ impl FillReport {
         self.fee.get()
     }
 
-    fn is_well_formed(&self) -> bool {
+    pub(crate) fn is_well_formed(&self) -> bool {
         let knows_remaining = self.role() == Role::Maker || self.in_auction();
         self.role <= 1
             && self.side <= 1

@@ -209,7 +209,7 @@ impl EndedReport {
         }
     }
 
-    fn is_well_formed(&self) -> bool {
+    pub(crate) fn is_well_formed(&self) -> bool {
         let reason = match self.reason {
             TRIGGERED => self.lots == 0,
             code => DoneReason::from_code(code).is_some(),

@@ -12,7 +12,7 @@
 //! | [`command`] | the 32-byte slots within it |
 //! | [`ack`] | `Ack`, `Fills`: answers and executions |
 //! | [`ended`] | `Ended`: what else happened to the account's open orders |
-//! | [`feed`] | names and positions of feeds |
+//! | [`feed`] | `Subscribe`, `FeedEvents` and all else about feeds |
 //! | [`query`] | `Query` and its replies |
 //! | [`payload`] | how a block's entries lie in a journal record |
 
@@ -64,6 +64,20 @@ pub enum Kind {
     Ended = 12,
     /// Server answers with what the markets are like.
     MarketStates = 13,
+    /// Client wants to be told what happens.
+    Subscribe = 16,
+    /// Client does not want to any more.
+    Unsubscribe = 17,
+    /// Server says whether it will.
+    Subscribed = 18,
+    /// Server tells the events of a feed.
+    FeedEvents = 19,
+    /// Server shows a book at one position of its feed.
+    FeedSnapshot = 20,
+    /// Server says where a feed stands and what its book shows.
+    FeedCheckpoint = 21,
+    /// Server says that events are missing.
+    FeedGap = 22,
     /// Client signs the frames since its last signature.
     RollingSignature = 24,
     /// In the journal only: logged time moves.
@@ -89,6 +103,13 @@ impl Kind {
             11 => Some(Self::UnknownNonce),
             12 => Some(Self::Ended),
             13 => Some(Self::MarketStates),
+            16 => Some(Self::Subscribe),
+            17 => Some(Self::Unsubscribe),
+            18 => Some(Self::Subscribed),
+            19 => Some(Self::FeedEvents),
+            20 => Some(Self::FeedSnapshot),
+            21 => Some(Self::FeedCheckpoint),
+            22 => Some(Self::FeedGap),
             24 => Some(Self::RollingSignature),
             64 => Some(Self::Tick),
             66 => Some(Self::Silence),

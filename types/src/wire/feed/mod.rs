@@ -1,10 +1,34 @@
 //! Feeds: what the public learns of each market and what an account learns of its orders, as numbered
 //! events with a running hash.
 //!
-//! Here is what both ends of a feed must agree on: its name and where it stands.
+//! Here is what both ends of a feed must agree on: its name, where it stands, its messages, and how the
+//! two hashes are made. A feed's running hash chains its messages, so whoever has it at one position
+//! knows that nothing before was left out, added or changed; a book hash is of what a book shows, so
+//! whoever keeps a book of his own can compare it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `record` | one change or one line of a book, as fixed bytes |
+//! | `message` | `Subscribe`, `Unsubscribe`, `Subscribed`, `FeedEvents`, `FeedSnapshot`, `FeedCheckpoint`, `FeedGap` |
+//! | `hash` | the running hash and the book hash |
+
+mod hash;
+mod message;
+mod record;
 
 use crate::outcome::Digest;
 use crate::{AccountId, MarketId};
+
+pub use hash::{BookHasher, next_hash};
+pub use message::{
+    EVENTS_LENGTH_MAX, FeedEvents, FeedGap, FeedMark, FeedSnapshot, GapReason, INTERVALS_MS, Lines,
+    Records, Subscribe, Subscribed, Subscription, Unsubscribe, begin_events, finish_events,
+    is_conflatable, write_conflated, write_snapshot,
+};
+pub use record::{
+    AccountEvent, AccountReport, BestRecord, L1Event, L2Event, L3Action, L3Event, LevelRecord,
+    OrderRecord, TradeEvent, TradeNews,
+};
 
 /// What a feed tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +60,17 @@ impl Channel {
             5 => Some(Self::Account),
             _ => None,
         }
+    }
+
+    /// Whether there is a book that its events change.
+    pub const fn has_book(self) -> bool {
+        matches!(self, Self::L1 | Self::L2 | Self::L3)
+    }
+
+    /// The channel of this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = Self::PUBLIC.into_iter().chain([Self::Account]);
+        all.into_iter().find(|channel| channel.name() == name)
     }
 
     /// The stable name, as machines see it.
