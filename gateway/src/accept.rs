@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quinn::{Connection, Endpoint, Incoming, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
-use types::RejectReason;
+use types::{AccountId, KeyEpoch, KeyId, Nonce, RejectReason};
 use types::auth::{FrameKey, OpenRun, RollingChain};
 use types::limits::FRAMES_PER_RUN_MAX;
 use types::wire::Kind;
@@ -14,6 +14,7 @@ use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, SignatureMode, W
 use zerocopy::IntoBytes;
 
 use crate::config::RECEIVE_WINDOW;
+use crate::directory::KeyRecord;
 use crate::read::{MessageReader, read};
 use crate::serve::{Phase, Shared};
 use crate::session::{Session, close};
@@ -80,10 +81,13 @@ async fn host(shared: &Shared, incoming: Incoming) -> bool {
     };
     match opened {
         Ok((session, run)) => {
-            shared.neighbors.borrow_mut().introduce(remote.ip());
+            let is_known = !session.is_guest();
+            if is_known {
+                shared.neighbors.borrow_mut().introduce(remote.ip());
+            }
             connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
             hold(shared, session, stream, reader, run).await;
-            true
+            is_known
         }
         Err(reason) => {
             tracing::debug!(%remote, %reason, "session refused");
@@ -137,8 +141,13 @@ fn open(shared: &Shared, connection: &Connection, message: &[u8]) -> Result<Open
         return Err(RejectReason::WrongNetwork);
     }
     let public_key = hello.public_key();
-    let record = shared.directory.find(&public_key);
-    let record = record.ok_or(RejectReason::UnknownKey)?;
+    let record = match hello.is_guest() {
+        true => GUEST,
+        false => {
+            let record = shared.directory.borrow().find(&public_key);
+            record.ok_or(RejectReason::UnknownKey)?
+        }
+    };
     if shared.phase.get() != Phase::Open {
         return Err(RejectReason::ShuttingDown);
     }
@@ -151,7 +160,10 @@ fn open(shared: &Shared, connection: &Connection, message: &[u8]) -> Result<Open
         account: record.account,
         key: record.key,
         epoch: record.epoch,
-        next_nonce: shared.answers.borrow().next_nonce(record.key),
+        next_nonce: match hello.is_guest() {
+            true => Nonce::ZERO,
+            false => shared.answers.borrow().next_nonce(record.key),
+        },
         frames_in_flight: shared.config.frames_in_flight,
         unsigned_frames: match hello.signatures() {
             SignatureMode::Frame => 0,
@@ -166,6 +178,13 @@ fn open(shared: &Shared, connection: &Connection, message: &[u8]) -> Result<Open
     });
     Ok((session, run))
 }
+
+/// A guest is nobody: his frames say whose they are, and a wallet has signed them.
+const GUEST: KeyRecord = KeyRecord {
+    key: KeyId::WALLET,
+    account: AccountId::FEES,
+    epoch: KeyEpoch::new(0),
+};
 
 /// Runs an open session to its end.
 async fn hold(

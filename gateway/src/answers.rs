@@ -76,6 +76,10 @@ impl AnswerBook {
 
     /// Takes note of one frame and the receipts of its commands.
     pub(crate) fn follow_frame(&mut self, frame: &FrameReceipt, receipts: &[Receipt]) {
+        // A wallet's last answer is the engine's to remember, and there is but one.
+        if frame.key == KeyId::WALLET {
+            return;
+        }
         let key = frame.key.index();
         if self.keys.len() <= key {
             self.keys.resize_with(key + 1, KeyAnswers::default);

@@ -17,6 +17,8 @@ pub struct GatewayConfig {
     pub sessions_reserved: u32,
     /// Open sessions of one key.
     pub sessions_per_key: u32,
+    /// Open sessions of guests, who may do nothing but send what a wallet has signed.
+    pub guests_max: u32,
     /// Connections between their first packet and their session's opening. Beyond it they are
     /// turned away at once.
     pub handshakes_max: u32,
@@ -68,6 +70,7 @@ impl Default for GatewayConfig {
             sessions_max: 10_000,
             sessions_reserved: 2_000,
             sessions_per_key: 64,
+            guests_max: 64,
             handshakes_max: 256,
             handshakes_reserved: 64,
             retry_from: 64,

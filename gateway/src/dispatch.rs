@@ -6,12 +6,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtrb::Consumer;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use types::block::{Origin, ReleasedBlock};
-use types::outcome::{Event, FrameVerdict, Receipt};
+use types::outcome::{Event, FrameVerdict, KeyChanged, Receipt};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
 use types::wire::ended::EndedReport;
 use types::wire::session::Refused;
@@ -20,6 +21,7 @@ use zerocopy::IntoBytes;
 
 use crate::answers::frames_with_receipts;
 use crate::counters::{GatewayCounters, Stage};
+use crate::directory::KeyRecord;
 use crate::feed_desk::Begun;
 use crate::feed_ports::FeedDelivery;
 use crate::feed_reader::write;
@@ -132,6 +134,7 @@ impl Dispatcher {
     fn release(&mut self, shared: &Shared, block: &ReleasedBlock) {
         let mut table = shared.table.borrow_mut();
         self.scratch.report(&mut table, block);
+        follow_keys(shared, &table, block);
         self.scratch.acknowledge(shared, &table, block);
         for session in self.scratch.grown.drain(..) {
             session.wake_writer();
@@ -151,6 +154,47 @@ impl Dispatcher {
         }
         shared.counters.replies_taken.add(count as u64);
         wake_each_half(&mut self.taken.1, count, capacity, &self.wake_queries);
+    }
+}
+
+/// Takes note of keys that come and go, and of what their silence does.
+fn follow_keys(shared: &Shared, table: &SessionTable, block: &ReleasedBlock) {
+    for record in &block.outcome.events {
+        if !record.is_of_key() {
+            continue;
+        }
+        match record.event() {
+            Event::KeyChanged(changed) => follow_key(shared, table, &changed),
+            Event::PolicySet(set) => {
+                let silence = Duration::from_nanos(set.silence_ns);
+                let mut presence = shared.presence.borrow_mut();
+                presence.set(set.key, set.account, silence);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn follow_key(shared: &Shared, table: &SessionTable, changed: &KeyChanged) {
+    let KeyChanged { key, account, .. } = *changed;
+    let mut directory = shared.directory.borrow_mut();
+    let reason = if changed.is_revoked {
+        directory.remove(key);
+        RejectReason::KeyRevoked
+    } else {
+        let record = KeyRecord {
+            key,
+            account,
+            epoch: changed.epoch,
+        };
+        directory.insert(changed.public, record);
+        RejectReason::StaleEpoch
+    };
+    shared.presence.borrow_mut().remove(key);
+    for session in table.of_account(account) {
+        if session.record.key == key {
+            session.end(Ending::Closing(reason));
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod feed_desk;
 mod feed_ports;
 mod feed_reader;
 mod ports;
+mod presence;
 mod read;
 mod reports;
 mod serve;

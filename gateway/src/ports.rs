@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use types::auth::{PublicKey, SignedFrames};
 use types::block::{Origin, ReleasedBlock};
 use types::wire::query::Question;
-use types::{AccountId, Nonce, RejectReason, SequenceNumber, SessionId};
+use types::{AccountId, KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
 
 use crate::feed_ports::FeedPorts;
 
@@ -35,6 +35,8 @@ pub struct Ports {
     /// Wakes whoever pushes to [`Ports::released`] and [`Ports::refused`]: after one of them was full,
     /// for it may have been waiting for room.
     pub wake_pipeline: Wake,
+    /// Keys that are not heard any more, to the sequencer.
+    pub silences: Producer<KeyId>,
     /// Questions for the read models.
     pub to_queries: Producer<QueryRequest>,
     /// Wakes the read models: once per burst of questions, and after [`Ports::query_replies`] was

@@ -14,6 +14,7 @@ use rtrb::{Producer, PushError};
 use tokio::time::{Instant, timeout_at};
 use types::auth::{OpenRun, SignedFrames};
 use types::block::Origin;
+use types::wallet::WalletContext;
 use types::wire::ack::{Ack, CommandOutcome, StageTimes};
 use types::wire::feed::{Subscribe, Subscribed, Unsubscribe};
 use types::wire::orders::OrdersFrame;
@@ -21,7 +22,7 @@ use types::wire::query::{Query, Question, encode_reply};
 use types::wire::rolling::RollingSignature;
 use types::wire::session::Refused;
 use types::wire::{Kind, split_message};
-use types::{Nonce, RejectReason};
+use types::{Command, KeyEpoch, KeyId, Nonce, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::ports::{QueryRequest, UnverifiedFrames, Wake};
@@ -188,7 +189,7 @@ impl Unsigned {
         session: &Session,
         message: &Bytes,
     ) -> Result<(), RejectReason> {
-        self.run.push(parse_frame(session, message)?)?;
+        self.run.push(parse_frame(shared, session, message)?)?;
         let due = || Instant::now() + shared.config.signature_timeout;
         self.due.get_or_insert_with(due);
         Ok(())
@@ -219,7 +220,7 @@ fn admit_burst(
             Err(reason) => break Err(reason),
         };
         let admitted = match (kind, &mut *unsigned) {
-            (Kind::Orders, None) => match parse_signed(session, &message) {
+            (Kind::Orders, None) => match parse_signed(shared, session, &message) {
                 Ok(frame) => {
                     frames |= outward.admit(shared, session, frame, received_at);
                     Ok(())
@@ -237,6 +238,9 @@ fn admit_burst(
                 }
                 Err(reason) => break Err(reason),
             },
+            (Kind::Query | Kind::Subscribe | Kind::Unsubscribe, _) if session.is_guest() => {
+                Err((Nonce::ZERO, RejectReason::UnexpectedMessage))
+            }
             (Kind::Query, _) => match answer_query(shared, session, &message) {
                 Ok(Some(question)) => {
                     let admitted = outward.push_question(session, question);
@@ -272,8 +276,12 @@ fn admit_burst(
 }
 
 /// Checks one frame that has a signature of its own.
-fn parse_signed(session: &Session, message: &Bytes) -> Result<SignedFrames, RejectReason> {
-    let frame = parse_frame(session, message)?;
+fn parse_signed(
+    shared: &Shared,
+    session: &Session,
+    message: &Bytes,
+) -> Result<SignedFrames, RejectReason> {
+    let frame = parse_frame(shared, session, message)?;
     if frame.is_unsigned() {
         return Err(RejectReason::BadSignature);
     }
@@ -281,14 +289,49 @@ fn parse_signed(session: &Session, message: &Bytes) -> Result<SignedFrames, Reje
 }
 
 /// Checks one frame, except its signature.
-fn parse_frame(session: &Session, message: &Bytes) -> Result<OrdersFrame, RejectReason> {
+fn parse_frame(
+    shared: &Shared,
+    session: &Session,
+    message: &Bytes,
+) -> Result<OrdersFrame, RejectReason> {
     let frame = OrdersFrame::parse(message.clone())?;
     let header = frame.header();
+    if session.is_guest() {
+        return check_wallet(shared, session, &frame).map(|()| frame);
+    }
     let record = &session.record;
     if (header.account, header.key, header.epoch) != (record.account, record.key, record.epoch) {
         return Err(RejectReason::WrongAccount);
     }
     Ok(frame)
+}
+
+/// Whether a guest may send this: the wallet of the account has signed it, and a key that is to be
+/// registered is his own.
+fn check_wallet(
+    shared: &Shared,
+    session: &Session,
+    frame: &OrdersFrame,
+) -> Result<(), RejectReason> {
+    let header = frame.header();
+    let is_own = match frame.commands().next() {
+        Some(Command::Register(registration)) => registration.key() == session.public_key,
+        _ => true,
+    };
+    if header.key != KeyId::WALLET || header.epoch != KeyEpoch::new(0) || !is_own {
+        return Err(RejectReason::WrongAccount);
+    }
+    let context = WalletContext {
+        genesis_hash: shared.genesis_hash,
+        account: header.account,
+        nonce: header.nonce,
+    };
+    // The engine asks again: this only keeps out what would fill the journal.
+    let owner = shared.directory.borrow().owner(header.account);
+    match context.signer_of(frame) {
+        Some(signer) if owner == Some(signer) => Ok(()),
+        _ => Err(RejectReason::WrongWallet),
+    }
 }
 
 /// Whether there is room for frames, and their account may send them now.
@@ -304,6 +347,10 @@ fn within_budget(
         return Ok(());
     }
     let is_cancel = frames.iter().all(OrdersFrame::is_cancel);
+    if session.is_guest() {
+        let refused = Err(RejectReason::Busy);
+        return if has_spare_room { Ok(()) } else { refused };
+    }
     if !is_cancel && !has_spare_room {
         return Err(RejectReason::Busy);
     }

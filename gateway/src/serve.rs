@@ -16,7 +16,7 @@ use tokio::task::{JoinError, LocalSet, spawn_local};
 use tokio::time::timeout;
 use types::outcome::Digest;
 use types::wire::query::{Reference, ReferenceRecord};
-use types::{NetworkId, RejectReason};
+use types::{AccountId, KeyId, NetworkId, RejectReason};
 
 use crate::accept::accept;
 use crate::admission::{Neighbors, Rates, Weights};
@@ -27,6 +27,7 @@ use crate::directory::KeyDirectory;
 use crate::dispatch::{Dispatcher, Scratch};
 use crate::feed_desk::FeedDesk;
 use crate::ports::Ports;
+use crate::presence::{Presence, watch};
 use crate::ports::RESERVED_PART;
 use crate::read::Outward;
 use crate::session::Ending;
@@ -48,6 +49,8 @@ pub struct GatewaySetup {
     pub reference: Reference,
     /// Who may open a session.
     pub directory: KeyDirectory,
+    /// How long keys that have asked for it may be silent.
+    pub policies: Vec<(KeyId, AccountId, Duration)>,
     /// The answers of everything that was released before.
     pub answers: AnswerBook,
     /// Accounts that may send more than others.
@@ -125,6 +128,7 @@ impl Gateway {
         let wake = Arc::clone(&ports.wake);
         let (shared, dispatcher) = divide(setup, ports, counters);
         let mut dispatcher = spawn_local(dispatcher.run(Rc::clone(&shared)));
+        let watcher = spawn_local(watch(Rc::clone(&shared)));
         let acceptor = spawn_local(accept(Rc::clone(&shared), endpoint.clone()));
         let closing = async {
             follow(&mut phase, Phase::Draining).await;
@@ -137,6 +141,7 @@ impl Gateway {
             ended = &mut dispatcher => escalate(ended),
         }
         acceptor.abort();
+        watcher.abort();
         endpoint.set_server_config(None);
         wake.notify_one();
         escalate(dispatcher.await);
@@ -170,7 +175,8 @@ pub(crate) struct Shared {
     pub(crate) network: NetworkId,
     pub(crate) genesis_hash: Digest,
     pub(crate) reference: Vec<ReferenceRecord>,
-    pub(crate) directory: KeyDirectory,
+    pub(crate) directory: RefCell<KeyDirectory>,
+    pub(crate) presence: RefCell<Presence>,
     pub(crate) phase: Cell<Phase>,
     /// Connections between their first packet and their session's opening.
     pub(crate) handshakes: Cell<u32>,
@@ -270,12 +276,15 @@ fn divide(
         wake: ports.wake,
         scratch: Scratch::default(),
     };
+    let wake = dispatcher.wake_pipeline.clone();
+    let presence = Presence::new(setup.policies, ports.silences, wake);
     let shared = Shared {
         config: setup.config,
         network: setup.network,
         genesis_hash: setup.genesis_hash,
         reference: setup.reference.records(),
-        directory: setup.directory,
+        directory: RefCell::new(setup.directory),
+        presence: RefCell::new(presence),
         phase: Cell::new(Phase::Open),
         handshakes: Cell::new(0),
         table: RefCell::new(SessionTable::new(&setup.config)),

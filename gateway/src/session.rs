@@ -6,7 +6,7 @@ use std::rc::Rc;
 use quinn::{Connection, VarInt};
 use tokio::sync::Notify;
 use types::auth::PublicKey;
-use types::{RejectReason, SessionId};
+use types::{KeyId, RejectReason, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
@@ -66,6 +66,11 @@ impl Session {
         }
     }
 
+    /// Whether it is for frames of a wallet alone.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.record.key == KeyId::WALLET
+    }
+
     /// Whether more frames of so many commands each may be in flight; if so, they are.
     pub(crate) fn take_off(
         &self,
@@ -79,7 +84,11 @@ impl Session {
             in_all += u32::from(commands);
         }
         let commands = in_all;
-        let allowed = frames <= config.frames_in_flight && commands <= config.commands_in_flight;
+        let frames_max = match self.is_guest() {
+            true => 1,
+            false => config.frames_in_flight,
+        };
+        let allowed = frames <= frames_max && commands <= config.commands_in_flight;
         if allowed {
             self.frames_in_flight.set(frames);
             self.commands_in_flight.set(commands);

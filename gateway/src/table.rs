@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use quinn::Connection;
 use types::auth::PublicKey;
-use types::{AccountId, SessionId};
+use types::{AccountId, KeyId, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
@@ -21,6 +21,8 @@ pub(crate) struct SessionTable {
     slots: Vec<Option<Rc<Session>>>,
     free: Vec<usize>,
     serial: u64,
+    /// How many of the sessions are guests'.
+    guests: u32,
     /// By account id, as far as accounts have logged in.
     accounts: Vec<AccountSessions>,
 }
@@ -40,6 +42,7 @@ impl SessionTable {
             slots: (0..capacity).map(|_| None).collect(),
             free: (0..capacity).rev().collect(),
             serial: 0,
+            guests: 0,
             accounts: Vec::new(),
         }
     }
@@ -53,8 +56,10 @@ impl SessionTable {
         connection: Connection,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
-        let of_account = self.accounts.get(record.account.index());
-        let sessions = of_account.map_or(&[][..], |it| &it.sessions);
+        if record.key == KeyId::WALLET {
+            return self.open_guest(record, public_key, connection, config);
+        }
+        let sessions = self.of_account(record.account);
         let of_key = sessions.iter().filter(|it| it.record.key == record.key);
         let of_key = of_key.count();
         let reserved = config.sessions_reserved.min(config.sessions_max / 5);
@@ -62,17 +67,43 @@ impl SessionTable {
         if is_reserved || of_key >= config.sessions_per_key as usize {
             return None;
         }
-        let slot = self.free.pop()?;
-        self.serial += 1;
-        let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);
-        let session = Rc::new(Session::new(id, record, public_key, connection, config));
-        self.slots[slot] = Some(Rc::clone(&session));
+        let session = self.seat(record, public_key, connection, config)?;
         let account = record.account.index();
         if self.accounts.len() <= account {
             self.accounts
                 .resize_with(account + 1, AccountSessions::default);
         }
         self.accounts[account].sessions.push(Rc::clone(&session));
+        Some(session)
+    }
+
+    /// Guests are nobody's sessions, few, and never take the last places.
+    fn open_guest(
+        &mut self,
+        record: KeyRecord,
+        public_key: PublicKey,
+        connection: Connection,
+        config: &GatewayConfig,
+    ) -> Option<Rc<Session>> {
+        let reserved = config.sessions_reserved.min(config.sessions_max / 5);
+        let has_room = self.guests < config.guests_max && reserved as usize <= self.free.len();
+        let session = has_room.then(|| self.seat(record, public_key, connection, config))??;
+        self.guests += 1;
+        Some(session)
+    }
+
+    fn seat(
+        &mut self,
+        record: KeyRecord,
+        public_key: PublicKey,
+        connection: Connection,
+        config: &GatewayConfig,
+    ) -> Option<Rc<Session>> {
+        let slot = self.free.pop()?;
+        self.serial += 1;
+        let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);
+        let session = Rc::new(Session::new(id, record, public_key, connection, config));
+        self.slots[slot] = Some(Rc::clone(&session));
         Some(session)
     }
 
@@ -83,6 +114,10 @@ impl SessionTable {
         let owner = removed.expect("an open session has its slot");
         assert_eq!(owner.id, session.id, "a slot changes hands only through us");
         self.free.push(slot);
+        if session.is_guest() {
+            self.guests -= 1;
+            return;
+        }
         let account = &mut self.accounts[session.record.account.index()];
         account.sessions.retain(|other| other.id != session.id);
     }
@@ -97,6 +132,12 @@ impl SessionTable {
     pub(crate) fn account_mut(&mut self, account: AccountId) -> Option<&mut AccountSessions> {
         let account = self.accounts.get_mut(account.index())?;
         (!account.sessions.is_empty()).then_some(account)
+    }
+
+    /// The sessions of an account.
+    pub(crate) fn of_account(&self, account: AccountId) -> &[Rc<Session>] {
+        let account = self.accounts.get(account.index());
+        account.map_or(&[], |account| &account.sessions)
     }
 
     /// All open sessions.

@@ -14,6 +14,7 @@ pub struct PipelineCounters {
     pub(crate) frames_sequenced: Counter,
     /// Frames refused because the disk is full.
     pub(crate) frames_refused: Counter,
+    pub(crate) silences: Counter,
     /// Blocks sealed and handed to the journal.
     pub(crate) blocks_sealed: Counter,
     /// Blocks that left the release gate.

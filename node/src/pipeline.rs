@@ -19,7 +19,7 @@ use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
 use types::outcome::Digest;
 use types::planted::{Bug, is_planted};
 use types::wire::payload;
-use types::{LogTime, RejectReason};
+use types::{KeyId, LogTime, RejectReason};
 
 use crate::counters::PipelineCounters;
 use crate::journal_thread::{DurableMark, JournalBlock};
@@ -40,6 +40,8 @@ const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
 pub struct Ports {
     /// Verified frames.
     pub frames: Consumer<SequencedFrame>,
+    /// Keys that are not heard any more.
+    pub silences: Consumer<KeyId>,
     /// Those of them that find no room on the disk.
     pub refused: Producer<RejectedFrame>,
     /// Wakes whoever tells their sessions.
@@ -52,6 +54,13 @@ pub struct Ports {
     pub durable: Consumer<DurableMark>,
     /// Who receives what is released.
     pub followers: Vec<Follower>,
+}
+
+impl Ports {
+    /// Whether there is anything to sequence.
+    fn has_come(&self) -> bool {
+        !self.frames.is_empty() || !self.silences.is_empty()
+    }
 }
 
 /// Somebody who receives every released block.
@@ -156,7 +165,7 @@ impl Pipeline {
 
     /// Whether everything that was taken in is released.
     pub fn is_idle(&self) -> bool {
-        self.ports.frames.is_empty() && self.sequencer.is_empty() && self.gate.waiting() == 0
+        !self.ports.has_come() && self.sequencer.is_empty() && self.gate.waiting() == 0
     }
 
     /// Takes marks from the journal thread.
@@ -224,12 +233,13 @@ impl Pipeline {
             return false;
         }
         let expiry = self.next_due.map(LogTime::get);
-        if self.ports.frames.is_empty() && expiry.is_none() {
+        let has_come = self.ports.has_come();
+        if !has_come && expiry.is_none() {
             return false;
         }
         let now = self.clock.unix_nanos();
         let is_due = expiry.is_some_and(|expiry| expiry <= now);
-        if self.ports.frames.is_empty() && is_due && self.space.fits(payload::TICK_LENGTH) {
+        if !has_come && is_due && self.space.fits(payload::TICK_LENGTH) {
             self.sequencer.tick(LogTime::new(now));
         }
         let refused = self.take_frames(now);
@@ -246,6 +256,18 @@ impl Pipeline {
     fn take_frames(&mut self, now: u64) -> bool {
         let mut length = payload::TICK_LENGTH;
         let mut refused = false;
+        // What a silence takes off must not wait for what others place.
+        while self.sequencer.has_room(1)
+            && matches!(
+                self.space.admit(length + payload::TICK_LENGTH, || true),
+                Admission::Take
+            )
+            && let Ok(key) = self.ports.silences.pop()
+        {
+            length += payload::TICK_LENGTH;
+            self.sequencer.silence(key, LogTime::new(now));
+            self.counters.silences.add(1);
+        }
         while let Some(run) = next_run(&mut self.ports.frames)
             && self.sequencer.has_room(run.commands)
         {

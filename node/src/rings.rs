@@ -19,6 +19,8 @@ pub(crate) const JOURNAL: usize = 8;
 const FEED_REQUESTS: usize = 1_024;
 /// Messages of feeds to the gateway.
 const FEED_DELIVERIES: usize = 4_096;
+/// Silences of keys; more are told a little later.
+const SILENCES: usize = 1_024;
 /// Questions to the shadow, and answers back.
 pub(crate) const QUERIES: usize = 1_024;
 /// There is one set of buffers for checkpoints.
@@ -62,6 +64,7 @@ impl Ends {
         let (followed_in, followed) = RingBuffer::new(RELEASED);
         let (feed_requests, requests_of_feeds) = RingBuffer::new(FEED_REQUESTS);
         let (feed_deliveries, deliveries) = RingBuffer::new(FEED_DELIVERIES);
+        let (silences_in, silences) = RingBuffer::new(SILENCES);
         let (to_queries, requests) = RingBuffer::new(QUERIES);
         let (replies, query_replies) = RingBuffer::new(QUERIES);
         let (to_journal, blocks) = RingBuffer::new(JOURNAL);
@@ -112,6 +115,7 @@ impl Ends {
                 rejected,
                 refused,
                 released,
+                silences: silences_in,
                 to_queries,
                 wake_queries,
                 query_replies,
@@ -138,6 +142,7 @@ impl Ends {
                     pipeline,
                     pipeline::Ports {
                         frames,
+                        silences,
                         refused: refused_in,
                         wake_refused: wake_gateway.clone(),
                         to_journal,

@@ -21,11 +21,15 @@ use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
 use gateway::counters::SignatureCounters;
-use gateway::{Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, SignatureWorker};
+use gateway::{
+    Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord, SignatureWorker,
+};
 use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
 use types::auth::FrameKey;
+use types::genesis::Genesis;
 use types::wire::query::Reference;
+use types::{AccountId, KeyId};
 
 use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
@@ -164,7 +168,8 @@ impl Running {
             network: genesis.network(),
             genesis_hash: genesis.hash(),
             reference: Reference::of(genesis),
-            directory: KeyDirectory::of(genesis),
+            directory: directory_of(genesis, &recovered.state),
+            policies: policies_of(&recovered.state),
             answers,
             weights: options.limits.weights.clone(),
         };
@@ -349,6 +354,35 @@ impl Core {
         self.checkpoint.finish();
         state
     }
+}
+
+/// Who may open sessions, as of the end of the journal.
+fn directory_of(genesis: &Genesis, state: &State) -> KeyDirectory {
+    let mut directory = KeyDirectory::without_keys(genesis);
+    let ledger = state.ledger();
+    for key in (0..ledger.key_count()).map(KeyId::new) {
+        let found = ledger.key(key).expect("compared with the count");
+        let status = ledger.key_status(key);
+        if status.is_none_or(|status| !status.is_revoked) {
+            let record = KeyRecord {
+                key,
+                account: found.account,
+                epoch: found.epoch,
+            };
+            directory.insert(found.public, record);
+        }
+    }
+    directory
+}
+
+/// How long keys that have asked for it may be silent.
+fn policies_of(state: &State) -> Vec<(KeyId, AccountId, Duration)> {
+    let rules = state.sessions().iter();
+    let asked = rules.filter(|(_, rule)| rule.policy.silence_ns > 0);
+    let silence = |ns| Duration::from_nanos(ns);
+    asked
+        .map(|(key, rule)| (key, rule.account, silence(rule.policy.silence_ns)))
+        .collect()
 }
 
 /// A broken invariant stops the node: nothing that is shared with a panicked thread can be trusted,

@@ -81,8 +81,10 @@ impl Node {
             wake: wake(),
             wake_full: wake(),
         };
+        let (_, silences) = RingBuffer::new(1);
         let ports = pipeline::Ports {
             frames: arrived,
+            silences,
             refused: refused_in,
             wake_refused: wake(),
             to_journal,

@@ -104,6 +104,7 @@ impl Node {
         let (to_gateway, rejected) = RingBuffer::new(1_024);
         let (_, refused) = RingBuffer::new(1);
         let (release, released) = RingBuffer::new(1_024);
+        let (silences, silent) = RingBuffer::new(16);
         let (to_queries, questions) = RingBuffer::new(4);
         let (replies, query_replies) = RingBuffer::new(16);
         let (feed_requests, requests) = RingBuffer::new(8);
@@ -115,6 +116,7 @@ impl Node {
             worker: SignatureWorker::new(unverified, to_sequencer, to_gateway, frame_key),
             verified,
             release,
+            _silent: silent,
             questions,
             replies,
             wake: Arc::clone(&wake),
@@ -134,6 +136,7 @@ impl Node {
             refused,
             released,
             wake_pipeline: unpark.clone(),
+            silences,
             to_queries,
             wake_queries: unpark,
             query_replies,
@@ -151,6 +154,7 @@ impl Node {
             genesis_hash: genesis.hash(),
             reference: Reference::of(&genesis),
             directory: KeyDirectory::of(&genesis),
+            policies: Vec::new(),
             answers: AnswerBook::new(),
             weights,
         };
@@ -360,6 +364,7 @@ struct FakeEngine {
     worker: SignatureWorker,
     verified: Consumer<SequencedFrame>,
     release: Producer<Arc<ReleasedBlock>>,
+    _silent: Consumer<KeyId>,
     questions: Consumer<QueryRequest>,
     replies: Producer<QueryReply>,
     wake: Arc<Notify>,

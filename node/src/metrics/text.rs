@@ -145,6 +145,9 @@ fn orders(metrics: &Metrics, page: &mut Page) {
     ] {
         page.sample(name, &format!("{{state=\"{state}\"}}"), counter.get());
     }
+    let name = "keel_silences_total";
+    page.family(name, "counter", "Silences of keys with a session policy.");
+    page.sample(name, "", pipeline.silences.get());
     let name = "keel_commands_admitted_total";
     page.family(name, "counter", "Commands in admitted frames.");
     page.sample(name, "", gateway.commands_admitted.get());

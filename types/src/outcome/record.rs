@@ -109,6 +109,11 @@ impl EventRecord {
         }
     }
 
+    /// Whether it tells of a key: few do.
+    pub const fn is_of_key(&self) -> bool {
+        matches!(self.kind, KIND_KEY_CHANGED | KIND_POLICY_SET)
+    }
+
     fn fill(&self) -> Fill {
         Fill {
             sequence: SequenceNumber::new(self.sequence.get()),

@@ -11,7 +11,7 @@ use crate::outcome::Digest;
 use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
 
 /// Client to server, first message. By offset: 0 prefix, 8 network u32 (0: whichever),
-/// 12 signature mode u8, 13 reserved (3), 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
+/// 12 signature mode u8, 13 reserved u8, 14 guest u8, 15 reserved u8, 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
 /// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes) and of
 /// everything before the signature.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -20,7 +20,9 @@ pub struct Hello {
     prefix: Prefix,
     network: U32,
     signatures: u8,
-    reserved: [u8; 3],
+    reserved: u8,
+    guest: u8,
+    also_reserved: u8,
     public_key: [u8; 32],
     signature: [u8; SIGNATURE_LENGTH],
 }
@@ -68,7 +70,9 @@ impl Hello {
             prefix: Prefix::new(size_of::<Self>(), Kind::Hello, 0),
             network: U32::new(network.map_or(0, NetworkId::get)),
             signatures: signatures as u8,
-            reserved: [0; 3],
+            reserved: 0,
+            guest: 0,
+            also_reserved: 0,
             public_key: *key.public().as_bytes(),
             signature: [0; SIGNATURE_LENGTH],
         };
@@ -76,10 +80,21 @@ impl Hello {
         hello
     }
 
+    /// The same as [`Hello::new`], of a session for frames of a wallet alone.
+    pub fn of_guest(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
+        let mut hello = Self::new(network, key, exporter);
+        hello.guest = 1;
+        hello.signature = *key.sign(&hello.digest(exporter)).as_bytes();
+        hello
+    }
+
     /// Checks one whole message, and that its signature is for this connection.
     pub fn parse(bytes: &[u8], exporter: &[u8; 32]) -> Result<Self, RejectReason> {
         let hello: Self = read_fixed(bytes, Kind::Hello)?;
-        if hello.signatures > SignatureMode::Rolling as u8 || hello.reserved != [0; 3] {
+        let is_legal = hello.signatures <= SignatureMode::Rolling as u8
+            && hello.guest <= 1
+            && (hello.reserved, hello.also_reserved) == (0, 0);
+        if !is_legal {
             return Err(RejectReason::Malformed);
         }
         let signature = Signature::new(hello.signature);
@@ -104,6 +119,11 @@ impl Hello {
     /// The key that the session's frames will be signed with.
     pub const fn public_key(&self) -> PublicKey {
         PublicKey::new(self.public_key)
+    }
+
+    /// Whether the session is for frames of a wallet alone.
+    pub const fn is_guest(&self) -> bool {
+        self.guest != 0
     }
 
     /// How the session's frames will be signed.
