@@ -6,6 +6,10 @@
 //! retries, or decides anything: an answer that a lost connection swallowed is asked for by nonce,
 //! and a frame sent again byte for byte gets its first answer.
 //!
+//! [`Session`] does that by itself: it is both halves in one, and outlives its connections.
+//! [`Market`] makes commands from decimal text, and [`stages`] says where the time of an order goes.
+//! `examples/market_maker.rs` and `examples/taker.rs` use all three.
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use client::{ConnectOptions, Message, ServerPin, connect};
@@ -38,17 +42,22 @@
 mod connect;
 mod error;
 mod join;
+mod market;
 mod message;
 mod pin;
 mod receiver;
 mod sender;
+mod session;
 mod signer;
+pub mod stages;
 
 pub use connect::{ConnectOptions, connect, quic_config};
 pub use error::{ConnectError, SessionError};
+pub use market::Market;
 pub use message::{AckMessage, EndedMessage, FillsMessage, Message};
 pub use pin::ServerPin;
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub use session::{Session, SessionEvent};
 pub use signer::FrameSigner;
 pub use types::wire::session::SignatureMode;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use crossbeam_utils::CachePadded;
-use quinn::{Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{Endpoint, TokioRuntime, VarInt};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::{JoinError, LocalSet, spawn_local};
@@ -231,7 +231,7 @@ fn bind(setup: &GatewaySetup, socket: UdpSocket) -> io::Result<Endpoint> {
         tracing::debug!(%error, "socket buffers keep their size");
     }
     let server = server_config(&setup.config, &setup.identity);
-    let config = EndpointConfig::default();
+    let config = setup.identity.endpoint_config();
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
 }
 

@@ -4,8 +4,11 @@
 //! has to be renewed. TLS 1.3 only, no session tickets, no early data.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
+use quinn::crypto::{CryptoError, HmacKey};
+use quinn::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use types::auth::{PublicKey, SigningKey, development_seed};
 use types::wire::session::ALPN;
@@ -15,6 +18,57 @@ use types::wire::session::ALPN;
 pub struct Identity {
     public: PublicKey,
     quic: Arc<QuicServerConfig>,
+    reset: Arc<ResetKey>,
+}
+
+/// Makes the token by which a server that knows a connection no more says so. It follows from the
+/// server's key, so that a client of a node that was killed hears at once from the next one, and
+/// need not wait for silence.
+struct ResetKey([u8; 32]);
+
+/// Context of the key for reset tokens.
+const RESET_CONTEXT: &str = "keel 2026-11-26 stateless reset";
+
+/// Names connections at random. Quinn's own names can be told by the endpoint that gave them only,
+/// and it says nothing to all others: so neither would a node to the clients of the one before it.
+struct ConnectionNames;
+
+/// Bytes of a connection's name.
+const NAME_LENGTH: usize = 8;
+
+impl ConnectionIdGenerator for ConnectionNames {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut name = [0; NAME_LENGTH];
+        getrandom::fill(&mut name).expect("the operating system gives entropy");
+        ConnectionId::new(&name)
+    }
+
+    fn cid_len(&self) -> usize {
+        NAME_LENGTH
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl HmacKey for ResetKey {
+    fn sign(&self, data: &[u8], signature_out: &mut [u8]) {
+        signature_out.copy_from_slice(blake3::keyed_hash(&self.0, data).as_bytes());
+    }
+
+    fn signature_len(&self) -> usize {
+        blake3::OUT_LEN
+    }
+
+    fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let expected = blake3::keyed_hash(&self.0, data);
+        // Compared in constant time.
+        let is_equal = signature
+            .try_into()
+            .is_ok_and(|it: [u8; 32]| expected == it);
+        is_equal.then_some(()).ok_or(CryptoError)
+    }
 }
 
 impl Identity {
@@ -33,6 +87,7 @@ impl Identity {
         Self {
             public: SigningKey::from_seed(seed).public(),
             quic: Arc::new(quic.expect("ring has the cipher suite of QUIC's first packets")),
+            reset: Arc::new(ResetKey(blake3::derive_key(RESET_CONTEXT, &seed))),
         }
     }
 
@@ -44,6 +99,14 @@ impl Identity {
     /// What clients pin.
     pub const fn public_key(&self) -> PublicKey {
         self.public
+    }
+
+    /// How an endpoint of this identity names connections, and how it says that it knows one no
+    /// more.
+    pub(crate) fn endpoint_config(&self) -> EndpointConfig {
+        let mut config = EndpointConfig::new(Arc::clone(&self.reset) as Arc<dyn HmacKey>);
+        config.cid_generator(|| Box::new(ConnectionNames));
+        config
     }
 
     pub(crate) fn quic(&self) -> Arc<QuicServerConfig> {
