@@ -1,4 +1,4 @@
-//! The command line: `loadgen run` and `loadgen replay`.
+//! The command line: `loadgen run`, `loadgen replay` and `loadgen ping`.
 //!
 //! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
 //! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage.
@@ -18,6 +18,7 @@ use serde::Serialize;
 use types::auth::PublicKey;
 
 use crate::error::LoadError;
+use crate::ping::{PingOptions, ping};
 use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
 use crate::run::{Progress, Rate, RunOptions, run};
@@ -38,6 +39,8 @@ enum Subcommands {
     Run(RunArguments),
     /// Send a recorded level-3 stream and report its trades.
     Replay(ReplayArguments),
+    /// Send single orders one after the other and report where their time goes.
+    Ping(PingArguments),
 }
 
 #[derive(Debug, Args)]
@@ -119,11 +122,24 @@ struct ReplayArguments {
     frame: usize,
 }
 
+#[derive(Debug, Args)]
+struct PingArguments {
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Name of the development key that signs.
+    #[arg(long, default_value = "dev-0")]
+    key: String,
+    /// Orders.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    count: u64,
+}
+
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Subcommands::Run(arguments) => run_command(arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
+        Subcommands::Ping(arguments) => ping_command(arguments),
     };
     match done {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,
@@ -180,6 +196,16 @@ fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
     let report = report?;
     write_report(arguments.target.json.as_deref(), &report, &report.text())?;
     Ok(report.verdict)
+}
+
+fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
+    let report = ping(&PingOptions {
+        target: arguments.target.target(),
+        key: arguments.key,
+        count: arguments.count,
+    })?;
+    write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+    Ok(Verdict::Pass)
 }
 
 impl TargetArguments {
@@ -309,6 +335,9 @@ mod tests {
         };
         assert_eq!(arguments.scenario, Scenario::Zipf);
         assert_eq!((arguments.frame, arguments.clients), (8, 2));
+        let line =
+            "loadgen ping --connect 127.0.0.1:7001 --key dev-0 --count 10 --signatures rolling";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line = "loadgen replay data/orders.csv --connect 127.0.0.1:7001 --market BTC-USD";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
     }

@@ -13,6 +13,7 @@
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | [`report`] | the outcome of a run, for machines and for people |
+//! | `ping` | single orders, and where their time goes |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod drive;
 mod error;
 mod in_flight;
 mod pacer;
+mod ping;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -30,6 +32,7 @@ mod tally;
 pub mod workload;
 
 pub use error::LoadError;
+pub use ping::{PingOptions, PingReport, ping};
 pub use replay::{Recording, ReplayOptions, ReplayReport, replay};
 pub use report::RunReport;
 pub use run::{Progress, Rate, RunOptions, run};

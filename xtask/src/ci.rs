@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{edges, recovery, tidy, versions};
+use crate::{edges, examples, python_client, recovery, tidy, versions};
 
 /// One thing that must hold.
 struct Step {
@@ -233,10 +233,18 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
-    // Last, because by now both are built.
+    // Because by now both are built.
     Step {
         name: "profiles",
         work: Work::Check(recovery::profiles),
+    },
+    Step {
+        name: "examples",
+        work: Work::Check(examples::run),
+    },
+    Step {
+        name: "python client",
+        work: Work::Check(python_client::run),
     },
 ];
 

@@ -9,12 +9,15 @@
 
 mod ci;
 mod edges;
+mod examples;
 mod faults;
 mod fetch_data;
 mod flows;
 mod fuzz;
+mod node;
 mod oracle;
 mod project;
+mod python_client;
 mod recovery;
 mod shuttle;
 mod sim;
@@ -77,6 +80,16 @@ const COMMANDS: &[Command] = &[
         name: "profiles",
         about: "one journal replayed by the debug and the release build: equal hashes and root",
         run: recovery::profiles,
+    },
+    Command {
+        name: "examples",
+        about: "the market maker and the taker of client/examples against a real node",
+        run: examples::run,
+    },
+    Command {
+        name: "python-client",
+        about: "the client in Python, made from docs/PROTOCOL.md alone, against a real node",
+        run: python_client::run,
     },
     Command {
         name: "fuzz",

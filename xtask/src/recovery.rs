@@ -1,11 +1,7 @@
 //! Figures and comparisons that need a node of its own: how long a restart takes, and that both
 //! build profiles read the same journal alike.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
+use crate::node::{Folder, Node, binary, build};
 use crate::project::{Failure, Project};
 
 /// Commands that are in the journal when the node is killed, at least.
@@ -84,23 +80,6 @@ fn first_difference(left: &str, right: &str) -> Option<usize> {
     (same < left.lines().count().max(right.lines().count())).then_some(same + 1)
 }
 
-fn build(project: &Project, profile: &[&str]) -> Result<(), Failure> {
-    let mut cargo = project.command("cargo");
-    cargo.args(["build", "--locked", "-p", "node", "-p", "loadgen"]);
-    cargo.args(profile);
-    project.execute(cargo)
-}
-
-fn binary(project: &Project, profile: &str, name: &str) -> String {
-    let target = std::env::var_os("CARGO_TARGET_DIR");
-    let target = target.map_or_else(|| project.root().join("target"), PathBuf::from);
-    target
-        .join(profile)
-        .join(name)
-        .to_string_lossy()
-        .into_owned()
-}
-
 /// Full load for some seconds. Its report goes nowhere: the node tells what is durable.
 fn load(project: &Project, listen: &str, seconds: &str) -> Result<(), Failure> {
     let mut loadgen = project.command(&binary(project, "release", "loadgen"));
@@ -114,92 +93,6 @@ fn load(project: &Project, listen: &str, seconds: &str) -> Result<(), Failure> {
         seconds,
     ]);
     project.capture(loadgen).map(drop)
-}
-
-/// A folder for a data directory, removed at the end.
-struct Folder {
-    path: PathBuf,
-}
-
-impl Folder {
-    fn new(name: &str) -> Result<Self, Failure> {
-        let name = format!("keel-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)
-            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the folder for such files, so nothing is lost if it stays.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-/// A release build of `keel serve`.
-struct Node {
-    process: Child,
-    listen: String,
-    sequence: u64,
-    /// From spawn to its ready line.
-    ready: Duration,
-}
-
-impl Node {
-    fn start(project: &Project, directory: &Path, arguments: &[&str]) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(format!("keel serve: {error}"));
-        let mut keel = project.command(&binary(project, "release", "keel"));
-        keel.args(["serve", "--listen", "127.0.0.1:0", "--dir"]);
-        let spawned = Instant::now();
-        let mut process = keel
-            .arg(directory)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("it is piped");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .map_err(failed)?;
-        let ready = spawned.elapsed();
-        let mut node = Self {
-            process,
-            listen: String::new(),
-            sequence: 0,
-            ready,
-        };
-        // On an error the half-made one is dropped, which ends the process.
-        let not_ready = || Failure::new(format!("keel serve is not ready: {line:?}"));
-        node.listen = field(&line, "listen=").ok_or_else(not_ready)?;
-        let sequence = field(&line, "sequence=").and_then(|text| text.parse().ok());
-        node.sequence = sequence.ok_or_else(not_ready)?;
-        Ok(node)
-    }
-
-    /// `kill -9`.
-    fn kill(mut self) -> Result<(), Failure> {
-        let ended = self.process.kill().and_then(|()| self.process.wait());
-        ended
-            .map_err(|error| Failure::new(format!("keel serve: {error}")))
-            .map(drop)
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // After `kill` there is nothing left to end.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The word after `name` in `ready listen=… sequence=… …`.
-fn field(line: &str, name: &str) -> Option<String> {
-    let word = line.split(' ').find_map(|word| word.strip_prefix(name));
-    word.map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -221,13 +114,5 @@ mod tests {
                 "{left:?} {right:?}"
             );
         }
-    }
-
-    #[test]
-    fn the_ready_line_is_read() {
-        let line = "ready listen=127.0.0.1:7001 sequence=42 network 1 genesis ab (keys)";
-        assert_eq!(field(line, "listen="), Some("127.0.0.1:7001".to_owned()));
-        assert_eq!(field(line, "sequence="), Some("42".to_owned()));
-        assert_eq!(field(line, "height="), None);
     }
 }
