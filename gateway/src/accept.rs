@@ -42,18 +42,41 @@ pub(crate) async fn accept(shared: Rc<Shared>, endpoint: Endpoint) {
         } else {
             counters.connections_accepted.add(1);
             shared.set_handshakes(handshakes + 1);
-            let shared = Rc::clone(&shared);
-            spawn_local(async move {
-                let was_introduced = host(&shared, incoming).await;
-                let mut neighbors = shared.neighbors.borrow_mut();
-                neighbors.leave(address, was_introduced);
-            });
+            spawn_local(host(Rc::clone(&shared), incoming));
         }
     }
 }
 
-/// One connection's whole life. Returns whether it had a session.
-async fn host(shared: &Shared, incoming: Incoming) -> bool {
+/// A connection up to its session's opening. What goes on then is a task of its own, because this one
+/// is large and most sessions are idle.
+async fn host(shared: Rc<Shared>, incoming: Incoming) {
+    let address = incoming.remote_address().ip();
+    match welcome(&shared, incoming).await {
+        Some(opened) => {
+            let is_known = !opened.session.is_guest();
+            if is_known {
+                shared.neighbors.borrow_mut().introduce(address);
+            }
+            spawn_local(async move {
+                hold(&shared, opened).await;
+                shared.neighbors.borrow_mut().leave(address, is_known);
+            });
+        }
+        None => shared.neighbors.borrow_mut().leave(address, false),
+    }
+}
+
+/// An open session and its stream.
+struct Opened {
+    session: Rc<Session>,
+    /// Where its frames wait for rolling signatures, if it has such.
+    run: Option<OpenRun>,
+    stream: SendStream,
+    reader: MessageReader,
+}
+
+/// Shakes hands and opens a session, or says why not.
+async fn welcome(shared: &Shared, incoming: Incoming) -> Option<Opened> {
     let deadline = Instant::now() + shared.config.hello_timeout;
     let remote = incoming.remote_address();
     let connected = timeout_at(deadline, incoming).await;
@@ -64,36 +87,33 @@ async fn host(shared: &Shared, incoming: Incoming) -> bool {
     shared.set_handshakes(shared.handshakes.get() - 1);
     let Ok(Ok(connection)) = connected else {
         tracing::debug!(%remote, "handshake failed");
-        return false;
+        return None;
+    };
+    let Ok(introduced) = introduced else {
+        shared.counters.rejects.add(RejectReason::Timeout);
+        close(&connection, RejectReason::Timeout);
+        return None;
     };
     let Introduction {
         stream,
         reader,
         opened,
-    } = match introduced {
-        Ok(Some(introduction)) => introduction,
-        Ok(None) => return false,
-        Err(_) => {
-            shared.counters.rejects.add(RejectReason::Timeout);
-            close(&connection, RejectReason::Timeout);
-            return false;
-        }
-    };
+    } = introduced?;
     match opened {
         Ok((session, run)) => {
-            let is_known = !session.is_guest();
-            if is_known {
-                shared.neighbors.borrow_mut().introduce(remote.ip());
-            }
             connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
-            hold(shared, session, stream, reader, run).await;
-            is_known
+            Some(Opened {
+                session,
+                run,
+                stream,
+                reader,
+            })
         }
         Err(reason) => {
             tracing::debug!(%remote, %reason, "session refused");
             shared.counters.rejects.add(reason);
             refuse(&connection, stream, reason).await;
-            false
+            None
         }
     }
 }
@@ -102,18 +122,15 @@ async fn host(shared: &Shared, incoming: Incoming) -> bool {
 struct Introduction {
     stream: SendStream,
     reader: MessageReader,
-    opened: Result<Opened, RejectReason>,
+    opened: Result<(Rc<Session>, Option<OpenRun>), RejectReason>,
 }
-
-/// An open session, and where its frames wait for rolling signatures if it has such.
-type Opened = (Rc<Session>, Option<OpenRun>);
 
 /// Waits for the first message; `None` if the client leaves before.
 async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduction> {
     let (stream, receive) = connection.accept_bi().await.ok()?;
     let mut reader = MessageReader::new(receive);
     let opened = match reader
-        .message(&shared.block, shared.config.hello_timeout)
+        .message(&shared.arrivals, shared.config.hello_timeout)
         .await
     {
         Ok(None) => return None,
@@ -128,7 +145,11 @@ async fn introduce(shared: &Shared, connection: &Connection) -> Option<Introduct
     })
 }
 
-fn open(shared: &Shared, connection: &Connection, message: &[u8]) -> Result<Opened, RejectReason> {
+fn open(
+    shared: &Shared,
+    connection: &Connection,
+    message: &[u8],
+) -> Result<(Rc<Session>, Option<OpenRun>), RejectReason> {
     let mut exporter = [0; 32];
     connection
         .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
@@ -187,13 +208,13 @@ const GUEST: KeyRecord = KeyRecord {
 };
 
 /// Runs an open session to its end.
-async fn hold(
-    shared: &Shared,
-    session: Rc<Session>,
-    stream: SendStream,
-    reader: MessageReader,
-    run: Option<OpenRun>,
-) {
+async fn hold(shared: &Shared, opened: Opened) {
+    let Opened {
+        session,
+        run,
+        stream,
+        reader,
+    } = opened;
     let id = session.id;
     let account = session.record.account;
     tracing::debug!(%id, %account, "session opened");

@@ -5,6 +5,8 @@
 //! them has come, and are then admitted or refused together.
 
 use std::cell::RefCell;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,23 +38,47 @@ pub(crate) struct MessageReader {
     /// Received and not yet taken: part of the shared block while messages are taken, and a copy of its
     /// own while the rest of one is awaited, so that a slow client keeps no more than it has sent.
     buffer: BytesMut,
-    /// Where QUIC puts received packets: one lock per read instead of one per packet.
-    packets: [Bytes; PACKETS_PER_READ],
     /// When the first byte of the message at the head of the buffer was seen.
     began: Option<Instant>,
 }
 
+/// Where received bytes go, for all sessions, so that an idle one holds none.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    /// Where QUIC puts received packets: one lock per read instead of one per packet.
+    packets: [Bytes; PACKETS_PER_READ],
+    /// Received bytes live in blocks of a fixed size, which sessions share, until their frames are
+    /// journalled.
+    block: BytesMut,
+}
+
 /// About 45 KiB, which is more than arrives in one turn of the runtime.
 const PACKETS_PER_READ: usize = 32;
-/// Received bytes live in blocks of this size, which sessions share, until their frames are journalled.
+/// Length of a block.
 const BLOCK_LENGTH: usize = 64 * 1024;
+
+impl Arrivals {
+    /// So many packets, behind what was there before, in one piece.
+    fn collect(&mut self, before: &[u8], count: usize) -> BytesMut {
+        let packets = &mut self.packets[..count];
+        let length = before.len() + packets.iter().map(Bytes::len).sum::<usize>();
+        if self.block.capacity() < length {
+            self.block = BytesMut::with_capacity(length.max(BLOCK_LENGTH));
+        }
+        self.block.extend_from_slice(before);
+        for packet in packets {
+            self.block.extend_from_slice(packet);
+            *packet = Bytes::new();
+        }
+        self.block.split()
+    }
+}
 
 impl MessageReader {
     pub(crate) fn new(stream: RecvStream) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
-            packets: std::array::from_fn(|_| Bytes::new()),
             began: None,
         }
     }
@@ -70,12 +96,21 @@ impl MessageReader {
     /// within `message_timeout` of its beginning.
     pub(crate) async fn receive(
         &mut self,
-        block: &RefCell<BytesMut>,
+        arrivals: &RefCell<Arrivals>,
         message_timeout: Duration,
     ) -> Result<bool, RejectReason> {
-        self.buffer = BytesMut::from(&self.buffer[..]);
-        let read = self.stream.read_chunks(&mut self.packets);
-        let received = if self.buffer.is_empty() {
+        // The rest of a message that is awaited must not keep a whole block.
+        let before = BytesMut::from(&self.buffer[..]);
+        self.buffer = BytesMut::new();
+        let stream = &mut self.stream;
+        // A read that is not done holds nothing, so it may begin anew each time that it is polled.
+        let read = poll_fn(|context| {
+            let mut arrivals = arrivals.borrow_mut();
+            let arrivals = &mut *arrivals;
+            let read = pin!(stream.read_chunks(&mut arrivals.packets)).poll(context);
+            read.map_ok(|count| count.map(|count| arrivals.collect(&before, count)))
+        });
+        let received = if before.is_empty() {
             read.await
         } else {
             let began = *self.began.get_or_insert_with(Instant::now);
@@ -83,35 +118,29 @@ impl MessageReader {
             received.map_err(|_| RejectReason::Timeout)?
         };
         // A reset stream or a lost connection ends a session like a finished stream.
-        let Ok(Some(count)) = received else {
-            return Ok(false);
-        };
-        let packets = &mut self.packets[..count];
-        let length = self.buffer.len() + packets.iter().map(Bytes::len).sum::<usize>();
-        let mut block = block.borrow_mut();
-        if block.capacity() < length {
-            *block = BytesMut::with_capacity(length.max(BLOCK_LENGTH));
+        match received {
+            Ok(Some(buffer)) => {
+                self.buffer = buffer;
+                Ok(true)
+            }
+            _ => {
+                self.buffer = before;
+                Ok(false)
+            }
         }
-        block.extend_from_slice(&self.buffer);
-        for packet in packets {
-            block.extend_from_slice(packet);
-            *packet = Bytes::new();
-        }
-        self.buffer = block.split();
-        Ok(true)
     }
 
     /// Waits for one message; `None` at the end of the stream.
     pub(crate) async fn message(
         &mut self,
-        block: &RefCell<BytesMut>,
+        arrivals: &RefCell<Arrivals>,
         message_timeout: Duration,
     ) -> Result<Option<(Kind, Bytes)>, RejectReason> {
         loop {
             if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
-            if !self.receive(block, message_timeout).await? {
+            if !self.receive(arrivals, message_timeout).await? {
                 return Ok(None);
             }
         }
@@ -134,7 +163,7 @@ pub(crate) async fn read(
         }
         let before = reader.buffer.len();
         let due = unsigned.as_ref().and_then(|unsigned| unsigned.due);
-        let received = reader.receive(&shared.block, message_timeout);
+        let received = reader.receive(&shared.arrivals, message_timeout);
         let ended = match receive_until(due, received).await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::BytesMut;
 use crossbeam_utils::CachePadded;
 use quinn::{Endpoint, TokioRuntime, VarInt};
 use thiserror::Error;
@@ -29,7 +28,7 @@ use crate::feed_desk::FeedDesk;
 use crate::ports::Ports;
 use crate::presence::{Presence, watch};
 use crate::ports::RESERVED_PART;
-use crate::read::Outward;
+use crate::read::{Arrivals, Outward};
 use crate::session::Ending;
 use crate::table::SessionTable;
 use crate::tls::Identity;
@@ -185,8 +184,7 @@ pub(crate) struct Shared {
     pub(crate) neighbors: RefCell<Neighbors>,
     pub(crate) rates: RefCell<Rates>,
     started: Instant,
-    /// Where received bytes go, for all sessions: an idle one holds none.
-    pub(crate) block: RefCell<BytesMut>,
+    pub(crate) arrivals: RefCell<Arrivals>,
     pub(crate) outward: RefCell<Outward>,
     pub(crate) feeds: RefCell<FeedDesk>,
     pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
@@ -292,7 +290,7 @@ fn divide(
         neighbors: RefCell::default(),
         rates: RefCell::new(Rates::new(setup.weights)),
         started: Instant::now(),
-        block: RefCell::default(),
+        arrivals: RefCell::default(),
         outward: RefCell::new(outward),
         counters,
         feeds: RefCell::new(desk),

@@ -1,0 +1,331 @@
+//! Many connections that do nothing, come and go, do not read, or drip.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use types::RejectReason;
+use types::wire::query::{Query, Question};
+use zerocopy::IntoBytes as _;
+
+use crate::honest::{Habit, Honest, order};
+use crate::raw::{Dialer, Raw, frame};
+use crate::{CROWDED, PATIENCE, Target, is_long, row, runtime, size};
+
+const HONEST: &str = "dev-0";
+const HOSTILE: &str = "dev-1";
+/// For an idle, authenticated connection.
+const BYTES_PER_CONNECTION_MAX: u64 = 32 * 1024;
+/// What a trader alone is watched for.
+const ALONE: Duration = Duration::from_secs(3);
+
+/// A metric of open sessions.
+const OPEN: &str = "keel_connections{class=\"open\"}";
+
+/// Opens so many sessions, some at a time.
+async fn open_sessions(dialer: &Dialer, count: usize) -> Vec<Raw> {
+    let mut sessions = Vec::with_capacity(count);
+    while sessions.len() < count {
+        let batch = (count - sessions.len()).min(32);
+        let opened = (0..batch).map(|_| dialer.open(HOSTILE));
+        let opened = join_all(opened).await;
+        sessions.extend(opened.into_iter().map(|(raw, _)| raw));
+    }
+    sessions
+}
+
+/// All of them, at the same time.
+async fn join_all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut is_ready = true;
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => is_ready = false,
+                }
+            }
+        }
+        match is_ready {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+#[test]
+fn idle_connections_are_small() {
+    let count = size(1_000, 10_000);
+    let target = Target::start(CROWDED);
+    let runtime = runtime();
+    runtime.block_on(async {
+        let dialer = Dialer::new(target.node.address);
+        // What the first ones bring is for all.
+        let first = open_sessions(&dialer, 64).await;
+        let before = target.memory();
+        let sessions = open_sessions(&dialer, count).await;
+        let open = target.metric(OPEN);
+        assert_eq!(open, (count + first.len()) as u64);
+        let each = target.memory().saturating_sub(before) / count as u64;
+        let fits = each <= BYTES_PER_CONNECTION_MAX;
+        row(
+            "idle authenticated connections",
+            &format!("{count} at <= 32 KiB each"),
+            &format!("{open} open, {:.1} KiB each", each as f64 / 1024.0),
+            fits,
+        );
+        assert!(fits, "{each} bytes each");
+        // They are alive: each of the first is answered.
+        let mut asked = first;
+        for raw in &mut asked {
+            let query = Query::new(1, Question::Reference);
+            raw.send.write_all(query.as_bytes()).await.unwrap();
+            let mut byte = [0];
+            let read = tokio::time::timeout(PATIENCE, raw.receive.read_exact(&mut byte));
+            read.await.unwrap().unwrap();
+        }
+        drop(sessions);
+        dialer.endpoint.close(0u32.into(), b"");
+    });
+    target.stop();
+}
+
+#[test]
+fn newcomers_do_not_hold_up_a_trader() {
+    let (per_second, seconds) = (size(100, 1_000), size(2, 60));
+    let target = Target::start(CROWDED);
+    let options = || target.node.options(HONEST);
+    let alone = Honest::alone(options(), Habit::Orders, ALONE);
+    let honest = Honest::start(options(), Habit::Orders);
+    let accepted = target.metric("keel_connections_total{result=\"accepted\"}");
+    let (tried, opened) = runtime().block_on(arrivals(&target, per_second, seconds));
+    let beside = honest.finish();
+    let accepted = target.metric("keel_connections_total{result=\"accepted\"}") - accepted;
+    let (before, during) = (alone.quantile(990), beside.quantile(990));
+    row(
+        "new connections beside one trader",
+        &format!("{per_second}/s for {seconds} s, his p99 within 3x"),
+        &format!(
+            "{tried} tried, {accepted} let in, {opened} sessions; alone {}; beside {} ({:.1}x)",
+            alone.text(),
+            beside.text(),
+            during.as_secs_f64() / before.as_secs_f64()
+        ),
+        during <= before * 3,
+    );
+    assert!(beside.refused.is_empty(), "{:?}", beside.refused);
+    assert!(opened > 0 && accepted >= opened as u64);
+    target.stop();
+}
+
+/// Each opens a session and leaves. How many tried, and how many got one.
+async fn arrivals(target: &Target, per_second: usize, seconds: usize) -> (usize, usize) {
+    // A hundredth of a second's arrivals at a time.
+    let mut ticks = interval(Duration::from_millis(10));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut running = JoinSet::new();
+    let (mut tried, mut opened) = (0, 0);
+    let started = Instant::now();
+    let dialers: Vec<_> = (0..4).map(|_| Dialer::new(target.node.address)).collect();
+    let dialers: &'static [Dialer] = Vec::leak(dialers);
+    while started.elapsed() < Duration::from_secs(seconds as u64) {
+        ticks.tick().await;
+        for _ in 0..per_second.div_ceil(100) {
+            let dialer = &dialers[tried % dialers.len()];
+            running.spawn(arrive(dialer));
+            tried += 1;
+        }
+        while let Some(ended) = running.try_join_next() {
+            opened += usize::from(ended.unwrap());
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        opened += usize::from(ended.unwrap());
+    }
+    (tried, opened)
+}
+
+async fn arrive(dialer: &Dialer) -> bool {
+    let Ok(Ok(mut raw)) = tokio::time::timeout(PATIENCE, dialer.connect()).await else {
+        return false;
+    };
+    raw.introduce(HOSTILE).await;
+    raw.connection.close(0u32.into(), b"");
+    true
+}
+
+#[test]
+fn readers_that_do_not_read_lose_their_sessions() {
+    let count = size(20, 500);
+    let target = Target::start(CROWDED);
+    let options = || target.node.options(HONEST);
+    let alone = Honest::alone(options(), Habit::Orders, ALONE);
+    let honest = Honest::start(options(), Habit::Orders);
+    let (closed, most) = runtime().block_on(async {
+        let dialer = Dialer::new(target.node.address);
+        let sessions = open_sessions(&dialer, count).await;
+        let before = target.memory();
+        let mut running = JoinSet::new();
+        for raw in sessions {
+            running.spawn(never_read(raw));
+        }
+        let (mut closed, mut most) = (0, 0);
+        while let Some(reason) = running.join_next().await {
+            assert_eq!(reason.unwrap(), RejectReason::Timeout);
+            closed += 1;
+            if closed % 16 == 1 {
+                most = most.max(target.memory().saturating_sub(before));
+            }
+        }
+        (closed, most)
+    });
+    let beside = honest.finish();
+    row(
+        "readers that do not read",
+        &format!("{count}, matching unaffected"),
+        &format!(
+            "{closed} closed with TIMEOUT, {} MiB more at most; alone {}; beside {}",
+            most >> 20,
+            alone.text(),
+            beside.text()
+        ),
+        closed == count,
+    );
+    assert!(beside.refused.is_empty(), "{:?}", beside.refused);
+    target.stop();
+}
+
+/// Asks for more than it reads, until it is shown out.
+async fn never_read(mut raw: Raw) -> RejectReason {
+    let question = Query::new(1, Question::Reference);
+    let questions = question.as_bytes().repeat(256);
+    // Asking ends when the connection does.
+    while raw.send.write_all(&questions).await.is_ok() {}
+    raw.closed().await
+}
+
+#[test]
+fn writers_that_drip_lose_their_sessions() {
+    let count = size(50, 2_000);
+    let target = Target::start(CROWDED);
+    let options = || target.node.options(HONEST);
+    let alone = Honest::alone(options(), Habit::Orders, ALONE);
+    let honest = Honest::start(options(), Habit::Orders);
+    let (slowest, grown) = runtime().block_on(async {
+        let dialer = Dialer::new(target.node.address);
+        let sessions = open_sessions(&dialer, count).await;
+        let before = target.memory();
+        let mut running = JoinSet::new();
+        for raw in sessions {
+            running.spawn(drip(raw));
+        }
+        let mut slowest = Duration::ZERO;
+        while let Some(ended) = running.join_next().await {
+            let (reason, after) = ended.unwrap();
+            assert_eq!(reason, RejectReason::Timeout);
+            slowest = slowest.max(after);
+        }
+        (slowest, target.memory().saturating_sub(before))
+    });
+    let beside = honest.finish();
+    row(
+        "writers that drip",
+        &format!("{count}, closed when a message is a second old"),
+        &format!(
+            "all closed with TIMEOUT, the last after {:.1} s, {} MiB more; alone {}; beside {}",
+            slowest.as_secs_f64(),
+            grown >> 20,
+            alone.text(),
+            beside.text()
+        ),
+        !is_long() || slowest < Duration::from_secs(5),
+    );
+    assert!(beside.refused.is_empty(), "{:?}", beside.refused);
+    target.stop();
+}
+
+/// A good frame that says it is the longest there may be, byte by byte.
+async fn drip(mut raw: Raw) -> (RejectReason, Duration) {
+    let started = Instant::now();
+    let mut ticks = interval(Duration::from_millis(200));
+    let bytes: Vec<u8> = [&[0, 0, 1, 0, 3, 1, 1, 0][..], &[0; 64]].concat();
+    for byte in bytes {
+        ticks.tick().await;
+        if raw.send.write_all(&[byte]).await.is_err() {
+            break;
+        }
+    }
+    (raw.closed().await, started.elapsed())
+}
+
+/// More pending handshakes than there are places, from strangers who go no further; then lengths that
+/// lie. Whoever has a session goes on, and memory stays.
+#[test]
+fn floods_at_the_door_cost_no_memory() {
+    let count = size(300, 3_000);
+    let target = Target::start(CROWDED);
+    let honest = Honest::start(target.node.options(HONEST), Habit::Orders);
+    let (turned_away, grown) = runtime().block_on(async {
+        let dialer = Dialer::new(target.node.address);
+        drop(open_sessions(&dialer, 64).await);
+        let before = target.memory();
+        let strangers = join_all((0..count).map(|_| dialer.connect())).await;
+        let turned_away = strangers.iter().filter(|it| it.is_err()).count();
+        let admitted = strangers.into_iter().flatten();
+        for raw in admitted {
+            // None of them says hello.
+            assert_eq!(raw.closed().await, RejectReason::Timeout);
+        }
+        let liars = open_sessions(&dialer, 64).await.into_iter();
+        let closed = join_all(liars.map(|mut raw| async move {
+            // The longest length there may be, and nothing behind it.
+            let claim = [0, 0, 1, 0, 3, 1, 1, 0];
+            raw.send.write_all(&claim).await.unwrap();
+            raw.closed().await
+        }));
+        assert_eq!(closed.await, [RejectReason::Timeout; 64]);
+        (turned_away, target.memory().saturating_sub(before))
+    });
+    let beside = honest.finish();
+    let retried = target.metric("keel_connections_total{result=\"retried\"}");
+    row(
+        "handshakes without a hello",
+        &format!("{count} at once, memory flat"),
+        &format!(
+            "{turned_away} turned away, {retried} asked for proof, {} KiB more; beside {}",
+            grown >> 10,
+            beside.text()
+        ),
+        grown < 16 << 20,
+    );
+    assert!(turned_away > 0 && retried > 0);
+    assert!(grown < 16 << 20, "{grown}");
+    assert!(beside.refused.is_empty(), "{:?}", beside.refused);
+    target.stop();
+}
+
+/// A session that sends beside all that, in one frame: it must be executed as usual.
+#[test]
+fn an_oversize_length_ends_only_its_own_session() {
+    let target = Target::start(CROWDED);
+    let honest = Honest::start(target.node.options(HONEST), Habit::Orders);
+    runtime().block_on(async {
+        let dialer = Dialer::new(target.node.address);
+        for length in [u32::MAX, 1 << 30, (1 << 16) + 1] {
+            let (mut raw, terms) = dialer.open(HOSTILE).await;
+            let mut bytes = frame(&terms, HOSTILE, 1, &[order()]);
+            bytes[..4].copy_from_slice(&length.to_le_bytes());
+            let before = target.memory();
+            raw.send.write_all(&bytes).await.unwrap();
+            assert_eq!(raw.closed().await, RejectReason::Oversize);
+            assert!(target.memory().saturating_sub(before) < 4 << 20);
+        }
+    });
+    let times = honest.finish();
+    assert!(times.refused.is_empty() && !times.answered.is_empty());
+    target.stop();
+}

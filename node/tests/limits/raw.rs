@@ -1,0 +1,113 @@
+//! Connections of clients that do not play by the rules: many on one socket, byte by byte.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{ServerPin, quic_config};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use quinn::{TransportConfig, VarInt};
+use types::auth::SigningKey;
+use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
+use types::{Nonce, RejectReason};
+use zerocopy::IntoBytes as _;
+
+use crate::PATIENCE;
+
+/// One socket, and how it connects.
+pub(crate) struct Dialer {
+    pub(crate) endpoint: Endpoint,
+    config: ClientConfig,
+    server: SocketAddr,
+}
+
+/// A connection with its stream and, once it is open, the terms of its session.
+pub(crate) struct Raw {
+    pub(crate) connection: Connection,
+    pub(crate) send: SendStream,
+    pub(crate) receive: RecvStream,
+}
+
+impl Dialer {
+    pub(crate) fn new(server: SocketAddr) -> Self {
+        let mut config = quic_config(&ServerPin::Development);
+        let mut transport = TransportConfig::default();
+        // Rare enough for ten thousand, often enough for ten seconds.
+        transport
+            .keep_alive_interval(Some(Duration::from_secs(6)))
+            .stream_receive_window(VarInt::from_u32(64 * 1024))
+            .receive_window(VarInt::from_u32(64 * 1024));
+        config.transport_config(Arc::new(transport));
+        Self {
+            endpoint: Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap(),
+            config,
+            server,
+        }
+    }
+
+    /// Shakes hands and opens the stream.
+    pub(crate) async fn connect(&self) -> Result<Raw, ConnectionError> {
+        let config = self.config.clone();
+        let connecting = self.endpoint.connect_with(config, self.server, "keel");
+        let connection = connecting.unwrap().await?;
+        let (send, receive) = connection.open_bi().await?;
+        Ok(Raw {
+            connection,
+            send,
+            receive,
+        })
+    }
+
+    /// Opens a session too.
+    pub(crate) async fn open(&self, key: &str) -> (Raw, SessionTerms) {
+        let mut raw = self.connect().await.unwrap();
+        let terms = raw.introduce(key).await;
+        (raw, terms)
+    }
+}
+
+impl Raw {
+    pub(crate) async fn introduce(&mut self, key: &str) -> SessionTerms {
+        let mut exporter = [0; 32];
+        self.connection
+            .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
+            .unwrap();
+        let hello = Hello::new(None, &SigningKey::development(key), &exporter);
+        self.send.write_all(hello.as_bytes()).await.unwrap();
+        let mut message = [0; size_of::<Welcome>()];
+        let read = self.receive.read_exact(&mut message);
+        let read = tokio::time::timeout(PATIENCE, read).await;
+        read.expect("a session opens in time").unwrap();
+        Welcome::parse(&message).unwrap()
+    }
+
+    /// Why the server closed it.
+    pub(crate) async fn closed(&self) -> RejectReason {
+        let closed = tokio::time::timeout(PATIENCE, self.connection.closed()).await;
+        match closed.expect("it is closed in time") {
+            ConnectionError::ApplicationClosed(close) => {
+                let code = u16::try_from(close.error_code.into_inner()).unwrap();
+                RejectReason::from_code(code).unwrap()
+            }
+            other => panic!("closed without a reason: {other}"),
+        }
+    }
+}
+
+/// A signed frame.
+pub(crate) fn frame(
+    terms: &SessionTerms,
+    key: &str,
+    nonce: u64,
+    commands: &[types::Command<'_>],
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut signer = client::FrameSigner::new(*terms, SigningKey::development(key));
+    signer.sign(
+        Nonce::new(nonce),
+        types::LogTime::ZERO,
+        commands,
+        &mut bytes,
+    );
+    bytes
+}
