@@ -12,6 +12,8 @@
 //! | [`triggers`] | operations on `Triggers` beside `NaiveTriggers` |
 //! | [`commands`] | commands of several accounts through the engine, its followers beside it |
 //! | [`wire`] | bytes from strangers through every decoder |
+//! | [`handshake`] | the first bytes of a connection, in pieces |
+//! | [`envelope`] | signatures: a batch beside each frame alone |
 //! | `draw` | numbers that collide often, and now and then the last ones of their range |
 //! | `request` | commands before their position is known |
 //! | `frame` | frames that nobody signed |
@@ -21,8 +23,10 @@
 pub mod book;
 pub mod commands;
 mod draw;
+pub mod envelope;
 mod frame;
 mod fuses;
+pub mod handshake;
 mod request;
 pub mod triggers;
 pub mod wire;
@@ -44,7 +48,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "book",
         run: book::run,
@@ -64,6 +68,16 @@ pub const TARGETS: [Target; 4] = [
         name: "wire",
         run: wire::run,
         reaches: wire::REACHES,
+    },
+    Target {
+        name: "handshake",
+        run: handshake::run,
+        reaches: handshake::REACHES,
+    },
+    Target {
+        name: "envelope",
+        run: envelope::run,
+        reaches: envelope::REACHES,
     },
 ];
 
