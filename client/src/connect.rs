@@ -55,6 +55,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What may arrive before the receiver asks for it: a few blocks of acks and fills.
 const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
+/// The same of all streams together: a feed that nobody reads must not stop the session's own.
+const CONNECTION_WINDOW: u32 = (FEEDS_MAX + 1) * RECEIVE_WINDOW;
+/// Subscriptions that the server grants.
+const FEEDS_MAX: u32 = 64;
+/// Streams that the server may open, one per subscription: more than that, for QUIC gives the room of one
+/// that has ended back in lumps.
+const STREAMS_MAX: u32 = 2 * FEEDS_MAX;
 /// Certificates here have no names that count, but TLS wants one.
 const SERVER_NAME: &str = "keel";
 
@@ -172,10 +179,10 @@ fn transport_config() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(Some(idle.expect("10 s are far below 2^62 ms")));
     transport

@@ -10,6 +10,9 @@
 //! [`Market`] makes commands from decimal text, and [`stages`] says where the time of an order goes.
 //! `examples/market_maker.rs` and `examples/taker.rs` use all three.
 //!
+//! Feeds come beside both, each on a stream of its own: [`Sender::queue_subscribe`] asks for one,
+//! [`Receiver::feeds`] yields it, and [`book::FeedBook`] builds the book and checks every message.
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use client::{ConnectOptions, Message, ServerPin, connect};
@@ -39,8 +42,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod book;
 mod connect;
 mod error;
+mod feed;
 mod join;
 mod market;
 mod message;
@@ -53,6 +58,7 @@ pub mod stages;
 
 pub use connect::{ConnectOptions, connect, quic_config};
 pub use error::{ConnectError, SessionError};
+pub use feed::{EventsMessage, FeedError, FeedMessage, FeedStream, Feeds, SnapshotMessage};
 pub use market::Market;
 pub use message::{AckMessage, EndedMessage, FillsMessage, Message};
 pub use pin::ServerPin;

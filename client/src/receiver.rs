@@ -1,13 +1,14 @@
 //! The receiving half of a session.
 
 use bytes::{Bytes, BytesMut};
-use quinn::{Connection, Endpoint, RecvStream};
+use quinn::{Connection, Endpoint, ReadError, RecvStream};
 use types::RejectReason;
 use types::wire::feed::Subscribed;
 use types::wire::session::Refused;
 use types::wire::{Kind, split_message};
 
 use crate::error::SessionError;
+use crate::feed::{FeedError, Feeds};
 use crate::join::Joiner;
 use crate::message::{AckMessage, EndedMessage, FillsMessage, Message};
 
@@ -17,7 +18,7 @@ pub struct Receiver {
     messages: MessageStream,
     joiner: Joiner,
     /// Keeps the socket's driver alive.
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
 }
 
 impl Receiver {
@@ -25,8 +26,13 @@ impl Receiver {
         Self {
             messages,
             joiner: Joiner::default(),
-            _endpoint: endpoint,
+            endpoint,
         }
+    }
+
+    /// Where the session's feeds come in.
+    pub fn feeds(&self) -> Feeds {
+        Feeds::new(self.messages.connection.clone(), self.endpoint.clone())
     }
 
     /// Waits for the next message. An error is final. May be cancelled: nothing is lost.
@@ -123,20 +129,43 @@ impl MessageStream {
         Ok(split_message(&mut self.buffer)?)
     }
 
+    /// Waits for the next message; `None` where a stream of a feed ends. Cancelling it loses nothing.
+    pub(crate) async fn next_or_end(&mut self) -> Result<Option<(Kind, Bytes)>, FeedError> {
+        loop {
+            if let Some(message) = self.buffered()? {
+                return Ok(Some(message));
+            }
+            if !self.receive().await? {
+                return match self.buffer.is_empty() {
+                    true => Ok(None),
+                    false => Err(SessionError::from(RejectReason::Malformed).into()),
+                };
+            }
+        }
+    }
+
     /// Waits for the next message. Cancelling it loses nothing.
     pub(crate) async fn next(&mut self) -> Result<(Kind, Bytes), SessionError> {
         loop {
             if let Some(message) = self.buffered()? {
                 return Ok(message);
             }
-            let Some(count) = self.stream.read_chunks(&mut self.packets).await? else {
+            if !self.receive().await? {
                 // Why it finished its stream the server says when it closes the connection.
                 return Err(self.connection.closed().await.into());
-            };
-            for packet in &mut self.packets[..count] {
-                self.buffer.extend_from_slice(packet);
-                *packet = Bytes::new();
             }
         }
+    }
+
+    /// Waits for bytes: `false` at the end of the stream.
+    async fn receive(&mut self) -> Result<bool, ReadError> {
+        let Some(count) = self.stream.read_chunks(&mut self.packets).await? else {
+            return Ok(false);
+        };
+        for packet in &mut self.packets[..count] {
+            self.buffer.extend_from_slice(packet);
+            *packet = Bytes::new();
+        }
+        Ok(true)
     }
 }

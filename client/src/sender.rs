@@ -3,6 +3,7 @@
 use quinn::{Endpoint, SendStream};
 use types::auth::{RollingChain, SigningKey};
 use types::limits::{NONCE_MAX, RUN_LENGTH_MAX};
+use types::wire::feed::{FeedId, FeedPosition, Subscribe, Subscription, Unsubscribe};
 use types::wire::orders::SIGNATURE_LENGTH;
 use types::wire::query::{Query, Question};
 use types::wire::session::SessionTerms;
@@ -26,6 +27,7 @@ pub struct Sender {
     rolling: Option<Rolling>,
     next_nonce: Nonce,
     next_request: u64,
+    next_subscription: u64,
     queued: Vec<u8>,
     /// How much of `queued` has been sent; not 0 only after a flush was cancelled.
     sent: usize,
@@ -55,6 +57,7 @@ impl Sender {
             signer,
             rolling,
             next_request: 1,
+            next_subscription: 1,
             queued: Vec::new(),
             sent: 0,
             _endpoint: endpoint,
@@ -122,6 +125,32 @@ impl Sender {
         let query = Query::new(request, question);
         self.queued.extend_from_slice(query.as_bytes());
         request
+    }
+
+    /// Asks for a feed and returns the number of the subscription. It goes on at `from`, or else at a
+    /// snapshot. `interval_ms` is 0 for every event, or one of `INTERVALS_MS`.
+    pub fn queue_subscribe(
+        &mut self,
+        feed: FeedId,
+        interval_ms: u32,
+        from: Option<FeedPosition>,
+    ) -> u64 {
+        let number = self.next_subscription;
+        self.next_subscription += 1;
+        let subscribe = Subscribe::new(&Subscription {
+            number,
+            feed,
+            interval_ms,
+            from,
+        });
+        self.queued.extend_from_slice(subscribe.as_bytes());
+        number
+    }
+
+    /// Ends a subscription: its stream ends soon.
+    pub fn queue_unsubscribe(&mut self, number: u64) {
+        let unsubscribe = Unsubscribe::new(number);
+        self.queued.extend_from_slice(unsubscribe.as_bytes());
     }
 
     /// Bytes that a flush would send.

@@ -17,7 +17,7 @@ use types::wire::feed::{FeedEvents, FeedGap, FeedId, FeedMark, GapReason, Subscr
 use zerocopy::IntoBytes;
 
 use crate::serve::Shared;
-use crate::session::{Ending, Session};
+use crate::session::Session;
 
 /// What one reader is still owed.
 #[derive(Debug)]
@@ -118,18 +118,18 @@ pub(crate) async fn write(
     let deadline = shared.config.feed_timeout;
     match open(&session.connection, deadline).await {
         Ok(stream) => {
-            answer(&session, &reader);
+            answer(&session, &reader, None);
             send(stream, &reader, first, deadline).await;
         }
         // It asks for a stream and grants none.
-        Err(Failure::TooSlow) => session.end(Ending::Closing(RejectReason::Timeout)),
+        Err(Failure::TooSlow) => answer(&session, &reader, Some(RejectReason::Timeout)),
         Err(Failure::Gone) => {}
     }
     shared.feeds.borrow_mut().end(session.id, reader.ticket);
 }
 
-fn answer(session: &Session, reader: &Reader) {
-    let subscribed = Subscribed::new(reader.number, None);
+fn answer(session: &Session, reader: &Reader, refused: Option<RejectReason>) {
+    let subscribed = Subscribed::new(reader.number, refused);
     session.append(|out| out.extend_from_slice(subscribed.as_bytes()));
     session.wake_writer();
 }

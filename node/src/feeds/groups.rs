@@ -1,5 +1,5 @@
 //! Who is told what and when: readers by feed and interval, the newest state for those who want no more
-//! than that, and a checkpoint a second for all.
+//! than that, and a checkpoint now and then for all.
 //!
 //! A checkpoint is an aid to compare, and no event: it has no place in any chain, so when it is made
 //! need not be the same in every replay.
@@ -13,7 +13,7 @@ use types::wire::feed::{Channel, FeedEvents, FeedId, Records, write_conflated};
 use types::{Side, Ticks};
 
 /// Between two checkpoints of a group.
-const CHECKPOINT_NS: u64 = 1_000_000_000;
+const CHECKPOINT_NS: u64 = 250_000_000;
 /// What is due is due at a multiple of this, so that many groups make one look.
 const GRID_NS: u64 = 5_000_000;
 
@@ -44,7 +44,7 @@ impl Groups {
             changed: BTreeSet::new(),
             next_update: on_grid(now + interval_ns(group)),
             is_dirty: false,
-            next_checkpoint: on_grid(now + CHECKPOINT_NS),
+            next_checkpoint: on_grid(now),
         });
         state.readers += 1;
     }
