@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod admission;
+mod feeds;
 mod harness;
 mod hostile;
 mod opening;
