@@ -6,11 +6,11 @@ use std::sync::Arc;
 use quinn::{Connection, Endpoint, Incoming, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
-use types::{AccountId, KeyEpoch, KeyId, Nonce, RejectReason};
 use types::auth::{FrameKey, OpenRun, RollingChain};
 use types::limits::FRAMES_PER_RUN_MAX;
 use types::wire::Kind;
 use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, SignatureMode, Welcome};
+use types::{AccountId, KeyEpoch, KeyId, Nonce, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::config::RECEIVE_WINDOW;

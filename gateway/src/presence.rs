@@ -109,7 +109,10 @@ impl Presence {
         {
             let key = *key;
             self.looks.pop_first();
-            let watched = self.watched.get_mut(&key).expect("looks are for the watched");
+            let watched = self
+                .watched
+                .get_mut(&key)
+                .expect("looks are for the watched");
             let mut packets = HashMap::new();
             let mut is_heard = false;
             arrived(watched.account, key, &mut |session, count| {

@@ -38,6 +38,7 @@ const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
 const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
 const ROLLING_CONTEXT: &str = "keel 2026-11-26 rolling signatures";
 const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
+const BOOK_CONTEXT: &str = "keel 2026-11-26 feed book";
 
 /// 0.25 BTC at 100.50 USD, labelled 7.
 const PLACE: Place = Place {
@@ -162,7 +163,7 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let mut rolling_signature = Vec::new();
     samples::run(&unsigned[0], &unsigned[1]).encode(&mut rolling_signature);
     let unknown = samples::reply::<BalanceRecord>(Kind::UnknownNonce, &[]);
-    vec![
+    let mut vectors = vec![
         ("dev-0 seed", development_seed("dev-0").to_vec()),
         ("dev-0 public key", public("dev-0")),
         ("tls public key", public("tls")),
@@ -213,7 +214,10 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ("reference", samples::reference().to_vec()),
         ("market states", samples::market_states().to_vec()),
         ("unknown nonce", unknown.to_vec()),
-    ]
+    ];
+    let feeds = samples::feeds::messages().into_iter();
+    vectors.extend(feeds.map(|(name, message)| (name, message.to_vec())));
+    vectors
 }
 
 /// The frame key of the development network as the document says to make it, without our code.
@@ -303,6 +307,23 @@ fn the_running_hash_can_be_followed_by_hand() {
     let after = types::outcome::Digest::new(chain);
     let public = signing_key().public();
     assert!(public.verifies(&after, &signature.signature));
+}
+
+#[test]
+fn the_hashes_of_feeds_can_be_computed_by_hand() {
+    assert!(PROTOCOL.contains(BOOK_CONTEXT));
+    for (name, message) in samples::feeds::messages() {
+        if name.ends_with("events") && name != "conflated events" {
+            let material = [&message[8..24], &message[56..]].concat();
+            let hash = blake3::keyed_hash(&[7; 32], &material);
+            assert_eq!(hash.as_bytes(), &message[24..56], "{name}");
+        }
+        if ["l1 snapshot", "l2 snapshot", "l3 snapshot"].contains(&name) {
+            let material = [&message[20..21], &message[96..]].concat();
+            let hash = blake3::derive_key(BOOK_CONTEXT, &material);
+            assert_eq!(hash, message[56..88], "{name}");
+        }
+    }
 }
 
 #[test]

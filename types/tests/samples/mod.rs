@@ -5,6 +5,7 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub(crate) mod commands;
+pub(crate) mod feeds;
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -503,7 +504,7 @@ pub(crate) fn encode_payload(entries: &[Entry]) -> Bytes {
 
 /// One valid message (or payload) of every kind that carries no signature.
 pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
-    vec![
+    let mut messages = vec![
         ("welcome", welcome()),
         ("rolling welcome", rolling_welcome()),
         ("rolling signature", rolling_signature()),
@@ -532,7 +533,9 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
         ),
         ("payload", payload()),
         ("payload", rolling_payload()),
-    ]
+    ];
+    messages.extend(feeds::messages());
+    messages
 }
 
 /// One valid message of every kind.
@@ -598,7 +601,8 @@ pub(crate) fn reencodings(bytes: &Bytes) -> Vec<Vec<u8>> {
     let mut buffer = bytes.as_ref().into();
     let whole = split_message(&mut buffer).ok().flatten();
     let whole = whole.map(|(_, message)| [&message[..], &buffer[..]].concat());
-    accepted.into_iter().flatten().chain(whole).collect()
+    let accepted = accepted.into_iter().flatten().chain(whole);
+    accepted.chain(feeds::reencodings(bytes)).collect()
 }
 
 fn reencode_orders(frame: &OrdersFrame) -> Vec<u8> {

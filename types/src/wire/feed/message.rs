@@ -83,6 +83,7 @@ impl Subscribe {
         let is_well_formed = message.reserved == 0
             && message.reserved_2 == 0
             && message.resume <= 1
+            && position.sequence <= SEQUENCE_MAX
             && (message.resume == 1 || position == FeedPosition::default());
         let message = is_well_formed.then_some(message);
         message.ok_or(RejectReason::Malformed)
@@ -208,6 +209,9 @@ const FLAG_CONFLATED: u8 = 1;
 pub const EVENTS_LENGTH_MAX: usize = 32 * 1024;
 const _: () = assert!(EVENTS_HEAD + EVENTS_LENGTH_MAX <= MESSAGE_LENGTH_MAX);
 
+/// No feed has so many events: sums of numbers stay far from the end of 64 bits.
+const SEQUENCE_MAX: u64 = u64::MAX / 2;
+
 impl About {
     fn new(feed: FeedId, sequence: u64, flags: u8) -> Self {
         Self {
@@ -223,7 +227,8 @@ impl About {
     fn feed(&self, flags: u8) -> Result<FeedId, RejectReason> {
         let channel = Channel::from_code(self.channel).ok_or(RejectReason::Malformed)?;
         let feed = FeedId::new(channel, self.subject.get()).ok_or(RejectReason::Malformed)?;
-        let is_well_formed = self.flags & !flags == 0 && self.reserved == 0;
+        let is_legal = self.sequence.get() <= SEQUENCE_MAX;
+        let is_well_formed = self.flags & !flags == 0 && self.reserved == 0 && is_legal;
         is_well_formed
             .then_some(feed)
             .ok_or(RejectReason::Malformed)
@@ -351,7 +356,7 @@ impl<'a> FeedEvents<'a> {
         };
         let has_state = matches!(feed.channel(), Channel::L1 | Channel::L2);
         let is_plain = !is_conflated || has_state && head.hash == Digest::ZERO;
-        if records.is_empty() || !is_plain {
+        if records.is_empty() || !is_plain || head.about.sequence == 0 {
             return Err(RejectReason::Malformed);
         }
         Ok(Self {
