@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use curve25519_dalek::constants::EIGHT_TORSION;
 use std::sync::LazyLock;
-use types::auth::{AuthenticFrame, BatchVerifier, FrameKey, PublicKey, SigningKey};
+use types::auth::{AuthenticFrame, BatchVerifier, FrameKey, PublicKey, SignedFrames, SigningKey};
 use types::command::CancelScope;
 use types::outcome::Digest;
 use types::wire::orders::{FrameHeader, OrdersFrame, SIGNATURE_LENGTH};
@@ -53,7 +53,10 @@ pub fn run(input: &[u8]) -> Reached {
         batch.push((signed, is_good));
     }
     let mut results = Vec::new();
-    let frames = batch.iter().map(|(signed, _)| signed.clone());
+    let frames = batch.iter().map(|((frame, public), _)| {
+        let frames = SignedFrames::One(frame.clone());
+        (frames, *public)
+    });
     // Numbers that its author knows must not help him either, as long as they are not aimed at.
     let random = Numbers(Digest::ZERO, 0);
     BatchVerifier::new(*FRAME_KEY).verify(frames, random, &mut results);
