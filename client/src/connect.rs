@@ -13,7 +13,7 @@ use types::wire::Kind;
 use types::wire::session::{
     ALPN, EXPORTER_LABEL, Hello, Refused, SessionTerms, SignatureMode, Welcome,
 };
-use types::{NetworkId, RejectReason};
+use types::{AccountId, NetworkId, RejectReason};
 use zerocopy::IntoBytes;
 
 use crate::error::{ConnectError, SessionError};
@@ -35,23 +35,42 @@ pub struct ConnectOptions {
     pub key: SigningKey,
     /// How the session's frames are signed: each, or all that one flush sends.
     pub signatures: SignatureMode,
+    /// How often a packet is sent when there is nothing to say. A session policy of so long a silence
+    /// needs a third of it.
+    pub keep_alive: Duration,
 }
+
+/// A connection that carries nothing is kept by a packet this often, if nothing else is wanted.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// Opens a session. Runs on a tokio runtime with time and I/O enabled.
 pub async fn connect(options: &ConnectOptions) -> Result<(Sender, Receiver), ConnectError> {
     let server = options.server;
     let unreachable = |reason: String| ConnectError::Unreachable { server, reason };
-    match timeout(CONNECT_TIMEOUT, open(options)).await {
+    match timeout(CONNECT_TIMEOUT, open(options, None)).await {
         Ok(opened) => opened,
         Err(_) => Err(unreachable("no answer in time".to_owned())),
     }
 }
 
+/// The same, of a session for frames of the account's wallet alone.
+pub(crate) async fn connect_guest(
+    options: &ConnectOptions,
+    account: AccountId,
+) -> Result<(Sender, Receiver), ConnectError> {
+    let server = options.server;
+    match timeout(CONNECT_TIMEOUT, open(options, Some(account))).await {
+        Ok(opened) => opened,
+        Err(_) => Err(ConnectError::Unreachable {
+            server,
+            reason: "no answer in time".to_owned(),
+        }),
+    }
+}
+
 /// From the first packet to the server's `Welcome`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that carries nothing is kept by a packet this often, ...
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
-/// ... and is lost after this long without a packet from the server.
+/// A connection is lost after this long without a packet from the server.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What may arrive before the receiver asks for it: a few blocks of acks and fills.
 const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
@@ -65,7 +84,10 @@ const STREAMS_MAX: u32 = 2 * FEEDS_MAX;
 /// Certificates here have no names that count, but TLS wants one.
 const SERVER_NAME: &str = "keel";
 
-async fn open(options: &ConnectOptions) -> Result<(Sender, Receiver), ConnectError> {
+async fn open(
+    options: &ConnectOptions,
+    wallet: Option<AccountId>,
+) -> Result<(Sender, Receiver), ConnectError> {
     let server = options.server;
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -81,12 +103,20 @@ async fn open(options: &ConnectOptions) -> Result<(Sender, Receiver), ConnectErr
     connection
         .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
         .expect("32 bytes are within what TLS exports");
-    let hello =
-        Hello::with_signatures(options.network, options.signatures, &options.key, &exporter);
+    let signatures = match wallet {
+        Some(_) => SignatureMode::Frame,
+        None => options.signatures,
+    };
+    let hello = match wallet {
+        Some(_) => Hello::of_guest(options.network, &options.key, &exporter),
+        None => Hello::with_signatures(options.network, signatures, &options.key, &exporter),
+    };
     let mut messages = MessageStream::new(connection, receive);
     // If it cannot be written, the server's reason is what the next read finds.
     let _ = send.write_all(hello.as_bytes()).await;
-    let (terms, welcome) = welcome(&mut messages).await?;
+    let (mut terms, welcome) = welcome(&mut messages).await?;
+    // A guest is nobody by himself: his frames say whose they are.
+    terms.account = wallet.unwrap_or(terms.account);
     if let Some(wanted) = options.network
         && wanted != terms.network
     {
@@ -94,7 +124,7 @@ async fn open(options: &ConnectOptions) -> Result<(Sender, Receiver), ConnectErr
         return Err(ConnectError::WrongNetwork { wanted, actual });
     }
     let key = || options.key.clone();
-    let rolling = (options.signatures == SignatureMode::Rolling).then(|| {
+    let rolling = (signatures == SignatureMode::Rolling).then(|| {
         let frame_key = FrameKey::new(terms.network, terms.genesis_hash);
         let chain = RollingChain::new(frame_key, &exporter, hello.as_bytes(), &welcome);
         Rolling::new(chain, key(), terms.unsigned_frames)
@@ -112,7 +142,7 @@ async fn handshake(
 ) -> Result<Connection, ConnectError> {
     let server = options.server;
     let unreachable = |reason: String| ConnectError::Unreachable { server, reason };
-    let (config, verifier) = pinned_config(&options.pin);
+    let (config, verifier) = pinned_config(&options.pin, options.keep_alive);
     let connecting = endpoint.connect_with(config, server, SERVER_NAME);
     let connecting = connecting.map_err(|error| unreachable(error.to_string()))?;
     connecting
@@ -152,10 +182,10 @@ async fn welcome(messages: &mut MessageStream) -> Result<(SessionTerms, Bytes), 
 /// The QUIC settings of a client that trusts one key, for those who speak the protocol with their
 /// own code.
 pub fn quic_config(pin: &ServerPin) -> ClientConfig {
-    pinned_config(pin).0
+    pinned_config(pin, KEEP_ALIVE).0
 }
 
-fn pinned_config(pin: &ServerPin) -> (ClientConfig, Arc<PinVerifier>) {
+fn pinned_config(pin: &ServerPin, keep_alive: Duration) -> (ClientConfig, Arc<PinVerifier>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = PinVerifier::new(pin, &provider);
     let trusted = Arc::clone(&verifier);
@@ -170,11 +200,11 @@ fn pinned_config(pin: &ServerPin) -> (ClientConfig, Arc<PinVerifier>) {
     let quic = QuicClientConfig::try_from(tls);
     let quic = quic.expect("ring has the cipher suite of QUIC's first packets");
     let mut config = ClientConfig::new(Arc::new(quic));
-    config.transport_config(Arc::new(transport_config()));
+    config.transport_config(Arc::new(transport_config(keep_alive)));
     (config, verifier)
 }
 
-fn transport_config() -> TransportConfig {
+fn transport_config(keep_alive: Duration) -> TransportConfig {
     let idle = IdleTimeout::try_from(IDLE_TIMEOUT);
     let mut transport = TransportConfig::default();
     transport
@@ -183,7 +213,7 @@ fn transport_config() -> TransportConfig {
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        .keep_alive_interval(Some(KEEP_ALIVE))
+        .keep_alive_interval(Some(keep_alive))
         .max_idle_timeout(Some(idle.expect("10 s are far below 2^62 ms")));
     transport
 }

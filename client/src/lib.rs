@@ -27,6 +27,7 @@
 //!     network: Some(NetworkId::DEVELOPMENT),
 //!     key: SigningKey::development("dev-0"),
 //!     signatures: SignatureMode::Frame,
+//!     keep_alive: client::KEEP_ALIVE,
 //! })
 //! .await?;
 //! let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
@@ -46,6 +47,7 @@ pub mod book;
 mod connect;
 mod error;
 mod feed;
+mod guest;
 mod join;
 mod market;
 mod message;
@@ -56,9 +58,10 @@ mod session;
 mod signer;
 pub mod stages;
 
-pub use connect::{ConnectOptions, connect, quic_config};
+pub use connect::{ConnectOptions, KEEP_ALIVE, connect, quic_config};
 pub use error::{ConnectError, SessionError};
 pub use feed::{EventsMessage, FeedError, FeedMessage, FeedStream, Feeds, SnapshotMessage};
+pub use guest::{WalletError, WalletRequest, register_key, revoke_key};
 pub use market::Market;
 pub use message::{AckMessage, EndedMessage, FillsMessage, Message};
 pub use pin::ServerPin;

@@ -203,12 +203,12 @@ mod tests {
                 (10, &[(1, 7)], false),
                 (300, &[(1, 8)], false),
                 (790, &[(1, 8)], false),
-                (801, &[(1, 8)], true),
+                (811, &[(1, 8)], true),
                 (1_400, &[(1, 8)], false),
                 // He is back, and gone again.
                 (1_420, &[(1, 9)], false),
                 (1_919, &[], false),
-                (1_921, &[], true),
+                (1_940, &[], true),
             ],
         );
     }
@@ -224,7 +224,7 @@ mod tests {
                 // Another one, with as many packets.
                 (1_200, &[(3, 3)], false),
                 (1_690, &[(3, 3)], false),
-                (1_701, &[(3, 3)], true),
+                (1_711, &[(3, 3)], true),
             ],
         );
     }

@@ -69,6 +69,7 @@ async fn exchange(options: &PingOptions) -> Result<PingReport, LoadError> {
         network: options.target.network,
         key: SigningKey::development(&options.key),
         signatures: options.target.signatures,
+        keep_alive: client::KEEP_ALIVE,
     });
     let mut session = session.await.map_err(failed)?;
     let everything = Command::CancelAll(CancelScope::EVERYTHING);

@@ -68,6 +68,7 @@ impl Session {
             network: target.network,
             key: key.clone(),
             signatures: target.signatures,
+            keep_alive: client::KEEP_ALIVE,
         };
         let opened = connect(&options).await;
         let (sender, receiver) = opened.map_err(|source| LoadError::Connect {

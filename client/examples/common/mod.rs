@@ -59,6 +59,7 @@ impl Arguments {
             network: None,
             key: SigningKey::development(&self.key),
             signatures: self.signatures,
+            keep_alive: client::KEEP_ALIVE,
         })
         .await?;
         session.ask(Question::Reference);

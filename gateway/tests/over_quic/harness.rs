@@ -216,6 +216,7 @@ impl Node {
             network: Some(NetworkId::DEVELOPMENT),
             key: SigningKey::development(key),
             signatures: SignatureMode::Frame,
+            keep_alive: client::KEEP_ALIVE,
         }
     }
 

@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod doctor;
 mod dump;
+mod key;
 mod keygen;
 mod prove;
 mod replay;
@@ -49,6 +50,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Make a key.
     Keygen(keygen::Options),
+    /// Register or revoke a session key, by an account's wallet.
+    Key(key::Options),
 }
 
 /// Why a command ended without doing its job.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Client(options) => client::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
+        Command::Key(options) => key::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

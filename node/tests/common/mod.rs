@@ -112,6 +112,7 @@ pub(crate) fn options(server: SocketAddr, name: &str) -> ConnectOptions {
         network: None,
         key: SigningKey::development(name),
         signatures: SignatureMode::Frame,
+        keep_alive: client::KEEP_ALIVE,
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         network: None,
         key: keygen::load(&options.key)?,
         signatures: SignatureMode::Frame,
+        keep_alive: client::KEEP_ALIVE,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

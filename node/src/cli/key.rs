@@ -1,0 +1,218 @@
+//! `keel key`: an account's wallet registers a session key at a node, or revokes one.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use client::{ConnectOptions, ServerPin, SignatureMode, WalletError, WalletRequest};
+use types::auth::PublicKey;
+use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
+use types::limits::GRANT_MARKETS_MAX;
+use types::wallet::WalletKey;
+use types::{AccountId, Atoms, LogTime, MarketId, Nonce, genesis};
+
+use super::{Failure, keygen, print_line};
+
+/// Options of `keel key`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Let a key sign for an account, within limits.
+    Register(RegisterOptions),
+    /// End a key.
+    Revoke(RevokeOptions),
+}
+
+#[derive(Debug, clap::Args)]
+struct WalletOptions {
+    /// The node.
+    #[arg(long, value_name = "A", default_value = "127.0.0.1:7001")]
+    connect: SocketAddr,
+    /// The node's public key as its `ready` line prints it; without it, the development key.
+    #[arg(long, value_name = "HEX")]
+    pin: Option<String>,
+    /// The account's number.
+    #[arg(long, value_name = "N")]
+    account: u32,
+    /// The account's wallet: dev-0 .. dev-63, dev-operator, or a file with its secret in 64
+    /// hexadecimal digits.
+    #[arg(long, value_name = "W")]
+    wallet: String,
+    /// Above that of every earlier request of the wallet; without it, the time in nanoseconds.
+    #[arg(long, value_name = "N")]
+    nonce: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+struct RegisterOptions {
+    #[command(flatten)]
+    wallet: WalletOptions,
+    /// The key: a file made by `keel keygen`.
+    #[arg(long, value_name = "K")]
+    key: String,
+    /// What it may do.
+    #[arg(long, value_enum, default_value_t = ScopeText::Trade)]
+    scope: ScopeText,
+    /// Numbers of the markets that it may trade in, ascending; without it, all.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    markets: Vec<u16>,
+    /// The highest price times size of one order, in quote atoms.
+    #[arg(long, value_name = "ATOMS", default_value_t = 0)]
+    order_notional: u128,
+    /// The highest sum of that over its open orders in one market.
+    #[arg(long, value_name = "ATOMS", default_value_t = 0)]
+    open_notional: u128,
+    /// What it may lose in one market and day.
+    #[arg(long, value_name = "ATOMS", default_value_t = 0)]
+    daily_loss: u128,
+    /// In nanoseconds since the Unix epoch; without it, never.
+    #[arg(long, value_name = "NS", default_value_t = 0)]
+    expires_at: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct RevokeOptions {
+    #[command(flatten)]
+    wallet: WalletOptions,
+    /// The public key to end, in 64 hexadecimal digits.
+    #[arg(long, value_name = "HEX")]
+    public_key: String,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ScopeText {
+    Trade,
+    CancelOnly,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed("cannot start", error))?;
+    runtime.block_on(async {
+        match &options.action {
+            Action::Register(options) => register(options).await,
+            Action::Revoke(options) => revoke(options).await,
+        }
+    })
+}
+
+async fn register(options: &RegisterOptions) -> Result<(), Failure> {
+    let grant = grant(options)?;
+    let wallet = load_wallet(&options.wallet.wallet)?;
+    let session_key = keygen::load(&options.key)?;
+    let public = session_key.public();
+    let connect = connect_options(&options.wallet, session_key)?;
+    let request = request(&options.wallet)?;
+    let registered = client::register_key(&connect, request, |context| {
+        wallet.register(context, public, &grant)
+    });
+    let key = registered.await.map_err(failed)?;
+    let object = serde_json::json!({
+        "key": key.get(),
+        "public_key": public.to_string(),
+        "account": options.wallet.account,
+        "nonce": request.nonce.get(),
+    });
+    print_line(&object.to_string());
+    Ok(())
+}
+
+async fn revoke(options: &RevokeOptions) -> Result<(), Failure> {
+    let wallet = load_wallet(&options.wallet.wallet)?;
+    let public = public_key("--public-key", &options.public_key)?;
+    // Any key opens a guest's session; one of its own need not be left.
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| Failure::failed("no entropy", error))?;
+    let session_key = types::auth::SigningKey::from_seed(seed);
+    let connect = connect_options(&options.wallet, session_key)?;
+    let request = request(&options.wallet)?;
+    let revoked = client::revoke_key(&connect, request, |context| wallet.revoke(context, public));
+    let cancelled = revoked.await.map_err(failed)?;
+    let object = serde_json::json!({
+        "public_key": public.to_string(),
+        "account": options.wallet.account,
+        "cancelled": cancelled,
+        "nonce": request.nonce.get(),
+    });
+    print_line(&object.to_string());
+    Ok(())
+}
+
+fn failed(error: WalletError) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+fn grant(options: &RegisterOptions) -> Result<KeyGrant, Failure> {
+    let markets: Vec<_> = options.markets.iter().copied().map(MarketId::new).collect();
+    let markets = GrantedMarkets::new(&markets).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--markets: give up to {GRANT_MARKETS_MAX} numbers in ascending order"
+        ))
+    })?;
+    Ok(KeyGrant {
+        scope: match options.scope {
+            ScopeText::Trade => KeyScope::Trade,
+            ScopeText::CancelOnly => KeyScope::CancelOnly,
+        },
+        markets,
+        order_notional_max: Atoms::new(options.order_notional),
+        open_notional_max: Atoms::new(options.open_notional),
+        daily_loss_max: Atoms::new(options.daily_loss),
+        expires_at: LogTime::new(options.expires_at),
+    })
+}
+
+fn request(options: &WalletOptions) -> Result<WalletRequest, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_err(|error| Failure::failed("this machine's clock", error))?;
+    let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    Ok(WalletRequest {
+        account: AccountId::new(options.account),
+        nonce: Nonce::new(options.nonce.unwrap_or(now)),
+    })
+}
+
+fn connect_options(
+    options: &WalletOptions,
+    key: types::auth::SigningKey,
+) -> Result<ConnectOptions, Failure> {
+    let pin = match &options.pin {
+        None => ServerPin::Development,
+        Some(text) => ServerPin::PublicKey(public_key("--pin", text)?),
+    };
+    Ok(ConnectOptions {
+        server: options.connect,
+        pin,
+        network: None,
+        key,
+        signatures: SignatureMode::Frame,
+        keep_alive: client::KEEP_ALIVE,
+    })
+}
+
+fn public_key(name: &str, text: &str) -> Result<PublicKey, Failure> {
+    let key = PublicKey::from_hex(text);
+    key.ok_or_else(|| Failure::Usage(format!("{name}: not 64 hexadecimal digits")))
+}
+
+/// The wallet that `--wallet` names.
+fn load_wallet(name: &str) -> Result<WalletKey, Failure> {
+    if genesis::development_names().any(|known| known == name) {
+        return Ok(WalletKey::development(name));
+    }
+    let text = std::fs::read_to_string(name).map_err(|error| {
+        Failure::Usage(format!(
+            "--wallet {name}: {error}\nhint: give dev-0 .. dev-63, dev-operator, or a file with the \
+             secret in 64 hexadecimal digits"
+        ))
+    })?;
+    let secret = types::decimal::bytes_from_hex(text.trim());
+    let wallet = secret.and_then(WalletKey::new);
+    wallet.ok_or_else(|| Failure::Usage(format!("--wallet {name}: no secp256k1 secret")))
+}
