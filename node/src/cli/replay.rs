@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use engine::State;
 use engine::executor::ExecutorKind;
-use types::auth::SignatureAudit;
+use types::auth::{PublicKey, SignatureAudit};
 use types::block::{Block, Entry};
-use types::{Height, RejectReason};
+use types::outcome::{BlockOutcome, Event, FrameVerdict};
+use types::{Height, KeyId, RejectReason};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
@@ -87,7 +88,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         },
         |state, block, outcome| {
             if options.signatures {
-                signatures.check(state, block)?;
+                signatures.check(state, block, outcome)?;
             }
             if !options.json {
                 let height = outcome.height;
@@ -155,31 +156,63 @@ impl Lines {
 }
 
 /// Verifies every signature of a journal again, block by block.
-pub(super) struct Signatures(Option<SignatureAudit>);
+pub(super) struct Signatures {
+    audit: Option<SignatureAudit>,
+    /// By number, the keys as they were before the next block.
+    keys: Vec<PublicKey>,
+}
 
 impl Signatures {
     /// Of no block yet.
     pub(super) const fn new() -> Self {
-        Self(None)
+        Self {
+            audit: None,
+            keys: Vec::new(),
+        }
     }
 
-    /// Verifies every frame of a block against the key that it names.
-    pub(super) fn check(&mut self, state: &State, block: &Block) -> Result<(), Failure> {
+    /// Verifies every frame of a block, which the state is after, against the key that it names. A
+    /// frame of an earlier epoch was signed by another key, and came to nothing.
+    pub(super) fn check(
+        &mut self,
+        state: &State,
+        block: &Block,
+        outcome: &BlockOutcome,
+    ) -> Result<(), Failure> {
         let frame_key = *state.frame_key();
-        let audit = self.0.get_or_insert_with(|| SignatureAudit::new(frame_key));
-        for entry in &block.entries {
-            let Entry::Frame(sequenced) = entry else {
+        let audit = self
+            .audit
+            .get_or_insert_with(|| SignatureAudit::new(frame_key));
+        if self.keys.is_empty() {
+            let ids = (0..state.ledger().key_count()).map(KeyId::new);
+            let keys = ids.filter_map(|id| state.ledger().key(id));
+            self.keys.extend(keys.map(|key| key.public));
+        }
+        let frames = block.entries.iter().filter_map(|entry| match entry {
+            Entry::Frame(sequenced) => Some(&sequenced.frame),
+            Entry::Tick(_) | Entry::Silence(_) => None,
+        });
+        for (frame, receipt) in frames.zip(&outcome.frames) {
+            if receipt.verdict == FrameVerdict::Refused(RejectReason::StaleEpoch) {
                 continue;
-            };
-            let header = sequenced.frame.frame().header();
-            let key = state.ledger().key(header.key).map(|key| key.public);
-            audit.check(&sequenced.frame, key.as_ref()).map_err(|_| {
+            }
+            let header = frame.frame().header();
+            let key = self.keys.get(header.key.index());
+            audit.check(frame, key).map_err(|_| {
                 let reason = RejectReason::BadSignature;
                 Failure::Corruption(format!(
                     "block {}: {reason}: key {}, nonce {}",
                     block.height, header.key, header.nonce
                 ))
             })?;
+        }
+        for record in outcome.events.iter().filter(|record| record.is_of_key()) {
+            if let Event::KeyChanged(changed) = record.event() {
+                let index = changed.key.index();
+                self.keys
+                    .resize(self.keys.len().max(index + 1), changed.public);
+                self.keys[index] = changed.public;
+            }
         }
         audit
             .end_record()
@@ -188,6 +221,6 @@ impl Signatures {
 
     /// How many frames and signatures were verified.
     pub(super) fn counts(&self) -> (u64, u64) {
-        self.0.as_ref().map_or((0, 0), SignatureAudit::counts)
+        self.audit.as_ref().map_or((0, 0), SignatureAudit::counts)
     }
 }

@@ -103,7 +103,7 @@ fn verify_signatures(directory: &DataDir) -> Result<(u64, u64), Failure> {
         directory,
         ReplayFrom::Start,
         Workers::ONE,
-        |state, block, _| signatures.check(state, block),
+        |state, block, outcome| signatures.check(state, block, outcome),
     )?;
     Ok(signatures.counts())
 }

@@ -11,6 +11,7 @@
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
+//! | `session_keys` | wallets, limits of keys, policies, timers |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
@@ -24,6 +25,7 @@ mod inspecting;
 mod keys;
 mod markets;
 mod refusing;
+mod session_keys;
 mod shell;
 mod signatures;
 mod trading;

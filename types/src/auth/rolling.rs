@@ -17,7 +17,7 @@ use crate::limits::{FRAMES_PER_RUN_MAX, RUN_LENGTH_MAX};
 use crate::outcome::Digest;
 use crate::wire::orders::OrdersFrame;
 use crate::wire::rolling::RollingSignature;
-use crate::{KeyId, RejectReason};
+use crate::{Command, KeyId, RejectReason};
 
 /// Context of the running hash before a session's first frame.
 const ROLLING_CONTEXT: &str = "keel 2026-11-26 rolling signatures";
@@ -219,8 +219,11 @@ impl SignatureAudit {
         frame: &AuthenticFrame,
         public: Option<&PublicKey>,
     ) -> Result<(), RejectReason> {
-        let public = public.ok_or(RejectReason::UnknownKey)?;
         let key = frame.frame().header().key;
+        if key == KeyId::WALLET {
+            return self.check_wallet(frame);
+        }
+        let public = public.ok_or(RejectReason::UnknownKey)?;
         let is_good = match frame.rolling() {
             Some(signature) => {
                 self.open.push((key, *frame.digest()));
@@ -239,6 +242,22 @@ impl SignatureAudit {
         self.frames += 1;
         self.signatures += 1;
         is_good.then_some(()).ok_or(RejectReason::BadSignature)
+    }
+
+    /// Whose wallet has signed is found out by whoever executes the frame. Here only the key that is
+    /// registered shows that somebody has it.
+    fn check_wallet(&mut self, frame: &AuthenticFrame) -> Result<(), RejectReason> {
+        let registered = match frame.frame().commands().next() {
+            Some(Command::Register(registration)) => Some(registration.key()),
+            _ => None,
+        };
+        let is_good = registered
+            .is_none_or(|public| public.verifies(frame.digest(), &frame.frame().signature()));
+        self.frames += 1;
+        self.signatures += 1;
+        (is_good && self.open.is_empty())
+            .then_some(())
+            .ok_or(RejectReason::BadSignature)
     }
 
     /// At the end of a record: a run does not go on in the next.

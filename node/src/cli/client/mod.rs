@@ -11,6 +11,7 @@ mod reply;
 mod request;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use client::{ConnectOptions, ServerPin, SignatureMode};
 use types::auth::PublicKey;
@@ -29,6 +30,10 @@ pub(super) struct Options {
     /// The node's public key as its `ready` line prints it; without it, the development key.
     #[arg(long, value_name = "HEX")]
     pin: Option<String>,
+    /// How often the node hears of this client although there is nothing to say, in milliseconds. A
+    /// session policy of so long a silence needs a third of it.
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    keep_alive_ms: u64,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -45,7 +50,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         network: None,
         key: keygen::load(&options.key)?,
         signatures: SignatureMode::Frame,
-        keep_alive: client::KEEP_ALIVE,
+        keep_alive: Duration::from_millis(options.keep_alive_ms),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
