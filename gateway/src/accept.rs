@@ -1,5 +1,6 @@
 //! From a connection's first packet to an open session.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,14 +54,10 @@ async fn host(shared: Rc<Shared>, incoming: Incoming) {
     let address = incoming.remote_address().ip();
     match welcome(&shared, incoming).await {
         Some(opened) => {
-            let is_known = !opened.session.is_guest();
-            if is_known {
+            if !opened.session.is_guest() {
                 shared.neighbors.borrow_mut().introduce(address);
             }
-            spawn_local(async move {
-                hold(&shared, opened).await;
-                shared.neighbors.borrow_mut().leave(address, is_known);
-            });
+            spawn_local(hold(shared, opened, address));
         }
         None => shared.neighbors.borrow_mut().leave(address, false),
     }
@@ -208,12 +205,12 @@ const GUEST: KeyRecord = KeyRecord {
 };
 
 /// Runs an open session to its end.
-async fn hold(shared: &Shared, opened: Opened) {
+async fn hold(shared: Rc<Shared>, opened: Opened, address: IpAddr) {
     let Opened {
         session,
         run,
         stream,
-        reader,
+        mut reader,
     } = opened;
     let id = session.id;
     let account = session.record.account;
@@ -222,7 +219,7 @@ async fn hold(shared: &Shared, opened: Opened) {
     counters.open.add(1);
     let writing = write(Rc::clone(&session), stream, Arc::clone(counters));
     let mut writer = spawn_local(writing);
-    let ending = read(shared, &session, reader, run).await;
+    let ending = read(&shared, &session, &mut reader, run).await;
     session.end(ending);
     counters.open.set(counters.open.get() - 1);
     counters.draining.add(1);
@@ -233,5 +230,7 @@ async fn hold(shared: &Shared, opened: Opened) {
     counters.draining.set(counters.draining.get() - 1);
     shared.feeds.borrow_mut().forget(id);
     shared.table.borrow_mut().remove(&session);
+    let was_introduced = !session.is_guest();
+    shared.neighbors.borrow_mut().leave(address, was_introduced);
     tracing::debug!(%id, %account, ending = ?session.ending(), "session ended");
 }

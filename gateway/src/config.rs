@@ -53,6 +53,8 @@ pub struct GatewayConfig {
     pub feed_backlog_max: usize,
     /// In which a reader must take what is written to its feed's stream at once.
     pub feed_timeout: Duration,
+    /// Unsent bytes of all sessions, beyond which those are closed that have more than a little.
+    pub unsent_bytes_total: usize,
     /// From a connection's first packet to its `Hello`.
     pub hello_timeout: Duration,
     /// From a message's first byte to its last.
@@ -93,6 +95,7 @@ impl Default for GatewayConfig {
             subscriptions_max: 64,
             feed_backlog_max: 1024 * 1024,
             feed_timeout: Duration::from_secs(5),
+            unsent_bytes_total: 256 * 1024 * 1024,
             hello_timeout: Duration::from_secs(2),
             message_timeout: Duration::from_secs(1),
             signature_timeout: Duration::from_millis(500),

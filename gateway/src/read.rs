@@ -151,13 +151,13 @@ impl MessageReader {
 pub(crate) async fn read(
     shared: &Shared,
     session: &Rc<Session>,
-    mut reader: MessageReader,
+    reader: &mut MessageReader,
     run: Option<OpenRun>,
 ) -> Ending {
     let message_timeout = shared.config.message_timeout;
     let mut unsigned = run.map(|run| Unsigned { run, due: None });
     loop {
-        if let Err(reason) = admit_burst(shared, session, &mut reader, &mut unsigned) {
+        if let Err(reason) = admit_burst(shared, session, reader, &mut unsigned) {
             shared.counters.rejects.add(reason);
             return Ending::Closing(reason);
         }

@@ -25,10 +25,30 @@ pub(crate) struct Session {
     ending: Cell<Ending>,
     /// Answers that the writer has not taken yet.
     unsent: RefCell<Vec<u8>>,
-    unsent_bytes_max: usize,
+    limits: UnsentLimits,
+    /// What of all sessions' unsent bytes are this one's.
+    owed: Cell<usize>,
+    owed_by_all: Rc<Cell<usize>>,
     /// Whether `unsent` has grown since the writer was last woken.
     grown: Cell<bool>,
     writer: Notify,
+}
+
+/// Unsent bytes at which sessions are closed.
+#[derive(Clone, Copy, Debug)]
+struct UnsentLimits {
+    each: usize,
+    all: usize,
+}
+
+/// A session that owes no more than this is not to blame for a crowd.
+const OWED_FREELY: usize = 64 * 1024;
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let others = self.owed_by_all.get() - self.owed.get();
+        self.owed_by_all.set(others);
+    }
 }
 
 /// Open -> `Finishing` -> `Closing`, or open -> `Closing`; never back.
@@ -49,6 +69,7 @@ impl Session {
         public_key: PublicKey,
         connection: Connection,
         config: &GatewayConfig,
+        owed_by_all: Rc<Cell<usize>>,
     ) -> Self {
         Self {
             id,
@@ -60,7 +81,12 @@ impl Session {
             queries_in_flight: Cell::new(0),
             ending: Cell::new(Ending::Open),
             unsent: RefCell::default(),
-            unsent_bytes_max: config.unsent_bytes_max,
+            limits: UnsentLimits {
+                each: config.unsent_bytes_max,
+                all: config.unsent_bytes_total,
+            },
+            owed: Cell::new(0),
+            owed_by_all,
             grown: Cell::new(false),
             writer: Notify::new(),
         }
@@ -133,13 +159,27 @@ impl Session {
     /// may be longer than the limit.
     pub(crate) fn append(&self, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut unsent = self.unsent.borrow_mut();
-        if unsent.len() > self.unsent_bytes_max {
+        let is_crowded = self.owed_by_all.get() > self.limits.all;
+        if unsent.len() > self.limits.each || (is_crowded && self.owed.get() > OWED_FREELY) {
             self.ending.set(Ending::Closing(RejectReason::Timeout));
             close(&self.connection, RejectReason::Timeout);
             return;
         }
+        let before = unsent.len();
         encode(&mut unsent);
+        self.owe(unsent.len() - before);
         self.grown.set(true);
+    }
+
+    fn owe(&self, more: usize) {
+        self.owed.set(self.owed.get() + more);
+        self.owed_by_all.set(self.owed_by_all.get() + more);
+    }
+
+    /// So many bytes that were taken are QUIC's now.
+    pub(crate) fn sent(&self, count: usize) {
+        self.owed.set(self.owed.get() - count);
+        self.owed_by_all.set(self.owed_by_all.get() - count);
     }
 
     /// As [`Session::append`]; notes in `grown` the first time that the writer has to be woken.

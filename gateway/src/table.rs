@@ -1,6 +1,7 @@
 //! Who is connected: sessions by id and by account. A table of connections; no order passes it by
 //! lock.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use quinn::Connection;
@@ -25,6 +26,8 @@ pub(crate) struct SessionTable {
     guests: u32,
     /// By account id, as far as accounts have logged in.
     accounts: Vec<AccountSessions>,
+    /// Unsent bytes of all sessions.
+    owed: Rc<Cell<usize>>,
 }
 
 /// The sessions of one account, and reports on their way to them.
@@ -44,6 +47,7 @@ impl SessionTable {
             serial: 0,
             guests: 0,
             accounts: Vec::new(),
+            owed: Rc::default(),
         }
     }
 
@@ -102,7 +106,9 @@ impl SessionTable {
         let slot = self.free.pop()?;
         self.serial += 1;
         let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);
-        let session = Rc::new(Session::new(id, record, public_key, connection, config));
+        let owed = Rc::clone(&self.owed);
+        let session = Session::new(id, record, public_key, connection, config, owed);
+        let session = Rc::new(session);
         self.slots[slot] = Some(Rc::clone(&session));
         Some(session)
     }

@@ -49,6 +49,7 @@ pub(crate) async fn write(
             // The client stopped listening, or is gone.
             return close(&session.connection, RejectReason::UnexpectedMessage);
         }
+        session.sent(sending.len());
         counters.bytes_sent.add(sending.len() as u64);
         sending.clear();
         if sending.capacity() > BUFFER_KEPT {

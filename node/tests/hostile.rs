@@ -4,11 +4,13 @@
 //! The hostile ones speak raw QUIC and are told by a seed, which is printed when the test fails and
 //! which `KEEL_HOSTILE_SEED` sets. `KEEL_HOSTILE_FRAMES` is how many frames they send.
 
+#![allow(clippy::print_stdout)] // A row of the report of `cargo xtask limits`.
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
 mod common;
 
 use std::cell::Cell;
+use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +44,7 @@ fn hostile_clients_harm_nobody() {
     let frames = number("KEEL_HOSTILE_FRAMES").unwrap_or(4_000);
     eprintln!("{frames} hostile frames, KEEL_HOSTILE_SEED={seed}");
     let directory = tempfile::tempdir().unwrap();
-    let node = Node::serve(directory.path());
+    let node = Node::serve_with(directory.path(), &["--metrics", "127.0.0.1:0"]);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -50,14 +52,42 @@ fn hostile_clients_harm_nobody() {
     let acknowledged = runtime.block_on(async {
         let over = Cell::new(false);
         let attack = async {
-            attack(&node, seed, frames).await;
+            // What grows with use has grown by then.
+            let first = (frames / 10).min(20_000);
+            attack(&node, seed, first).await;
+            let before = memory(&node);
+            attack(&node, seed ^ 0x5eed, frames - first).await;
             over.set(true);
+            memory(&node).saturating_sub(before)
         };
-        tokio::join!(trade(&node, &over), attack).0
+        tokio::join!(trade(&node, &over), attack)
     });
+    let (acknowledged, grown) = acknowledged;
+    println!(
+        "| mutated frames beside one trader | {frames}, memory flat, he is always answered | {} KiB \
+         more, {acknowledged} of his commands acknowledged | {} |",
+        grown >> 10,
+        if grown < GROWTH_MAX { "yes" } else { "**no**" }
+    );
+    assert!(grown < GROWTH_MAX, "{grown} bytes");
     eprintln!("{acknowledged} honest commands were acknowledged meanwhile");
     assert!(node.stop().success());
     check_journal(directory.path(), acknowledged);
+}
+
+/// Of resident memory, by an attack of any length.
+const GROWTH_MAX: u64 = 32 << 20;
+
+/// Resident bytes of the node.
+fn memory(node: &Node) -> u64 {
+    let server = node.ready["metrics"].as_str().unwrap();
+    let mut stream = std::net::TcpStream::connect(server).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let name = "process_resident_memory_bytes ";
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap().parse().unwrap()
 }
 
 fn number(name: &str) -> Option<u64> {

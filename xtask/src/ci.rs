@@ -62,6 +62,8 @@ const STEPS: &[Step] = &[
                 "--workspace",
                 "--test",
                 "strace",
+                "--test",
+                "limits",
                 "--locked",
                 "--",
                 "-D",
@@ -129,6 +131,24 @@ const STEPS: &[Step] = &[
                 "node",
                 "--test",
                 "strace",
+                "--locked",
+                "--",
+                "--test-threads",
+                "1",
+            ],
+            &[],
+        ),
+    },
+    // Crowds, slow and greedy clients and overload, short: who is answered what.
+    Step {
+        name: "limits",
+        work: Work::Cargo(
+            &[
+                "test",
+                "-p",
+                "node",
+                "--test",
+                "limits",
                 "--locked",
                 "--",
                 "--test-threads",

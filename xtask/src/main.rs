@@ -14,6 +14,7 @@ mod faults;
 mod fetch_data;
 mod flows;
 mod fuzz;
+mod limits;
 mod node;
 mod oracle;
 mod project;
@@ -90,6 +91,11 @@ const COMMANDS: &[Command] = &[
         name: "python-client",
         about: "the client in Python, made from docs/PROTOCOL.md alone, against a real node",
         run: python_client::run,
+    },
+    Command {
+        name: "limits",
+        about: "the long form of the attacks on a node, and their report",
+        run: limits::run,
     },
     Command {
         name: "fuzz",

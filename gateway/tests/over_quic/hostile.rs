@@ -190,10 +190,21 @@ async fn no_flipped_bit_is_executed() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_loses_its_session() {
-    let config = GatewayConfig {
+    let config = GatewayConfig::default();
+    reads_nothing(GatewayConfig {
         unsent_bytes_max: 64 * 1024,
-        ..GatewayConfig::default()
-    };
+        ..config
+    })
+    .await;
+    // Nor may it have its own limit when that is not there for everybody.
+    reads_nothing(GatewayConfig {
+        unsent_bytes_total: 256 * 1024,
+        ..config
+    })
+    .await;
+}
+
+async fn reads_nothing(config: GatewayConfig) {
     let node = Node::start_with(config, 1_024);
     let mut honest = node.connect("dev-1").await;
     let session = node.connect("dev-0").await;
@@ -209,6 +220,13 @@ async fn a_client_that_does_not_read_loses_its_session() {
         }
     };
     let reason = RejectReason::Timeout;
-    assert_eq!(error, SessionError::Closed { reason });
+    // Among so many packets that nobody took the close may be lost; then the server knows no more of
+    // the connection when the client is heard again.
+    let is_closed = error == SessionError::Closed { reason };
+    assert!(
+        is_closed || matches!(error, SessionError::Lost { .. }),
+        "{error}"
+    );
+    assert_eq!(node.counters.open.get(), 1);
     honest.trades().await;
 }

@@ -1,0 +1,77 @@
+//! The long form of the attacks on a node: the sizes that it promises to stand, and the report of what
+//! came of them, in `docs/limits-report.md`.
+
+use crate::project::{Failure, Project};
+
+const REPORT: &str = "docs/limits-report.md";
+/// Hostile frames, in all.
+const FRAMES: &str = "1000000";
+
+/// Runs all of them and writes the report, also when one of them fails.
+pub(crate) fn run(project: &Project) -> Result<(), Failure> {
+    let crowds = test(project, "limits", &[("KEEL_LIMITS", "long")]);
+    let frames = test(project, "hostile", &[("KEEL_HOSTILE_FRAMES", FRAMES)]);
+    let outputs = [&crowds, &frames].map(|it| it.as_deref().unwrap_or_default().to_owned());
+    let rows = rows(&outputs.concat());
+    let report = report(&rows, &machine());
+    std::fs::write(project.root().join(REPORT), report)
+        .map_err(|error| Failure::new(format!("{REPORT}: {error}")))?;
+    println!("{}", rows.join("\n"));
+    crowds.and(frames).map(drop)
+}
+
+/// Runs one target of the node's tests; what it printed.
+fn test(project: &Project, name: &str, environment: &[(&str, &str)]) -> Result<String, Failure> {
+    let mut cargo = project.command("cargo");
+    cargo.args(["test", "-p", "node", "--locked", "--test", name, "--"]);
+    cargo.args(["--nocapture", "--test-threads", "1"]);
+    cargo.envs(environment.iter().copied());
+    project.capture(cargo)
+}
+
+/// The rows of the report among everything else.
+fn rows(output: &str) -> Vec<String> {
+    // The first row of a test stands behind the test's name.
+    let rows = output.lines().filter_map(|line| {
+        let row = &line[line.find("| ")?..];
+        (row.ends_with(" |") && row.matches(" | ").count() == 3).then(|| row.to_owned())
+    });
+    rows.collect()
+}
+
+/// What it ran on: cores, and how busy they were at the end.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').take(3).collect::<Vec<_>>().join(", ");
+    format!("{cores} cores, load average {load}")
+}
+
+fn report(rows: &[String], machine: &str) -> String {
+    let rows = rows.join("\n");
+    format!(
+        "# What a node stands\n\n\
+         Written by `cargo xtask limits`; what the scenarios are is in `node/tests/limits`.\n\
+         Node, attackers and honest traders share one machine: {machine}, test build (`dev` \
+         profile).\n\
+         Times are from when a frame was due until its durable answer, so a busy disk is in them.\n\n\
+         | limit | asked | measured | holds |\n|---|---|---|---|\n{rows}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_among_other_lines() {
+        let output = "running 2 tests\ntest a ... | b | c | d | yes |\nok\n| e | f | g | **no** |\n\
+                      | h | i |\nthread | panicked\n";
+        let rows = rows(output);
+        assert_eq!(rows, ["| b | c | d | yes |", "| e | f | g | **no** |"]);
+        let report = report(&rows, "no machine");
+        assert!(
+            report.ends_with("|---|---|---|---|\n| b | c | d | yes |\n| e | f | g | **no** |\n")
+        );
+    }
+}
