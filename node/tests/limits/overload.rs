@@ -217,7 +217,8 @@ fn overload_is_answered_and_budgets_hold() {
 
     // Each of the crowd may have a fortieth of what the node can do: a fifth in all.
     let rate = (capacity / 40).max(1_000);
-    let limits = format!("[commands]\norders = {{ per_second = {rate}, burst = {rate} }}\n");
+    let burst = rate / 50;
+    let limits = format!("[commands]\norders = {{ per_second = {rate}, burst = {burst} }}\n");
     let target = Target::start(&limits);
     let (orders, cancels, _) = beside(&target, alone());
     let idle = (orders, cancels);

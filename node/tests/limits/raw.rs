@@ -81,14 +81,16 @@ impl Raw {
         Welcome::parse(&message).unwrap()
     }
 
-    /// Why the server closed it.
-    pub(crate) async fn closed(&self) -> RejectReason {
+    /// Why the server closed it; `None` if a client so busy that it missed the close hears only that the
+    /// server knows no more of it.
+    pub(crate) async fn closed(&self) -> Option<RejectReason> {
         let closed = tokio::time::timeout(PATIENCE, self.connection.closed()).await;
         match closed.expect("it is closed in time") {
             ConnectionError::ApplicationClosed(close) => {
                 let code = u16::try_from(close.error_code.into_inner()).unwrap();
-                RejectReason::from_code(code).unwrap()
+                Some(RejectReason::from_code(code).unwrap())
             }
+            ConnectionError::Reset => None,
             other => panic!("closed without a reason: {other}"),
         }
     }
