@@ -22,7 +22,8 @@ use engine::State;
 use engine::executor::Executor;
 use gateway::counters::SignatureCounters;
 use gateway::{
-    Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord, SignatureWorker,
+    AnswerBook, Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord,
+    SignatureWorker,
 };
 use store::{Folders, InstanceId, JournalConfig, JournalIo, SegmentLength};
 use tokio::sync::mpsc;
@@ -161,18 +162,7 @@ impl Running {
         let ends = Ends::new();
         let (fatal_sender, fatal) = mpsc::channel(4);
 
-        let genesis = directory.genesis();
-        let setup = GatewaySetup {
-            config: options.limits.gateway,
-            identity,
-            network: genesis.network(),
-            genesis_hash: genesis.hash(),
-            reference: Reference::of(genesis),
-            directory: directory_of(genesis, &recovered.state),
-            policies: policies_of(&recovered.state),
-            answers,
-            weights: options.limits.weights.clone(),
-        };
+        let setup = gateway_setup(&directory, &recovered.state, options, (identity, answers));
         let (gateway, handle) = Gateway::new(setup, ends.gateway);
         let gateway_counters = gateway.counters();
         let (gateway_life, gateway_thread) = start_gateway(gateway, socket)?;
@@ -415,6 +405,26 @@ fn recover(
     let seeds = [recovery::random_hash_seed()?, recovery::random_hash_seed()?];
     let recovered = recovery::recover(&folders, &config, directory.genesis(), seeds)?;
     Ok((folders, recovered))
+}
+
+fn gateway_setup(
+    directory: &DataDir,
+    state: &State,
+    options: &NodeOptions,
+    (identity, answers): (Identity, AnswerBook),
+) -> GatewaySetup {
+    let genesis = directory.genesis();
+    GatewaySetup {
+        config: options.limits.gateway,
+        identity,
+        network: genesis.network(),
+        genesis_hash: genesis.hash(),
+        reference: Reference::of(genesis),
+        directory: directory_of(genesis, state),
+        policies: policies_of(state),
+        answers,
+        weights: options.limits.weights.clone(),
+    }
 }
 
 fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
