@@ -1,6 +1,8 @@
 //! The long form of the attacks on a node: the sizes that it promises to stand, and the report of what
 //! came of them, in `docs/limits-report.md`.
 
+use std::process::Stdio;
+
 use crate::project::{Failure, Project};
 
 const REPORT: &str = "docs/limits-report.md";
@@ -12,22 +14,39 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
     let crowds = test(project, "limits", &[("KEEL_LIMITS", "long")]);
     let count = std::env::var("KEEL_HOSTILE_FRAMES").unwrap_or_else(|_| FRAMES.to_owned());
     let frames = test(project, "hostile", &[("KEEL_HOSTILE_FRAMES", &count)]);
-    let outputs = [&crowds, &frames].map(|it| it.as_deref().unwrap_or_default().to_owned());
-    let rows = rows(&outputs.concat());
+    let (crowds, frames) = (crowds?, frames?);
+    let rows = rows(&[crowds.text, frames.text].concat());
     let report = report(&rows, &machine());
     std::fs::write(project.root().join(REPORT), report)
         .map_err(|error| Failure::new(format!("{REPORT}: {error}")))?;
     println!("{}", rows.join("\n"));
-    crowds.and(frames).map(drop)
+    match crowds.is_good && frames.is_good {
+        true => Ok(()),
+        false => Err(Failure::new("limits: a scenario failed")),
+    }
 }
 
-/// Runs one target of the node's tests; what it printed.
-fn test(project: &Project, name: &str, environment: &[(&str, &str)]) -> Result<String, Failure> {
+/// What a test printed, and whether it passed: what was measured counts also when something else
+/// failed.
+struct Outcome {
+    text: String,
+    is_good: bool,
+}
+
+/// Runs one target of the node's tests.
+fn test(project: &Project, name: &str, environment: &[(&str, &str)]) -> Result<Outcome, Failure> {
     let mut cargo = project.command("cargo");
     cargo.args(["test", "-p", "node", "--locked", "--test", name, "--"]);
     cargo.args(["--nocapture", "--test-threads", "1"]);
     cargo.envs(environment.iter().copied());
-    project.capture(cargo)
+    cargo.stderr(Stdio::inherit());
+    let output = cargo
+        .output()
+        .map_err(|error| Failure::new(format!("cargo test: {error}")))?;
+    Ok(Outcome {
+        text: String::from_utf8_lossy(&output.stdout).into_owned(),
+        is_good: output.status.success(),
+    })
 }
 
 /// The rows of the report among everything else.

@@ -43,7 +43,7 @@ fn crowd(target: &Target, per_second: Option<u64>, span: Duration) -> Offered {
             let dialer = Dialer::new(server);
             let mut running = tokio::task::JoinSet::new();
             for key in CROWD {
-                let (raw, terms) = dialer.open(key).await;
+                let (raw, terms) = dialer.open(key).await.unwrap();
                 // After the last of them the same ones again: those are answered as repeats.
                 let frames = (1..=64).map(|nonce| {
                     let commands = vec![order(); FRAME as usize];
