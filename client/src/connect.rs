@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use types::auth::{FrameKey, RollingChain, SigningKey};
 use types::wire::Kind;
 use types::wire::session::{
-    ALPN, EXPORTER_LABEL, Hello, Refused, SessionTerms, SignatureMode, Welcome,
+    ALPN, EXPORTER_LABEL, Hello, Refused, SessionTerms, SessionWishes, SignatureMode, Welcome,
 };
 use types::{AccountId, NetworkId, RejectReason};
 use zerocopy::IntoBytes;
@@ -35,6 +35,8 @@ pub struct ConnectOptions {
     pub key: SigningKey,
     /// How the session's frames are signed: each, or all that one flush sends.
     pub signatures: SignatureMode,
+    /// Whether the server is to sign when frames arrived and where they were sequenced.
+    pub receipts: bool,
     /// How often a packet is sent when there is nothing to say. A session policy of so long a silence
     /// needs a third of it.
     pub keep_alive: Duration,
@@ -103,14 +105,19 @@ async fn open(
     connection
         .export_keying_material(&mut exporter, EXPORTER_LABEL, b"")
         .expect("32 bytes are within what TLS exports");
-    let signatures = match wallet {
-        Some(_) => SignatureMode::Frame,
-        None => options.signatures,
+    let wishes = match wallet {
+        Some(_) => SessionWishes {
+            guest: true,
+            ..SessionWishes::default()
+        },
+        None => SessionWishes {
+            signatures: options.signatures,
+            receipts: options.receipts,
+            guest: false,
+        },
     };
-    let hello = match wallet {
-        Some(_) => Hello::of_guest(options.network, &options.key, &exporter),
-        None => Hello::with_signatures(options.network, signatures, &options.key, &exporter),
-    };
+    let signatures = wishes.signatures;
+    let hello = Hello::with_wishes(options.network, wishes, &options.key, &exporter);
     let mut messages = MessageStream::new(connection, receive);
     // If it cannot be written, the server's reason is what the next read finds.
     let _ = send.write_all(hello.as_bytes()).await;

@@ -28,6 +28,7 @@
 //!     key: SigningKey::development("dev-0"),
 //!     signatures: SignatureMode::Frame,
 //!     keep_alive: client::KEEP_ALIVE,
+//!     receipts: false,
 //! })
 //! .await?;
 //! let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
@@ -63,7 +64,7 @@ pub use error::{ConnectError, SessionError};
 pub use feed::{EventsMessage, FeedError, FeedMessage, FeedStream, Feeds, SnapshotMessage};
 pub use guest::{WalletError, WalletRequest, register_key, revoke_key};
 pub use market::Market;
-pub use message::{AckMessage, EndedMessage, FillsMessage, Message};
+pub use message::{AckMessage, EndedMessage, FillsMessage, Message, ReceiptsMessage};
 pub use pin::ServerPin;
 pub use receiver::Receiver;
 pub use sender::Sender;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
 use types::wire::query::{BalanceRecord, MarketState, OpenOrder, Reference};
+use types::wire::receipts::Receipts;
 use types::{Nonce, RejectReason, SequenceNumber};
 
 /// One message of the server. Replies that span several messages on the wire come as one.
@@ -16,6 +17,8 @@ pub enum Message {
     /// What else happened to the account's open orders: they expired, met their own group, were
     /// triggered, or were pulled by the account's protection.
     Ended(EndedMessage),
+    /// When frames arrived and where they were sequenced, signed by the server.
+    Receipts(ReceiptsMessage),
     /// A message was refused before it was sequenced, and had no effect.
     Refused {
         /// Of the refused frame; zero for anything else.
@@ -132,5 +135,28 @@ impl EndedMessage {
     /// The changes, in the order in which they happened. Reads the bytes again: take it once.
     pub fn reports(&self) -> &[EndedReport] {
         EndedReport::parse_all(&self.bytes).expect("checked when it was received")
+    }
+}
+
+/// Receipts: a checked message that owns its bytes. Its signature is for whoever audits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptsMessage {
+    bytes: Bytes,
+}
+
+impl ReceiptsMessage {
+    pub(crate) fn parse(bytes: Bytes) -> Result<Self, RejectReason> {
+        Receipts::parse(&bytes)?;
+        Ok(Self { bytes })
+    }
+
+    /// The receipts. Reads the bytes again: take it once.
+    pub fn view(&self) -> Receipts<'_> {
+        Receipts::parse(&self.bytes).expect("checked when it was received")
+    }
+
+    /// The whole message, as it is to be kept for an audit.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }

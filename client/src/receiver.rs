@@ -10,7 +10,7 @@ use types::wire::{Kind, split_message};
 use crate::error::SessionError;
 use crate::feed::{FeedError, Feeds};
 use crate::join::Joiner;
-use crate::message::{AckMessage, EndedMessage, FillsMessage, Message};
+use crate::message::{AckMessage, EndedMessage, FillsMessage, Message, ReceiptsMessage};
 
 /// Yields the server's messages in the order in which they were sent.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ impl Receiver {
             Kind::Ack => Message::Ack(AckMessage::parse(bytes)?),
             Kind::Fills => Message::Fills(FillsMessage::parse(bytes)?),
             Kind::Ended => Message::Ended(EndedMessage::parse(bytes)?),
+            Kind::Receipts => Message::Receipts(ReceiptsMessage::parse(bytes)?),
             Kind::Refused => {
                 let (nonce, reason) = Refused::parse(&bytes)?;
                 Message::Refused { nonce, reason }

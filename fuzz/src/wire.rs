@@ -22,6 +22,7 @@ use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Query, Reference, ReferenceRecord,
     ReplyHead, ReplyRecord, encode_reply, parse_reply,
 };
+use types::wire::receipts::Receipts;
 use types::wire::rolling::RollingSignature;
 use types::wire::session::{Hello, Refused, Welcome};
 use types::wire::{Kind, PREFIX_LENGTH, Prefix, split_message};
@@ -104,6 +105,7 @@ fn session(bytes: &[u8], reached: &mut Reached) {
         assert_eq!(Refused::new(nonce, reason).as_bytes(), bytes);
         reached.insert("refused");
     }
+    let _ = Receipts::parse(bytes);
     if let Ok(signature) = RollingSignature::parse(bytes) {
         let mut encoded = Vec::new();
         signature.encode(&mut encoded);

@@ -17,6 +17,7 @@ use zerocopy::IntoBytes;
 use crate::config::RECEIVE_WINDOW;
 use crate::directory::KeyRecord;
 use crate::read::{MessageReader, read};
+use crate::receipts::Unsigned;
 use crate::serve::{Phase, Shared};
 use crate::session::{Session, close};
 use crate::write::{refuse, write};
@@ -159,7 +160,8 @@ fn open(
         return Err(RejectReason::WrongNetwork);
     }
     let public_key = hello.public_key();
-    let record = match hello.is_guest() {
+    let wishes = hello.wishes();
+    let record = match wishes.guest {
         true => GUEST,
         false => {
             let record = shared.directory.borrow().find(&public_key);
@@ -170,7 +172,11 @@ fn open(
         return Err(RejectReason::ShuttingDown);
     }
     let mut table = shared.table.borrow_mut();
-    let session = table.open(record, public_key, connection.clone(), &shared.config);
+    let receipts = wishes
+        .receipts
+        .then(|| Unsigned::new(&shared.receipts, record.key));
+    let connection = connection.clone();
+    let session = table.open(record, public_key, connection, receipts, &shared.config);
     let session = session.ok_or(RejectReason::TooManySessions)?;
     let welcome = Welcome::new(&SessionTerms {
         network: shared.network,
@@ -178,18 +184,18 @@ fn open(
         account: record.account,
         key: record.key,
         epoch: record.epoch,
-        next_nonce: match hello.is_guest() {
+        next_nonce: match wishes.guest {
             true => Nonce::ZERO,
             false => shared.answers.borrow().next_nonce(record.key),
         },
         frames_in_flight: shared.config.frames_in_flight,
-        unsigned_frames: match hello.signatures() {
+        unsigned_frames: match wishes.signatures {
             SignatureMode::Frame => 0,
             SignatureMode::Rolling => FRAMES_PER_RUN_MAX as u32,
         },
     });
     session.append(|out| out.extend_from_slice(welcome.as_bytes()));
-    let run = (hello.signatures() == SignatureMode::Rolling).then(|| {
+    let run = (wishes.signatures == SignatureMode::Rolling).then(|| {
         let frame_key = FrameKey::new(shared.network, shared.genesis_hash);
         let chain = RollingChain::new(frame_key, &exporter, message, welcome.as_bytes());
         OpenRun::new(chain)

@@ -323,6 +323,7 @@ impl Scratch {
             ack.outcomes = &self.outcomes;
             session.land(frame.count);
             session.append_noting(&mut self.grown, |out| ack.encode(out));
+            session.note_receipt(frame.nonce, origin.arrival, frame.first_sequence);
         }
         answers.advance(block.outcome.last_sequence);
         shared

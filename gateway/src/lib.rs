@@ -15,6 +15,7 @@
 //! | `dispatch` | released blocks to reports and acks |
 //! | `reports` | what a block tells an account without being asked, in order |
 //! | `feed_desk`, `feed_reader` | who reads which feed, and each reader's stream |
+//! | `receipts` | when frames arrived and where they were sequenced, signed |
 //! | `session`, `table` | who is connected, and what is owed to whom |
 //! | [`AnswerBook`] | the last answers per key, for repeats and queries by nonce |
 //! | [`KeyDirectory`] | which key may open which account's session |
@@ -39,6 +40,7 @@ mod feed_reader;
 mod ports;
 mod presence;
 mod read;
+mod receipts;
 mod reports;
 mod serve;
 mod session;

@@ -80,7 +80,7 @@ pub struct UnverifiedFrames {
     pub frames: SignedFrames,
     /// The key of their session, which must have signed them.
     pub public_key: PublicKey,
-    /// Where they came in.
+    /// Where the first of them came in; the others right behind it.
     pub origin: Origin,
 }
 

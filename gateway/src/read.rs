@@ -477,6 +477,8 @@ pub(crate) struct Outward {
     pub(crate) wake_verifier: Wake,
     pub(crate) to_queries: Producer<QueryRequest>,
     pub(crate) wake_queries: Wake,
+    /// Frames that were sent to be verified.
+    pub(crate) arrivals: u64,
 }
 
 impl Outward {
@@ -529,6 +531,7 @@ impl Outward {
             origin: Origin {
                 session: session.id,
                 received_at,
+                arrival: self.arrivals + 1,
             },
         };
         self.to_verify.push(unverified).map_err(|full| {
@@ -536,6 +539,7 @@ impl Outward {
             land(&frames);
             (frames, RejectReason::Busy)
         })?;
+        self.arrivals += count;
         shared.counters.frames_admitted.add(count);
         shared.counters.commands_admitted.add(commands);
         Ok(())

@@ -15,6 +15,7 @@ use tokio::task::{JoinError, LocalSet, spawn_local};
 use tokio::time::timeout;
 use types::outcome::Digest;
 use types::wire::query::{Reference, ReferenceRecord};
+use types::wire::receipts::ReceiptKey;
 use types::{AccountId, KeyId, NetworkId, RejectReason};
 
 use crate::accept::accept;
@@ -29,6 +30,7 @@ use crate::ports::Ports;
 use crate::ports::RESERVED_PART;
 use crate::presence::{Presence, watch};
 use crate::read::{Arrivals, Outward};
+use crate::receipts::ReceiptSigner;
 use crate::session::Ending;
 use crate::table::SessionTable;
 use crate::tls::Identity;
@@ -186,6 +188,7 @@ pub(crate) struct Shared {
     started: Instant,
     pub(crate) arrivals: RefCell<Arrivals>,
     pub(crate) outward: RefCell<Outward>,
+    pub(crate) receipts: Rc<ReceiptSigner>,
     pub(crate) feeds: RefCell<FeedDesk>,
     pub(crate) counters: Arc<CachePadded<GatewayCounters>>,
 }
@@ -258,6 +261,7 @@ fn divide(
         wake_verifier: ports.wake_verifier.clone(),
         to_queries: ports.to_queries,
         wake_queries: ports.wake_queries.clone(),
+        arrivals: 0,
     };
     let (desk, deliveries) = FeedDesk::new(ports.feeds, setup.reference.markets.len());
     let dispatcher = Dispatcher {
@@ -276,6 +280,8 @@ fn divide(
     };
     let wake = dispatcher.wake_pipeline.clone();
     let presence = Presence::new(setup.policies, ports.silences, wake);
+    let receipt_key = ReceiptKey::new(setup.network, setup.genesis_hash);
+    let receipts = ReceiptSigner::new(setup.identity.signing_key(), receipt_key, unix_nanos());
     let shared = Shared {
         config: setup.config,
         network: setup.network,
@@ -294,6 +300,7 @@ fn divide(
         outward: RefCell::new(outward),
         counters,
         feeds: RefCell::new(desk),
+        receipts: Rc::new(receipts),
     };
     let sequence = shared.answers.borrow().last_sequence();
     shared.counters.sequence.set(sequence.get());

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use quinn::{Connection, VarInt};
 use tokio::sync::Notify;
 use types::auth::PublicKey;
-use types::{KeyId, RejectReason, SessionId};
+use types::{KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
+use crate::receipts::Unsigned;
 
 /// One open session. Lives on the gateway's thread, shared by its reader, its writer and the
 /// dispatcher.
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     /// Whether `unsent` has grown since the writer was last woken.
     grown: Cell<bool>,
     writer: Notify,
+    /// In a session that wants receipts.
+    receipts: Option<Unsigned>,
 }
 
 /// Unsent bytes at which sessions are closed.
@@ -68,6 +71,7 @@ impl Session {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
+        receipts: Option<Unsigned>,
         config: &GatewayConfig,
         owed_by_all: Rc<Cell<usize>>,
     ) -> Self {
@@ -89,6 +93,7 @@ impl Session {
             owed_by_all,
             grown: Cell::new(false),
             writer: Notify::new(),
+            receipts,
         }
     }
 
@@ -223,6 +228,16 @@ impl Session {
     pub(crate) fn take_unsent(&self, sending: &mut Vec<u8>) {
         debug_assert!(sending.is_empty());
         std::mem::swap(&mut *self.unsent.borrow_mut(), sending);
+        if let Some(receipts) = &self.receipts {
+            receipts.sign(sending);
+        }
+    }
+
+    /// A frame of this arrival was answered.
+    pub(crate) fn note_receipt(&self, nonce: Nonce, arrival: u64, first_sequence: SequenceNumber) {
+        if let Some(receipts) = &self.receipts {
+            receipts.note(nonce, arrival, first_sequence);
+        }
     }
 
     /// Until there may be something for the writer to do.

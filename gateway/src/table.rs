@@ -10,6 +10,7 @@ use types::{AccountId, KeyId, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
+use crate::receipts::Unsigned;
 use crate::reports::Reports;
 use crate::session::Session;
 
@@ -58,6 +59,7 @@ impl SessionTable {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
+        receipts: Option<Unsigned>,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
         if record.key == KeyId::WALLET {
@@ -71,7 +73,7 @@ impl SessionTable {
         if is_reserved || of_key >= config.sessions_per_key as usize {
             return None;
         }
-        let session = self.seat(record, public_key, connection, config)?;
+        let session = self.seat(record, public_key, connection, receipts, config)?;
         let account = record.account.index();
         if self.accounts.len() <= account {
             self.accounts
@@ -91,7 +93,8 @@ impl SessionTable {
     ) -> Option<Rc<Session>> {
         let reserved = config.sessions_reserved.min(config.sessions_max / 5);
         let has_room = self.guests < config.guests_max && reserved as usize <= self.free.len();
-        let session = has_room.then(|| self.seat(record, public_key, connection, config))??;
+        let session =
+            has_room.then(|| self.seat(record, public_key, connection, None, config))??;
         self.guests += 1;
         Some(session)
     }
@@ -101,13 +104,14 @@ impl SessionTable {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
+        receipts: Option<Unsigned>,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
         let slot = self.free.pop()?;
         self.serial += 1;
         let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);
         let owed = Rc::clone(&self.owed);
-        let session = Session::new(id, record, public_key, connection, config, owed);
+        let session = Session::new(id, record, public_key, connection, receipts, config, owed);
         let session = Rc::new(session);
         self.slots[slot] = Some(Rc::clone(&session));
         Some(session)

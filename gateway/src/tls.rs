@@ -16,7 +16,7 @@ use types::wire::session::ALPN;
 /// The server's key and certificate.
 #[derive(Clone)]
 pub struct Identity {
-    public: PublicKey,
+    signing: SigningKey,
     quic: Arc<QuicServerConfig>,
     reset: Arc<ResetKey>,
 }
@@ -85,7 +85,7 @@ impl Identity {
         config.send_tls13_tickets = 0;
         let quic = QuicServerConfig::try_from(config);
         Self {
-            public: SigningKey::from_seed(seed).public(),
+            signing: SigningKey::from_seed(seed),
             quic: Arc::new(quic.expect("ring has the cipher suite of QUIC's first packets")),
             reset: Arc::new(ResetKey(blake3::derive_key(RESET_CONTEXT, &seed))),
         }
@@ -98,7 +98,12 @@ impl Identity {
 
     /// What clients pin.
     pub const fn public_key(&self) -> PublicKey {
-        self.public
+        self.signing.public()
+    }
+
+    /// What signs receipts.
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        self.signing.clone()
     }
 
     /// How an endpoint of this identity names connections, and how it says that it knows one no
@@ -116,7 +121,7 @@ impl Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Identity(public {})", self.public)
+        write!(f, "Identity(public {})", self.public_key())
     }
 }
 

@@ -110,7 +110,12 @@ impl SignatureWorker {
             };
             if count + kept <= room {
                 room -= count;
-                self.origins.extend(std::iter::repeat_n(next.origin, count));
+                let arrivals = next.origin.arrival..;
+                let origin = |arrival| Origin {
+                    arrival,
+                    ..next.origin
+                };
+                self.origins.extend(arrivals.take(count).map(origin));
                 self.batch.push((next.frames, next.public_key));
             } else {
                 // Nothing behind it may overtake it.
@@ -311,6 +316,7 @@ mod tests {
                 origin: Origin {
                     session: SessionId::new(7),
                     received_at,
+                    arrival: received_at,
                 },
             };
             self.unverified.push(unverified).unwrap();
@@ -329,7 +335,7 @@ mod tests {
             std::iter::from_fn(|| self.verified.pop().ok())
                 .map(|sequenced| {
                     let nonce = sequenced.frame.frame().header().nonce.get();
-                    assert!(sequenced.origin.unwrap().received_at <= nonce);
+                    assert_eq!(sequenced.origin.unwrap().arrival, nonce);
                     nonce
                 })
                 .collect()

@@ -273,6 +273,7 @@ impl Exchange<'_> {
             // Nobody asks questions during a run, and no order of the mix ends by itself.
             Message::Ended(_)
             | Message::Subscribed { .. }
+            | Message::Receipts(_)
             | Message::Balances { .. }
             | Message::OpenOrders { .. }
             | Message::Reference { .. }

@@ -70,6 +70,7 @@ async fn exchange(options: &PingOptions) -> Result<PingReport, LoadError> {
         key: SigningKey::development(&options.key),
         signatures: options.target.signatures,
         keep_alive: client::KEEP_ALIVE,
+        receipts: false,
     });
     let mut session = session.await.map_err(failed)?;
     let everything = Command::CancelAll(CancelScope::EVERYTHING);

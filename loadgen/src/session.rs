@@ -69,6 +69,7 @@ impl Session {
             key: key.clone(),
             signatures: target.signatures,
             keep_alive: client::KEEP_ALIVE,
+            receipts: false,
         };
         let opened = connect(&options).await;
         let (sender, receiver) = opened.map_err(|source| LoadError::Connect {

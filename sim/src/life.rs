@@ -155,6 +155,7 @@ impl World {
         let origin = Some(Origin {
             session: SessionId::new(self.lives),
             received_at: self.clock(),
+            arrival: 0,
         });
         if node.frames.push(SequencedFrame { frame, origin }).is_err() {
             self.trace.reach("a full ring refused a frame");

@@ -32,6 +32,8 @@ pub struct Origin {
     pub session: SessionId,
     /// Nanoseconds since the Unix epoch at which the frame was complete.
     pub received_at: u64,
+    /// Its position among all frames that the gateway has taken in since it started, from 1.
+    pub arrival: u64,
 }
 
 impl Entry {

@@ -37,6 +37,7 @@ const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
 const FRAME_CONTEXT: &str = "keel 2026-11-23 signed frame";
 const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
 const ROLLING_CONTEXT: &str = "keel 2026-11-26 rolling signatures";
+const RECEIPT_CONTEXT: &str = "keel 2026-11-26 receipts";
 const GENESIS_CONTEXT: &str = "keel 2026-11-23 genesis";
 const BOOK_CONTEXT: &str = "keel 2026-11-26 feed book";
 
@@ -198,6 +199,7 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
         ("unsigned orders", unsigned[0].to_vec()),
         ("unsigned longer orders", unsigned[1].to_vec()),
         ("rolling signature", rolling_signature),
+        ("receipts", samples::receipts().to_vec()),
         ("ack", samples::ack(false).to_vec()),
         ("refusing ack", samples::refusing_ack().to_vec()),
         ("fills", samples::fills().to_vec()),
@@ -257,6 +259,7 @@ fn the_hashing_rules_can_be_followed_by_hand() {
         FRAME_CONTEXT,
         SESSION_CONTEXT,
         ROLLING_CONTEXT,
+        RECEIPT_CONTEXT,
         GENESIS_CONTEXT,
         str::from_utf8(ALPN).unwrap(),
         str::from_utf8(EXPORTER_LABEL).unwrap(),
@@ -324,6 +327,19 @@ fn the_hashes_of_feeds_can_be_computed_by_hand() {
             assert_eq!(hash, message[56..88], "{name}");
         }
     }
+}
+
+#[test]
+fn receipts_can_be_verified_by_hand() {
+    let receipts = samples::receipts();
+    let genesis_hash = genesis::development().hash();
+    let material = [&1u32.to_le_bytes()[..], genesis_hash.as_bytes()].concat();
+    let key = blake3::derive_key(RECEIPT_CONTEXT, &material);
+    let signed = [&receipts[..24], &receipts[88..]].concat();
+    let digest = types::outcome::Digest::new(*blake3::keyed_hash(&key, &signed).as_bytes());
+    let signature = types::auth::Signature::new(receipts[24..88].try_into().unwrap());
+    let server = SigningKey::development("tls").public();
+    assert!(server.verifies(&digest, &signature) && samples::are_genuine_receipts(&receipts));
 }
 
 #[test]

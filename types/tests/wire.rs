@@ -96,6 +96,16 @@ fn no_flipped_bit_of_a_hello_is_accepted() {
 }
 
 #[test]
+fn no_flipped_bit_of_receipts_is_accepted() {
+    let receipts = samples::receipts();
+    assert!(samples::are_genuine_receipts(&receipts));
+    for bit in 0..receipts.len() * 8 {
+        let changed = flipped(&receipts, bit);
+        assert!(!samples::are_genuine_receipts(&changed), "bit {bit}");
+    }
+}
+
+#[test]
 fn no_flipped_bit_of_a_signed_frame_is_accepted() {
     for frame in samples::signed_frames() {
         // The longest frame has 66,368 bits: all of them are parsed, every 61st is verified, which

@@ -60,6 +60,7 @@ impl Arguments {
             key: SigningKey::development(&self.key),
             signatures: self.signatures,
             keep_alive: client::KEEP_ALIVE,
+            receipts: false,
         })
         .await?;
         session.ask(Question::Reference);

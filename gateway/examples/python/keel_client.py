@@ -2,7 +2,7 @@
 """A client of Keel in Python, written from docs/PROTOCOL.md alone, run against a real node.
 
 It checks the vectors of that page, then trades: it places, replaces, quotes and cancels, takes its
-fills, counts its money, breaks rules, loses connections, and asks by nonce what became of what it
+fills, counts its money, compares arrival with execution, breaks rules, loses connections, and asks by nonce what became of what it
 sent. Its last line says what it did. An error ends it with another exit code.
 """
 
@@ -114,6 +114,8 @@ def check_vectors(path: str) -> None:
         and ack.outcomes == [(0, 2, 5), (INSUFFICIENT_FUNDS, 0, 0)],
         "refusing ack": wire.parse_ack(*read("refusing ack")[1:]).refused == NONCE_REUSED,
         "fills": [fill.fee for fill in wire.parse_fills(*read("fills")[1:])] == [-14, 15, -14, 15],
+        "receipts": wire.parse_receipts(*read("receipts")[1:], TLS, 1, genesis_hash)
+        == [(7, 3, 41), (8, 5, 44)],
         "ended": [end.reason for end in wire.parse_ended(*read("ended")[1:])] == [4, 5, 0, 7],
         "refused": wire.parse_refused(read("refused")[2]) == (7, 11),
         "balances": reply("balances")[0].free == 1 and at_sequence == 41,
@@ -376,6 +378,11 @@ async def main() -> None:
         for trader in (maker, taker):
             done.update(trader.counts)
             await trader.finish()
+    receipts = sorted(maker.receipts + taker.receipts, key=lambda receipt: receipt.arrival)
+    expect(len(receipts) == done["frames"], "a receipt for every frame")
+    places = [receipt.first_sequence for receipt in receipts]
+    expect(places == sorted(places), "what arrived first was sequenced first")
+    done["receipts"] += len(receipts)
     await lose_connections(address, "dev-0", rolling=False)
     await lose_connections(address, "dev-1", rolling=True)
     await break_rules(address)

@@ -82,6 +82,7 @@ class Session:
         self.queued = b""
         self.fills = []
         self.ended = []
+        self.receipts = []
         self.request = 0
         self.counts = {"frames": 0, "commands": 0}
 
@@ -93,7 +94,8 @@ class Session:
         schedule = context.key_schedule
         label = b"EXPORTER-keel-session-1"
         exporter = export(schedule.exporter_secret, schedule.algorithm, label)
-        opening = wire.hello(network, self.rolling, self.key, exporter)
+        self.pin = pin
+        opening = wire.hello(network, self.rolling, self.key, exporter, receipts=True)
         self.send(opening)
         kind, _, welcome = await self.receive()
         wire.expect(kind == wire.WELCOME, f"a welcome, not kind {kind}")
@@ -139,7 +141,7 @@ class Session:
     # Receiving
 
     async def receive(self) -> tuple:
-        """The next message. Executions and ends are kept, too, in `fills` and `ended`."""
+        """The next message. Executions, ends and receipts are kept, too, each in a list."""
         whole = await asyncio.wait_for(self.connection.messages.get(), PATIENCE)
         if isinstance(whole, Exception):
             raise whole
@@ -148,6 +150,11 @@ class Session:
             self.fills += wire.parse_fills(count, data)
         elif kind == wire.ENDED:
             self.ended += wire.parse_ended(count, data)
+        elif kind == wire.RECEIPTS:
+            terms = self.terms
+            self.receipts += wire.parse_receipts(
+                count, data, self.pin, terms.network, terms.genesis_hash
+            )
         return whole
 
     async def next_answer(self):

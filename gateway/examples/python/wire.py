@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from blake3 import blake3
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 VERSION = 1
 HELLO, WELCOME, ORDERS, ACK, FILLS, REFUSED, QUERY = range(1, 8)
 BALANCES, OPEN_ORDERS, REFERENCE, UNKNOWN_NONCE, ENDED, MARKET_STATES = range(8, 14)
-ROLLING_SIGNATURE = 24
+ROLLING_SIGNATURE, RECEIPTS = 24, 25
 BID, ASK = 0, 1
 LIMIT, POST_ONLY, POST_ONLY_SLIDING, MARKET = range(4)
 REST, IOC, FOK = range(3)
@@ -89,8 +90,8 @@ def message(kind: int, count: int, body: bytes) -> bytes:
     return struct.pack("<IBBH", 8 + len(body), kind, VERSION, count) + body
 
 
-def hello(network: int, rolling: bool, key: Key, exporter: bytes) -> bytes:
-    body = struct.pack("<IB3x", network, rolling) + key.public
+def hello(network: int, rolling: bool, key: Key, exporter: bytes, receipts=False) -> bytes:
+    body = struct.pack("<IBB2x", network, rolling, receipts) + key.public
     signed = struct.pack("<IBBH", 8 + len(body) + 64, HELLO, VERSION, 0) + body
     opening = blake3(
         exporter + signed, derive_key_context="keel 2026-11-23 session opening"
@@ -254,6 +255,25 @@ def parse_ended(count: int, whole: bytes) -> list:
 def parse_refused(whole: bytes):
     expect(len(whole) == 24, "a refusal has 24 bytes")
     return struct.unpack_from("<QH", whole, 8)
+
+
+class Receipt(NamedTuple):
+    nonce: int
+    arrival: int
+    first_sequence: int
+
+
+def parse_receipts(count: int, whole: bytes, server: bytes, network: int, genesis_hash: bytes):
+    """Receipts that the server of this public key signed."""
+    expect(len(whole) == 88 + 24 * count and count > 0, "a receipt has 24 bytes")
+    material = struct.pack("<I", network) + genesis_hash
+    key = blake3(material, derive_key_context="keel 2026-11-26 receipts").digest()
+    signed = blake3(whole[:24] + whole[88:], key=key).digest()
+    try:
+        Ed25519PublicKey.from_public_bytes(server).verify(whole[24:88], signed)
+    except InvalidSignature:
+        raise NotKeel("receipts that the server did not sign") from None
+    return [Receipt(*fields) for fields in struct.iter_unpack("<QQQ", whole[88:])]
 
 
 class Reply(NamedTuple):

@@ -217,6 +217,7 @@ impl Node {
             key: SigningKey::development(key),
             signatures: SignatureMode::Frame,
             keep_alive: client::KEEP_ALIVE,
+            receipts: false,
         }
     }
 

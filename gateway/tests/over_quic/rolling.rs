@@ -7,7 +7,7 @@ use gateway::GatewayConfig;
 use types::auth::{FrameKey, RollingChain, SigningKey};
 use types::limits::FRAMES_PER_RUN_MAX;
 use types::wire::orders::{FrameHeader, OrdersFrame, SIGNATURE_LENGTH};
-use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
+use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, SessionWishes, Welcome};
 use types::*;
 use zerocopy::IntoBytes as _;
 
@@ -105,8 +105,11 @@ impl Raw {
         let mut exporter = [0; 32];
         let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
         exported.unwrap();
-        let mode = SignatureMode::Rolling;
-        let hello = Hello::with_signatures(None, mode, &key(), &exporter);
+        let wishes = SessionWishes {
+            signatures: SignatureMode::Rolling,
+            receipts: false,
+        };
+        let hello = Hello::with_wishes(None, wishes, &key(), &exporter);
         send.write_all(hello.as_bytes()).await.unwrap();
         let mut welcome = [0; 72];
         receive.read_exact(&mut welcome).await.unwrap();

@@ -2,9 +2,11 @@
 
 use client::{ConnectError, Message, SessionError, connect};
 use gateway::GatewayConfig;
+use types::auth::SigningKey;
 use types::command::{CancelScope, SelfTrade};
 use types::wire::ack::Role;
 use types::wire::query::{Question, Reference};
+use types::wire::receipts::ReceiptKey;
 use types::*;
 
 use crate::harness::{MAKER, MARKET, Node, OPEN, Session, place, sweep, take};
@@ -320,4 +322,36 @@ async fn a_stopping_node_answers_what_it_admitted() {
     let closing = tokio::task::spawn_blocking(move || node.close());
     session.closed(RejectReason::ShuttingDown).await;
     closing.await.unwrap();
+}
+
+#[tokio::test]
+async fn receipts_tell_arrival_and_sequence_to_those_who_want_them() {
+    let node = Node::start();
+    let mut options = node.options("dev-0");
+    options.receipts = true;
+    let (sender, receiver) = connect(&options).await.unwrap();
+    let mut asking = Session { sender, receiver };
+    let mut other = node.connect("dev-1").await;
+    other.send(&[place(5, 1), place(5, 2)]).await;
+    other.ack().await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        asking.send(&[place(5, 1)]).await;
+        asking.ack().await;
+        let Ok(Message::Receipts(message)) = asking.next().await else {
+            panic!("receipts come behind the acks");
+        };
+        let receipts = message.view();
+        let genesis = &node.genesis;
+        let key = ReceiptKey::new(genesis.network(), genesis.hash());
+        let server = SigningKey::development("tls").public();
+        assert!(receipts.are_signed_by(&server, &key));
+        assert!(!receipts.are_signed_by(&SigningKey::development("dev-0").public(), &key));
+        let fields = receipts.receipts().iter().map(|receipt| {
+            let sequence = receipt.first_sequence().get();
+            (receipt.nonce().get(), receipt.arrival(), sequence)
+        });
+        told.extend(fields);
+    }
+    assert_eq!(told, [(1, 2, 3), (2, 3, 4), (3, 4, 5)]);
 }

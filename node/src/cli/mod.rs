@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 failed, 2 usage, 3 corruption, 4 torn tail. Errors go to stderr with a
 //! reason and, where there is one, a hint.
 
+mod audit;
 mod check_proof;
 mod client;
 mod demo;
@@ -44,6 +45,8 @@ enum Command {
     Prove(prove::Options),
     /// Check a proof against a root.
     CheckProof(check_proof::Options),
+    /// Compare when frames arrived, by signed receipts, with when they were executed.
+    Audit(audit::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
     /// Check what this machine and a directory's disk offer to a node.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Dump(options) => dump::run(&options),
         Command::Prove(options) => prove::run(&options),
         Command::CheckProof(options) => check_proof::run(&options),
+        Command::Audit(options) => audit::run(&options),
         Command::Client(options) => client::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),

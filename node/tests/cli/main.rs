@@ -5,6 +5,7 @@
 //! | `shell` | a `keel client` process that the tests talk to |
 //! | `trading` | the lines of `keel client` and their replies |
 //! | `inspecting` | restart, `dump`, `replay` and `verify` |
+//! | `audit` | receipts, and the order of execution compared with that of arrival |
 //! | `checkpoints` | starting from a checkpoint, proofs, damaged checkpoints, old segments |
 //! | `fixtures` | directories of every released format |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
@@ -16,6 +17,7 @@
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
+mod audit;
 mod checkpoints;
 #[path = "../common/mod.rs"]
 mod common;

@@ -113,6 +113,7 @@ pub(crate) fn options(server: SocketAddr, name: &str) -> ConnectOptions {
         key: SigningKey::development(name),
         signatures: SignatureMode::Frame,
         keep_alive: client::KEEP_ALIVE,
+        receipts: false,
     }
 }
 

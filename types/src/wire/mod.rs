@@ -14,6 +14,7 @@
 //! | [`ended`] | `Ended`: what else happened to the account's open orders |
 //! | [`feed`] | `Subscribe`, `FeedEvents` and all else about feeds |
 //! | [`query`] | `Query` and its replies |
+//! | [`receipts`] | `Receipts`: when frames arrived and where they were sequenced, signed |
 //! | [`payload`] | how a block's entries lie in a journal record |
 
 pub mod ack;
@@ -23,6 +24,7 @@ pub mod feed;
 pub mod orders;
 pub mod payload;
 pub mod query;
+pub mod receipts;
 pub mod rolling;
 pub mod session;
 
@@ -80,6 +82,8 @@ pub enum Kind {
     FeedGap = 22,
     /// Client signs the frames since its last signature.
     RollingSignature = 24,
+    /// Server signs when frames arrived and where they were sequenced.
+    Receipts = 25,
     /// In the journal only: logged time moves.
     Tick = 64,
     /// In the journal only: no session of a key is heard any more.
@@ -111,6 +115,7 @@ impl Kind {
             21 => Some(Self::FeedCheckpoint),
             22 => Some(Self::FeedGap),
             24 => Some(Self::RollingSignature),
+            25 => Some(Self::Receipts),
             64 => Some(Self::Tick),
             66 => Some(Self::Silence),
             _ => None,

@@ -11,7 +11,8 @@ use crate::outcome::Digest;
 use crate::{AccountId, KeyEpoch, KeyId, NetworkId, Nonce, RejectReason};
 
 /// Client to server, first message. By offset: 0 prefix, 8 network u32 (0: whichever),
-/// 12 signature mode u8, 13 reserved u8, 14 guest u8, 15 reserved u8, 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
+/// 12 signature mode u8, 13 flags u8 (bit 0: send receipts, bit 1: a guest's), 14 reserved (2),
+/// 16 public key (32), 48 signature (64) over [`session_digest`] of the TLS
 /// exporter value of this connection (label [`EXPORTER_LABEL`], empty context, 32 bytes) and of
 /// everything before the signature.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -20,9 +21,8 @@ pub struct Hello {
     prefix: Prefix,
     network: U32,
     signatures: u8,
-    reserved: u8,
-    guest: u8,
-    also_reserved: u8,
+    flags: u8,
+    reserved: [u8; 2],
     public_key: [u8; 32],
     signature: [u8; SIGNATURE_LENGTH],
 }
@@ -32,6 +32,27 @@ pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-keel-session-1";
 
 /// The application protocol that both ends name in the TLS handshake.
 pub const ALPN: &[u8] = b"keel/1";
+
+/// What a client wants of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionWishes {
+    /// How frames are signed.
+    pub signatures: SignatureMode,
+    /// Whether the server signs when they arrived and where they were sequenced.
+    pub receipts: bool,
+    /// Whether it is for frames of a wallet alone.
+    pub guest: bool,
+}
+
+const RECEIPTS: u8 = 1;
+const GUEST: u8 = 1 << 1;
+
+impl SessionWishes {
+    const fn flags(self) -> u8 {
+        let receipts = if self.receipts { RECEIPTS } else { 0 };
+        receipts | if self.guest { GUEST } else { 0 }
+    }
+}
 
 /// How a session's frames are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,23 +77,22 @@ impl SignatureMode {
 impl Hello {
     /// Signs the opening of a session. `network` `None`: whichever the server runs.
     pub fn new(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
-        Self::with_signatures(network, SignatureMode::Frame, key, exporter)
+        Self::with_wishes(network, SessionWishes::default(), key, exporter)
     }
 
-    /// The same, of a session whose frames are signed in this way.
-    pub fn with_signatures(
+    /// The same, of a session that is to be like this.
+    pub fn with_wishes(
         network: Option<NetworkId>,
-        signatures: SignatureMode,
+        wishes: SessionWishes,
         key: &SigningKey,
         exporter: &[u8; 32],
     ) -> Self {
         let mut hello = Self {
             prefix: Prefix::new(size_of::<Self>(), Kind::Hello, 0),
             network: U32::new(network.map_or(0, NetworkId::get)),
-            signatures: signatures as u8,
-            reserved: 0,
-            guest: 0,
-            also_reserved: 0,
+            signatures: wishes.signatures as u8,
+            flags: wishes.flags(),
+            reserved: [0; 2],
             public_key: *key.public().as_bytes(),
             signature: [0; SIGNATURE_LENGTH],
         };
@@ -80,21 +100,13 @@ impl Hello {
         hello
     }
 
-    /// The same as [`Hello::new`], of a session for frames of a wallet alone.
-    pub fn of_guest(network: Option<NetworkId>, key: &SigningKey, exporter: &[u8; 32]) -> Self {
-        let mut hello = Self::new(network, key, exporter);
-        hello.guest = 1;
-        hello.signature = *key.sign(&hello.digest(exporter)).as_bytes();
-        hello
-    }
-
     /// Checks one whole message, and that its signature is for this connection.
     pub fn parse(bytes: &[u8], exporter: &[u8; 32]) -> Result<Self, RejectReason> {
         let hello: Self = read_fixed(bytes, Kind::Hello)?;
-        let is_legal = hello.signatures <= SignatureMode::Rolling as u8
-            && hello.guest <= 1
-            && (hello.reserved, hello.also_reserved) == (0, 0);
-        if !is_legal {
+        if hello.signatures > SignatureMode::Rolling as u8
+            || hello.flags > RECEIPTS | GUEST
+            || hello.reserved != [0; 2]
+        {
             return Err(RejectReason::Malformed);
         }
         let signature = Signature::new(hello.signature);
@@ -121,16 +133,15 @@ impl Hello {
         PublicKey::new(self.public_key)
     }
 
-    /// Whether the session is for frames of a wallet alone.
-    pub const fn is_guest(&self) -> bool {
-        self.guest != 0
-    }
-
-    /// How the session's frames will be signed.
-    pub const fn signatures(&self) -> SignatureMode {
-        match self.signatures {
-            0 => SignatureMode::Frame,
-            _ => SignatureMode::Rolling,
+    /// What the session is to be like.
+    pub const fn wishes(&self) -> SessionWishes {
+        SessionWishes {
+            signatures: match self.signatures {
+                0 => SignatureMode::Frame,
+                _ => SignatureMode::Rolling,
+            },
+            receipts: self.flags & RECEIPTS != 0,
+            guest: self.flags & GUEST != 0,
         }
     }
 

@@ -28,8 +28,9 @@ use types::wire::query::{
     BalanceRecord, IndicativePrice, MarketState, MarketStateRecord, OpenOrder, OpenOrderRecord,
     Query, Question, Reference, ReferenceRecord, encode_reply, parse_reply,
 };
+use types::wire::receipts::{ReceiptKey, Receipts};
 use types::wire::rolling::RollingSignature;
-use types::wire::session::{Hello, Refused, SessionTerms, SignatureMode, Welcome};
+use types::wire::session::{Hello, Refused, SessionTerms, SessionWishes, SignatureMode, Welcome};
 use types::wire::{Kind, split_message};
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyEpoch, KeyId, LogTime,
@@ -156,8 +157,11 @@ pub(crate) fn hello() -> Bytes {
 /// The opening of a session with rolling signatures.
 pub(crate) fn rolling_hello() -> Bytes {
     let network = Some(NetworkId::DEVELOPMENT);
-    let mode = SignatureMode::Rolling;
-    let hello = Hello::with_signatures(network, mode, &signing_key(), &EXPORTER);
+    let wishes = SessionWishes {
+        signatures: SignatureMode::Rolling,
+        receipts: false,
+    };
+    let hello = Hello::with_wishes(network, wishes, &signing_key(), &EXPORTER);
     Bytes::copy_from_slice(hello.as_bytes())
 }
 
@@ -186,6 +190,35 @@ pub(crate) fn run(first: &Bytes, second: &Bytes) -> RollingSignature {
         chain.absorb(&frame[..frame.len() - SIGNATURE_LENGTH]);
     }
     chain.sign(&signing_key())
+}
+
+/// Two receipts, signed by the development server.
+pub(crate) fn receipts() -> Bytes {
+    let receipt = |nonce, arrival, sequence| {
+        let first_sequence = SequenceNumber::new(sequence);
+        types::wire::receipts::Receipt::new(Nonce::new(nonce), arrival, first_sequence)
+    };
+    let mut out = Vec::new();
+    Receipts::encode(
+        1_700_000_000_000_000_000,
+        KeyId::new(0),
+        &[receipt(7, 3, 41), receipt(8, 5, 44)],
+        &receipt_key(),
+        &SigningKey::development("tls"),
+        &mut out,
+    );
+    Bytes::from(out)
+}
+
+/// The receipt key of the development network.
+pub(crate) fn receipt_key() -> ReceiptKey {
+    ReceiptKey::new(NetworkId::DEVELOPMENT, genesis::development().hash())
+}
+
+/// Whether a message is receipts that the development server signed.
+pub(crate) fn are_genuine_receipts(bytes: &[u8]) -> bool {
+    let server = SigningKey::development("tls").public();
+    Receipts::parse(bytes).is_ok_and(|it| it.are_signed_by(&server, &receipt_key()))
 }
 
 /// The message of a signature over two frames.

@@ -1,7 +1,8 @@
 //! The conversation with a node: one request at a time, and what it reports meanwhile.
 
 use std::collections::VecDeque;
-use std::io::BufRead as _;
+use std::fs::File;
+use std::io::{BufRead as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use client::{ConnectOptions, Message, Receiver, Sender, SessionError};
@@ -11,14 +12,17 @@ use types::command::Command;
 use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
 use types::wire::query::{Question, Reference};
-use types::{LogTime, MarketId, Nonce};
+use types::{LogTime, MarketId, Nonce, decimal};
 
 use super::super::{Failure, print_line};
 use super::reply;
 use super::request::{OwnedCommand, Reader, Request};
 
-/// Answers stdin line by line until it ends or the session does.
-pub(super) async fn converse(options: &ConnectOptions) -> Result<(), Failure> {
+/// Answers stdin line by line until it ends or the session does. Receipts go into the file.
+pub(super) async fn converse(
+    options: &ConnectOptions,
+    receipts: Option<File>,
+) -> Result<(), Failure> {
     let (sender, receiver) = client::connect(options)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
@@ -27,6 +31,7 @@ pub(super) async fn converse(options: &ConnectOptions) -> Result<(), Failure> {
         receiver,
         reference: Reference::default(),
         reports: VecDeque::new(),
+        receipts,
     };
     conversation.learn_markets().await?;
     let mut lines = read_lines();
@@ -47,7 +52,16 @@ pub(super) async fn converse(options: &ConnectOptions) -> Result<(), Failure> {
             }
         }
     }
-    conversation.sender.close().await;
+    let Conversation {
+        sender,
+        mut receiver,
+        mut receipts,
+        ..
+    } = conversation;
+    sender.close().await;
+    while let Ok(message) = receiver.next().await {
+        keep(&mut receipts, &message);
+    }
     Ok(())
 }
 
@@ -75,6 +89,16 @@ struct Conversation {
     reference: Reference,
     /// What no reply has told yet, oldest first.
     reports: VecDeque<Report>,
+    receipts: Option<File>,
+}
+
+/// Keeps receipts, if that is wanted: a message a line. Trading goes on without them.
+fn keep(receipts: &mut Option<File>, message: &Message) {
+    if let (Some(file), Message::Receipts(message)) = (receipts, message)
+        && let Err(error) = writeln!(file, "{}", decimal::to_hex(message.bytes()))
+    {
+        tracing::error!("a receipt is not kept: {error}");
+    }
 }
 
 /// Something that happened to an order of the account.
@@ -222,6 +246,7 @@ impl Conversation {
     }
 
     fn note(&mut self, message: &Message) {
+        keep(&mut self.receipts, message);
         match message {
             Message::Fills(fills) => {
                 let fills = fills.reports().iter().copied();

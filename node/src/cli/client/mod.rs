@@ -10,7 +10,9 @@ mod line;
 mod reply;
 mod request;
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use client::{ConnectOptions, ServerPin, SignatureMode};
@@ -34,6 +36,9 @@ pub(super) struct Options {
     /// session policy of so long a silence needs a third of it.
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     keep_alive_ms: u64,
+    /// Append the node's receipts to this file, for `keel audit`: a message a line, in hexadecimal.
+    #[arg(long, value_name = "FILE")]
+    receipts: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -51,13 +56,24 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         key: keygen::load(&options.key)?,
         signatures: SignatureMode::Frame,
         keep_alive: Duration::from_millis(options.keep_alive_ms),
+        receipts: options.receipts.is_some(),
     };
+    let receipts = options
+        .receipts
+        .as_deref()
+        .map(open_to_append)
+        .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed("cannot start", error))?;
-    let result = runtime.block_on(conversation::converse(&connect));
+    let result = runtime.block_on(conversation::converse(&connect, receipts));
     // The thread that reads stdin may still wait for a line: nobody waits for it.
     runtime.shutdown_background();
     result
+}
+
+fn open_to_append(path: &Path) -> Result<File, Failure> {
+    let file = File::options().create(true).append(true).open(path);
+    file.map_err(|error| Failure::failed(&path.display().to_string(), error))
 }
