@@ -255,8 +255,11 @@ fn report(options: &Options, audit: &Audit, comparison: &Comparison) {
 mod tests {
     use super::*;
 
+    /// Swapped pairs by their sequence numbers, and frames by their distance.
+    type Found = (Vec<(u64, u64)>, Vec<(usize, usize)>);
+
     /// Frames in arrival order: their sequence numbers, those of cancels negative.
-    fn compare(sequences: &[i64]) -> (Vec<(u64, u64)>, Vec<(usize, usize)>) {
+    fn compare(sequences: &[i64]) -> Found {
         let frame = |sequence: &i64| Frame {
             key: KeyId::new(1),
             nonce: Nonce::new(1),
