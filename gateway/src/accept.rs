@@ -17,7 +17,7 @@ use zerocopy::IntoBytes;
 use crate::config::RECEIVE_WINDOW;
 use crate::directory::KeyRecord;
 use crate::read::{MessageReader, read};
-use crate::receipts::Unsigned;
+use crate::receipts::PendingReceipts;
 use crate::serve::{Phase, Shared};
 use crate::session::{Session, close};
 use crate::write::{refuse, write};
@@ -174,7 +174,7 @@ fn open(
     let mut table = shared.table.borrow_mut();
     let receipts = wishes
         .receipts
-        .then(|| Unsigned::new(&shared.receipts, record.key));
+        .then(|| PendingReceipts::new(&shared.receipts, record.key));
     let connection = connection.clone();
     let session = table.open(record, public_key, connection, receipts, &shared.config);
     let session = session.ok_or(RejectReason::TooManySessions)?;

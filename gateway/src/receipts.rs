@@ -31,13 +31,13 @@ impl ReceiptSigner {
 
 /// The receipts of one session that were not sent yet.
 #[derive(Debug)]
-pub(crate) struct Unsigned {
+pub(crate) struct PendingReceipts {
     signer: Rc<ReceiptSigner>,
     key: KeyId,
     receipts: RefCell<Vec<Receipt>>,
 }
 
-impl Unsigned {
+impl PendingReceipts {
     pub(crate) fn new(signer: &Rc<ReceiptSigner>, key: KeyId) -> Self {
         Self {
             signer: Rc::clone(signer),

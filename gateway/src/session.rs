@@ -10,7 +10,7 @@ use types::{KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
-use crate::receipts::Unsigned;
+use crate::receipts::PendingReceipts;
 
 /// One open session. Lives on the gateway's thread, shared by its reader, its writer and the
 /// dispatcher.
@@ -34,7 +34,7 @@ pub(crate) struct Session {
     grown: Cell<bool>,
     writer: Notify,
     /// In a session that wants receipts.
-    receipts: Option<Unsigned>,
+    receipts: Option<PendingReceipts>,
 }
 
 /// Unsent bytes at which sessions are closed.
@@ -71,7 +71,7 @@ impl Session {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
-        receipts: Option<Unsigned>,
+        receipts: Option<PendingReceipts>,
         config: &GatewayConfig,
         owed_by_all: Rc<Cell<usize>>,
     ) -> Self {

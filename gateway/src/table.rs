@@ -10,7 +10,7 @@ use types::{AccountId, KeyId, SessionId};
 
 use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
-use crate::receipts::Unsigned;
+use crate::receipts::PendingReceipts;
 use crate::reports::Reports;
 use crate::session::Session;
 
@@ -59,7 +59,7 @@ impl SessionTable {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
-        receipts: Option<Unsigned>,
+        receipts: Option<PendingReceipts>,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
         if record.key == KeyId::WALLET {
