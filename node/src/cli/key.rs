@@ -193,6 +193,7 @@ fn connect_options(
         key,
         signatures: SignatureMode::Frame,
         keep_alive: client::KEEP_ALIVE,
+        receipts: false,
     })
 }
 
