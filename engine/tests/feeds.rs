@@ -1,6 +1,8 @@
 //! Feeds over random streams: every follower of the same blocks comes to the same positions, also one
 //! that began at a state in between, and no event is left out of a chain.
 
+#![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -104,7 +104,7 @@ impl SessionTable {
         record: KeyRecord,
         public_key: PublicKey,
         connection: Connection,
-        receipts: Option<Unsigned>,
+        receipts: Option<PendingReceipts>,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
         let slot = self.free.pop()?;

@@ -41,7 +41,7 @@ enum Stage {
     /// So much of it has come.
     Joining {
         mark: FeedMark,
-        hasher: BookHasher,
+        hasher: Box<BookHasher>,
         lines: u64,
     },
     /// All up to here is known.
@@ -201,7 +201,7 @@ impl FeedBook {
         let (mut hasher, lines) = match stage {
             Stage::Away => {
                 self.content = Content::new(self.feed.channel());
-                (part.hasher(), 0)
+                (Box::new(part.hasher()), 0)
             }
             Stage::Joining {
                 mark,

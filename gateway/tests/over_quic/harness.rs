@@ -54,6 +54,22 @@ pub(crate) struct FakeFeeds {
 }
 
 impl FakeFeeds {
+    fn new(wake: &Arc<Notify>) -> (FeedPorts, Self) {
+        let (to_feeds, requests) = RingBuffer::new(8);
+        let (deliver, deliveries) = RingBuffer::new(4_096);
+        let ports = FeedPorts {
+            requests: to_feeds,
+            deliveries,
+            wake: Wake::new(|| ()),
+        };
+        let feeds = Self {
+            requests,
+            deliveries: deliver,
+            wake: Arc::clone(wake),
+        };
+        (ports, feeds)
+    }
+
     /// The next request, once it is there.
     pub(crate) async fn request(&mut self) -> FeedRequest {
         let mut tries = 0;
@@ -107,9 +123,8 @@ impl Node {
         let (silences, silent) = RingBuffer::new(16);
         let (to_queries, questions) = RingBuffer::new(4);
         let (replies, query_replies) = RingBuffer::new(16);
-        let (feed_requests, requests) = RingBuffer::new(8);
-        let (deliver, deliveries) = RingBuffer::new(4_096);
         let wake = Arc::new(Notify::new());
+        let (feed_ports, feeds) = FakeFeeds::new(&wake);
         let control = Arc::new(Control::default());
         let frame_key = FrameKey::new(genesis.network(), genesis.hash());
         let engine = FakeEngine {
@@ -140,12 +155,8 @@ impl Node {
             to_queries,
             wake_queries: unpark,
             query_replies,
-            feeds: FeedPorts {
-                requests: feed_requests,
-                deliveries,
-                wake: Wake::new(|| ()),
-            },
-            wake: Arc::clone(&wake),
+            feeds: feed_ports,
+            wake,
         };
         let setup = GatewaySetup {
             config,
@@ -171,11 +182,7 @@ impl Node {
             engine: Some(engine),
             control,
             counters,
-            feeds: Some(FakeFeeds {
-                requests,
-                deliveries: deliver,
-                wake,
-            }),
+            feeds: Some(feeds),
         }
     }
 
