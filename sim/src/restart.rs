@@ -211,6 +211,10 @@ impl World {
             )
         })?;
         self.compare_checkpoints(&future.disk, &future.name)?;
+        let found = future.recovered.feeds.positions();
+        Violation::unless(found == self.truth.positions(), Oracle::Replay, || {
+            format!("{}: the feeds stand elsewhere", future.name)
+        })?;
         let seen = Seen::of(future);
         self.compare(&seen, Some(&future.recovered.answers))
     }

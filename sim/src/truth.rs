@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use engine::State;
+use engine::feeds::{Feeds, Positions};
+use engine::market_data::MarketData;
 use engine::replay::{RecordedBlock, Replay};
 use gateway::AnswerBook;
 use store::{Folders, Identity, JournalReader, Record};
@@ -113,6 +115,7 @@ pub(crate) struct Truth {
     /// By height, from 1.
     pub(crate) facts: Vec<Fact>,
     replay: Replay,
+    feeds: Feeds,
     model: Exchange,
     /// By the sequence number of the frame.
     pub(crate) answers: BTreeMap<u64, Answer>,
@@ -126,6 +129,10 @@ impl Truth {
             genesis: genesis.clone(),
             facts: Vec::new(),
             replay: Replay::new(State::from_genesis(genesis, 77)),
+            feeds: Feeds::new(
+                MarketData::of(&State::from_genesis(genesis, 79)),
+                Positions::default(),
+            ),
             model: Exchange::new(genesis),
             answers: BTreeMap::new(),
             executed: BTreeMap::new(),
@@ -134,6 +141,11 @@ impl Truth {
 
     pub(crate) const fn state(&self) -> &State {
         self.replay.state()
+    }
+
+    /// Where the feeds stand at the end of the history.
+    pub(crate) const fn positions(&self) -> &Positions {
+        self.feeds.positions()
     }
 
     pub(crate) fn height(&self) -> Height {
@@ -219,6 +231,7 @@ impl Truth {
         apply(&mut self.replay, record)?;
         let state = self.replay.state();
         let outcome = self.replay.outcome();
+        self.feeds.follow(outcome, |_, _, _| ());
         self.facts.push(Fact {
             record: record.clone(),
             outcome_hash: outcome.hash,

@@ -45,6 +45,8 @@ pub enum Bug {
     TurnsMissing,
     /// A checkpoint lacks the last answers.
     AnswersMissing,
+    /// A checkpoint lacks where the feeds stand.
+    FeedsMissing,
     /// The parallel executor takes what was executed first for what comes of it.
     ValidationSkipped,
     /// Values of an aborted transaction stay as if it were not.
@@ -59,7 +61,7 @@ pub enum Bug {
 
 impl Bug {
     /// Those that the simulation of a node finds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RotationNotSynced,
         Self::DirectoryNotSynced,
         Self::AckBeforeSync,
@@ -78,6 +80,7 @@ impl Bug {
         Self::NoncesMissing,
         Self::TurnsMissing,
         Self::AnswersMissing,
+        Self::FeedsMissing,
     ];
 
     /// Those that the comparison of the executors finds.

@@ -109,7 +109,8 @@ pub struct FeedWorker {
 }
 
 /// A snapshot that is not old: who joins within a second of another gets the same, and the events
-/// since then. So joining costs, and holds in memory, one snapshot a second and feed, however many join.
+/// since then, as long as all of them are kept. So how often one is made depends on the feed, and not
+/// on how many join.
 #[derive(Debug)]
 struct Snapshot {
     made_at: u64,
@@ -236,7 +237,7 @@ impl FeedWorker {
         let messages = match (resumed, subscription.from) {
             (Some(Ok(messages)), _) => messages,
             (Some(Err(reason)), Some(from)) => self.gap(group, reason, from.sequence, now),
-            _ => self.snapshot(group, now).1,
+            _ => self.snapshot(group.feed, now).1,
         };
         self.groups.join(group, now);
         self.pending.push_back(FeedDelivery::Joined {
@@ -248,7 +249,7 @@ impl FeedWorker {
 
     /// A notice, and then a snapshot.
     fn gap(&mut self, group: FeedGroup, reason: GapReason, after: u64, now: u64) -> Vec<Bytes> {
-        let (position, snapshot) = self.snapshot(group, now);
+        let (position, snapshot) = self.snapshot(group.feed, now);
         let gap = FeedGap {
             feed: group.feed,
             reason,
@@ -261,13 +262,11 @@ impl FeedWorker {
     }
 
     /// A snapshot, where it was made, and all since then.
-    fn snapshot(&mut self, group: FeedGroup, now: u64) -> (FeedPosition, Vec<Bytes>) {
-        let feed = group.feed;
+    fn snapshot(&mut self, feed: FeedId, now: u64) -> (FeedPosition, Vec<Bytes>) {
         let is_young = |snapshot: &Snapshot| now.saturating_sub(snapshot.made_at) < SNAPSHOT_AGE_NS;
         self.snapshots.retain(|_, snapshot| is_young(snapshot));
         let current = self.feeds.positions().of(feed);
         if let Some(young) = self.snapshots.get(&feed)
-            && (group.interval_ms == 0 || young.position == current)
             && let Ok(since) = self.retained.resume(feed, &young.position, &current)
         {
             let messages = young.messages.iter().cloned().chain(since);
