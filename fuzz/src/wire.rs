@@ -16,6 +16,9 @@ use types::command::Place;
 use types::outcome::Digest;
 use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
+use types::wire::feed::{
+    FeedEvents, FeedGap, FeedMark, FeedSnapshot, Subscribe, Subscribed, Unsubscribe, write_snapshot,
+};
 use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::payload::{decode_entries, encode_entry};
 use types::wire::query::{
@@ -79,6 +82,7 @@ fn decode(bytes: &[u8], reached: &mut Reached) {
     entries(bytes, reached);
     reports(bytes, reached);
     replies(bytes, reached);
+    feeds(bytes);
 }
 
 /// Whole messages come off the front, one by one and unchanged.
@@ -209,6 +213,39 @@ fn replies(bytes: &[u8], reached: &mut Reached) {
             assert_eq!(reference.records(), records);
             reached.insert("reference");
         }
+    }
+}
+
+/// Messages of feeds mean exactly their bytes, and nothing that is read from them overflows.
+fn feeds(bytes: &[u8]) {
+    if let Some(subscription) = Subscribe::parse(bytes)
+        .ok()
+        .and_then(|it| it.subscription())
+    {
+        assert_eq!(Subscribe::new(&subscription).as_bytes(), bytes);
+    }
+    if let Ok(number) = Unsubscribe::parse(bytes) {
+        assert_eq!(Unsubscribe::new(number).as_bytes(), bytes);
+    }
+    if let Ok((number, refused)) = Subscribed::parse(bytes) {
+        assert_eq!(Subscribed::new(number, refused).as_bytes(), bytes);
+    }
+    if let Ok(events) = FeedEvents::parse(bytes) {
+        assert!(events.sequence <= events.last());
+        assert_ne!(events.hash_after(&Digest::ZERO), Digest::ZERO);
+    }
+    if let Ok(part) = FeedSnapshot::parse(bytes) {
+        let mut encoded = Vec::new();
+        write_snapshot(&part.mark, part.bytes, |message| encoded.push(message));
+        if let ([message], false) = (&encoded[..], part.more) {
+            assert_eq!(message, bytes);
+        }
+    }
+    if let Ok(mark) = FeedMark::parse_checkpoint(bytes) {
+        assert_eq!(mark.checkpoint(), bytes);
+    }
+    if let Ok(gap) = FeedGap::parse(bytes) {
+        assert_eq!(gap.encode(), bytes);
     }
 }
 
