@@ -108,6 +108,7 @@ impl Raw {
         let wishes = SessionWishes {
             signatures: SignatureMode::Rolling,
             receipts: false,
+            guest: false,
         };
         let hello = Hello::with_wishes(None, wishes, &key(), &exporter);
         send.write_all(hello.as_bytes()).await.unwrap();
