@@ -160,6 +160,7 @@ pub(crate) fn rolling_hello() -> Bytes {
     let wishes = SessionWishes {
         signatures: SignatureMode::Rolling,
         receipts: false,
+        guest: false,
     };
     let hello = Hello::with_wishes(network, wishes, &signing_key(), &EXPORTER);
     Bytes::copy_from_slice(hello.as_bytes())
