@@ -11,12 +11,13 @@ const FRAMES: &str = "1000000";
 
 /// Runs all of them and writes the report, also when one of them fails.
 pub(crate) fn run(project: &Project) -> Result<(), Failure> {
-    let crowds = test(project, "limits", &[("KEEL_LIMITS", "long")]);
+    let sizes = std::env::var("KEEL_LIMITS").unwrap_or_else(|_| "long".to_owned());
+    let crowds = test(project, "limits", &[("KEEL_LIMITS", &sizes)]);
     let count = std::env::var("KEEL_HOSTILE_FRAMES").unwrap_or_else(|_| FRAMES.to_owned());
     let frames = test(project, "hostile", &[("KEEL_HOSTILE_FRAMES", &count)]);
     let (crowds, frames) = (crowds?, frames?);
     let rows = rows(&[crowds.text, frames.text].concat());
-    let report = report(&rows, &machine());
+    let report = report(&rows, &machine(), &sizes);
     std::fs::write(project.root().join(REPORT), report)
         .map_err(|error| Failure::new(format!("{REPORT}: {error}")))?;
     println!("{}", rows.join("\n"));
@@ -71,11 +72,11 @@ fn machine() -> String {
     format!("{cores} cores, load average {load}, files {files}")
 }
 
-fn report(rows: &[String], machine: &str) -> String {
+fn report(rows: &[String], machine: &str, sizes: &str) -> String {
     let rows = rows.join("\n");
     format!(
         "# What a node stands\n\n\
-         Written by `cargo xtask limits`; what the scenarios are is in `node/tests/limits`.\n\
+         Written by `cargo xtask limits`, {sizes} sizes (`KEEL_LIMITS`); what the scenarios are is in `node/tests/limits`.\n\
          Node, attackers and honest traders share one machine: {machine}, test build (`dev` \
          profile).\n\
          Times are from when a frame was due until its durable answer, so a busy disk is in them.\n\n\
@@ -93,7 +94,7 @@ mod tests {
                       | h | i |\nthread | panicked\n";
         let rows = rows(output);
         assert_eq!(rows, ["| b | c | d | yes |", "| e | f | g | **no** |"]);
-        let report = report(&rows, "no machine");
+        let report = report(&rows, "no machine", "long");
         assert!(
             report.ends_with("|---|---|---|---|\n| b | c | d | yes |\n| e | f | g | **no** |\n")
         );

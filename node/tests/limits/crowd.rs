@@ -190,7 +190,7 @@ fn readers_that_do_not_read_lose_their_sessions() {
     let beside = honest.finish();
     row(
         "readers that do not read",
-        &format!("{count}, matching unaffected"),
+        &format!("{count}, closed, and the trader never refused"),
         &format!(
             "{closed} closed with TIMEOUT, {} MiB more at most; alone {}; beside {}",
             most >> 20,
