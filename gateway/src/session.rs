@@ -229,7 +229,9 @@ impl Session {
         debug_assert!(sending.is_empty());
         std::mem::swap(&mut *self.unsent.borrow_mut(), sending);
         if let Some(receipts) = &self.receipts {
+            let before = sending.len();
             receipts.sign(sending);
+            self.owe(sending.len() - before);
         }
     }
 

@@ -232,10 +232,22 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
-    // Benches run a small size once, so that they never rot.
+    // Benches run a small size once, so that they never rot; what the tests have built will do.
     Step {
         name: "benches",
-        work: Work::Cargo(&["bench", "-p", "benches", "--locked", "--", "--test"], &[]),
+        work: Work::Cargo(
+            &[
+                "bench",
+                "-p",
+                "benches",
+                "--profile",
+                "dev",
+                "--locked",
+                "--",
+                "--test",
+            ],
+            &[],
+        ),
     },
     // The whole node at full speed for three seconds: its verdict is the exit code.
     Step {

@@ -1,4 +1,4 @@
-//! The example traders of `client/examples` against a real node: they quote, trade, and say so.
+//! The examples of `client/examples` against a real node: they quote, trade, record, and say so.
 
 use std::process::Stdio;
 
@@ -22,11 +22,15 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
         example
     };
     let failed = |error| Failure::new(format!("market_maker: {error}"));
+    let recorder = example("feed_recorder").spawn().map_err(failed)?;
     let maker = example("market_maker").spawn().map_err(failed)?;
     let taker = project.capture(example("taker"));
     let maker = maker.wait_with_output().map_err(failed)?;
     let (taker, maker) = (taker?, String::from_utf8_lossy(&maker.stdout).into_owned());
-    print!("{maker}{taker}");
+    let recorder = recorder.wait_with_output().map_err(failed)?;
+    let recorder = String::from_utf8_lossy(&recorder.stdout).into_owned();
+    let counted = recorder.lines().next_back().unwrap_or_default();
+    println!("{maker}{taker}{counted}");
     node.kill()?;
     let mut keel = project.command(&binary(project, "debug", "keel"));
     keel.args(["verify", "--signatures", "--dir"])
@@ -37,6 +41,8 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
         fault("taker", &taker, " orders,"),
         fault("market maker", &maker, " fills,"),
         fault("taker", &taker, " fills,"),
+        fault("feed recorder", &recorder, " events,"),
+        fault("feed recorder", &recorder, " books compared,"),
     ];
     Failure::unless_empty(faults.into_iter().flatten().collect())
 }

@@ -16,6 +16,26 @@ pub(crate) fn kill_loop(project: &Project) -> Result<(), Failure> {
     project.execute(cargo)
 }
 
+/// Kills a thousand clients whose orders must go.
+pub(crate) fn silence(project: &Project) -> Result<(), Failure> {
+    let mut cargo = project.command("cargo");
+    cargo
+        .args(["test", "--release", "--locked", "-p", "node"])
+        .args(["--test", "silence", "--", "--nocapture"])
+        .env("KEEL_VICTIMS", "1000");
+    project.execute(cargo)
+}
+
+/// Sends a million commands on one key from sixteen connections.
+pub(crate) fn storm(project: &Project) -> Result<(), Failure> {
+    let mut cargo = project.command("cargo");
+    cargo
+        .args(["test", "--release", "--locked", "-p", "node"])
+        .args(["--test", "exactly_once", "--", "--nocapture"])
+        .env("KEEL_STORM_COMMANDS", "1000000");
+    project.execute(cargo)
+}
+
 /// Runs `node/tests/strace` with its full tables, one test after the other.
 pub(crate) fn faults(project: &Project) -> Result<(), Failure> {
     let mut cargo = project.command("cargo");

@@ -68,6 +68,16 @@ const COMMANDS: &[Command] = &[
         run: faults::kill_loop,
     },
     Command {
+        name: "silence",
+        about: "a thousand clients with a session policy are killed under load",
+        run: faults::silence,
+    },
+    Command {
+        name: "storm",
+        about: "a million commands of sixteen connections on one key, sent again at random",
+        run: faults::storm,
+    },
+    Command {
         name: "faults",
         about: "the long form of failing calls: the first to the fiftieth of each (strace, root)",
         run: faults::faults,

@@ -192,6 +192,7 @@ fn timers_and_policies_end_orders() {
     let timer = |after_ms: u64| json!({"op": "set_timer", "after_ms": after_ms});
     maker.check(&timer(60_000), &accepted());
     let order = maker.check(&place("bid", "100", "1"), &accepted())["order_id"].clone();
+    maker.check(&timer(1), &accepted());
     let ended = maker.later_event();
     assert_eq!(
         (&ended["order_id"], &ended["reason"]),
