@@ -278,7 +278,7 @@ fn sixteen_connections_on_one_key_execute_every_frame_once() {
     }
     println!("{frames} frames: {all:?}");
     assert_eq!(all.sent, frames);
-    assert!(frames / 10 < all.sent_again && 0 < all.repeated && KILLS * TRADERS < all.connections);
+    assert!(frames / 10 < all.sent_again && 0 < all.repeated && TRADERS < all.connections);
     assert!(node.stop().success());
     check(directory.path(), frames);
 }
