@@ -13,6 +13,7 @@ use types::{AccountId, Command, KeyId, LogTime, Nonce, RejectReason};
 use crate::connect::{ConnectOptions, connect_guest};
 use crate::error::{ConnectError, SessionError};
 use crate::message::Message;
+use crate::receiver::Receiver;
 
 /// Why a wallet's request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,13 @@ async fn send(
     sender.queue_frame_with(nonce, LogTime::ZERO, &[signed.command()]);
     // If it cannot be sent, why is what the next read finds.
     let _ = sender.flush().await;
+    let answered = answer(&mut receiver).await;
+    // Guests are few: the next one may be waiting.
+    sender.close().await;
+    answered
+}
+
+async fn answer(receiver: &mut Receiver) -> Result<CommandOutcome, WalletError> {
     loop {
         match receiver.next().await? {
             Message::Ack(ack) => {

@@ -500,13 +500,21 @@ fn digest_market(state: &MarketState, hasher: &mut blake3::Hasher) {
         number(label.get());
         number(until.get());
     }
-    for (order_id, order) in state.watch.orders() {
+    digest_watch(&state.watch, hasher);
+}
+
+/// Which key placed what, and what keys have used of their grants.
+fn digest_watch(watch: &Watch, hasher: &mut blake3::Hasher) {
+    let mut number = |number: u64| {
+        hasher.update(&number.to_le_bytes());
+    };
+    for (order_id, order) in watch.orders() {
         number(order_id.get());
         number(order.key.get().into());
         number(order.price.get());
         number(order.lots.get());
     }
-    for (key, usage) in state.watch.usages() {
+    for (key, usage) in watch.usages() {
         number(key.get().into());
         number(usage.day);
         for wide in [usage.open.get(), usage.lots as u128, usage.quote as u128] {

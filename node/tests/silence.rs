@@ -5,6 +5,7 @@
 //! each silence was logged is printed; no test fails on time.
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
+#![allow(clippy::print_stdout)] // How late the silences were.
 
 mod common;
 
@@ -50,32 +51,43 @@ impl Victim {
         let account = AccountId::new(FIRST_ACCOUNT + number % ACCOUNTS);
         let seed = development_seed(&format!("victim {number}"));
         let (file, key) = register(node, directory, account, seed, number);
-        let process = keel()
-            .args(["client", "--keep-alive-ms", "100", "--connect"])
-            .arg(node.address.to_string())
-            .arg("--key")
-            .arg(file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut victim = Self {
-            process,
-            key,
-            orders: Vec::new(),
-            killed_at: 0,
-        };
-        victim.quote(number);
-        victim
+        // With hundreds of processes on few cores a handshake may take too long.
+        for _ in 0..10 {
+            let process = keel()
+                .args(["client", "--keep-alive-ms", "200", "--connect"])
+                .arg(node.address.to_string())
+                .arg("--key")
+                .arg(&file)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut victim = Self {
+                process,
+                key,
+                orders: Vec::new(),
+                killed_at: 0,
+            };
+            if victim.quote(number) {
+                return victim;
+            }
+        }
+        panic!("victim {number} never got a session");
     }
 
-    /// Says when its orders are to go, and places them.
-    fn quote(&mut self, number: u32) {
+    /// Says when its orders are to go, and places them; whether it has a session.
+    fn quote(&mut self, number: u32) -> bool {
         let mut input = self.process.stdin.as_ref().unwrap();
         let policy = format!(
             r#"{{"op":"set_session_policy","silence_ms":{SILENCE_MS},"good_till_cancelled":true}}"#
         );
-        writeln!(input, "{policy}").unwrap();
+        // Who has no session has ended, or is about to.
+        let _ = writeln!(input, "{policy}");
+        let mut output = BufReader::new(self.process.stdout.as_mut().unwrap()).lines();
+        let Some(line) = output.next() else {
+            return false;
+        };
+        assert!(line.unwrap().contains("accepted"));
         for order in 0..ORDERS_EACH {
             let price = 1 + number as usize % 90 + order;
             writeln!(
@@ -84,16 +96,14 @@ impl Victim {
             )
             .unwrap();
         }
-        let mut output = BufReader::new(self.process.stdout.as_mut().unwrap()).lines();
-        for _ in 0..=ORDERS_EACH {
+        for _ in 0..ORDERS_EACH {
             let line = output.next().unwrap().unwrap();
             let reply: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(reply["status"], "accepted", "{line}");
-            if let Some(order_id) = reply["order_id"].as_u64() {
-                self.orders.push(OrderId::new(order_id));
-            }
+            self.orders
+                .push(OrderId::new(reply["order_id"].as_u64().unwrap()));
         }
-        assert_eq!(self.orders.len(), ORDERS_EACH);
+        true
     }
 
     fn kill(&mut self) {
@@ -151,7 +161,7 @@ fn orders_of_killed_clients_go_and_never_fill() {
         .map(|number| Victim::start(&node, directory.path(), number))
         .collect();
     let mut clients = Clients::new(&["dev-0", "dev-1", "dev-2"]);
-    let frames = 2_000 + 20 * u64::from(count);
+    let frames = 4_000;
     std::thread::scope(|scope| {
         let load = scope.spawn(|| clients.load(node.address, &Notify::new(), frames));
         victims.iter_mut().for_each(Victim::kill);
@@ -175,15 +185,15 @@ fn resting(data: &Path) -> usize {
     String::from_utf8(dump.stdout).unwrap().lines().count()
 }
 
-/// The journal says of every victim that it was silent once, after it was killed, and that its orders
-/// ended then.
+/// The journal says of every victim that it was silent once after it was killed, and that its orders
+/// have ended. One that the machine starved for longer than its silence may be told dead before it is.
 fn check(data: &Path, victims: &[Victim]) {
     let mut late = Vec::new();
     let mut ended = BTreeMap::new();
-    let mut silences = BTreeMap::new();
+    let mut silences = BTreeMap::<KeyId, Vec<u64>>::new();
     replay(data, |now, entry, events| {
         if let Entry::Silence(key) = entry {
-            assert_eq!(silences.insert(*key, now), None, "key {key} twice");
+            silences.entry(*key).or_default().push(now);
         }
         for event in events {
             match event {
@@ -199,20 +209,26 @@ fn check(data: &Path, victims: &[Victim]) {
             }
         }
     });
+    let mut starved = 0;
     for victim in victims {
-        let told = silences[&victim.key];
-        assert!(victim.killed_at < told, "it was alive");
-        late.push((told - victim.killed_at) / 1_000_000);
+        let told = &silences[&victim.key];
+        let dead: Vec<u64> = { told.iter().copied() }
+            .filter(|at| *at > victim.killed_at)
+            .collect();
+        assert!(dead.len() <= 1, "key {} is told dead twice", victim.key);
+        starved += usize::from(told.len() > dead.len());
+        late.extend(dead.iter().map(|at| (at - victim.killed_at) / 1_000_000));
         assert!(victim.orders.iter().all(|order| ended.contains_key(order)));
     }
     late.sort_unstable();
-    let at = |part: usize| late[(late.len() - 1) * part / 100];
+    let at = |part: usize| late.get(late.len().saturating_sub(1) * part / 100).copied();
     println!(
-        "{} killed; a silence of {SILENCE_MS} ms was logged after p50 {} p99 {} max {} ms",
+        "{} killed, {starved} starved before; a silence of {SILENCE_MS} ms was logged after \
+         p50 {} p99 {} max {} ms",
         victims.len(),
-        at(50),
-        at(99),
-        at(100)
+        at(50).unwrap_or(0),
+        at(99).unwrap_or(0),
+        at(100).unwrap_or(0)
     );
     assert_eq!(silences.len(), victims.len());
 }

@@ -14,7 +14,7 @@ use types::command::{
 use types::genesis;
 use types::keys::SessionPolicy;
 use types::limits::{
-    COMMANDS_PER_FRAME_MAX, FRAMES_PER_RUN_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW,
+    self, COMMANDS_PER_FRAME_MAX, FRAMES_PER_RUN_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW,
     RUN_LENGTH_MAX,
 };
 use types::outcome::DoneReason;
@@ -466,86 +466,97 @@ fn limit(name: &str) -> u64 {
 
 #[test]
 fn the_table_of_limits_is_right() {
-    use types::limits;
-    for (name, value) in [
-        ("commands in a frame", COMMANDS_PER_FRAME_MAX as u64),
-        (
-            "slots of 32 bytes in a frame",
-            limits::SLOTS_PER_FRAME_MAX as u64,
-        ),
-        (
-            "levels a side in a quote set",
-            limits::QUOTE_LEVELS_MAX as u64,
-        ),
-        (
-            "frames under one rolling signature",
-            FRAMES_PER_RUN_MAX as u64,
-        ),
-        (
-            "bytes of the frames under one rolling signature",
-            RUN_LENGTH_MAX as u64,
-        ),
-        (
-            "bytes in a message, prefix included",
-            MESSAGE_LENGTH_MAX as u64,
-        ),
-        ("nonces that a key's window holds", NONCE_WINDOW),
-        ("highest nonce", NONCE_MAX),
-        ("highest price in ticks", limits::PRICE_TICKS_MAX),
-        ("highest quantity in lots", limits::QUANTITY_LOTS_MAX),
-        ("fills of one command", limits::FILLS_PER_COMMAND_MAX.into()),
-        (
-            "orders that one command triggers",
-            limits::TRIGGERS_PER_COMMAND_MAX.into(),
-        ),
-        (
-            "orders that expire in one tick",
-            limits::EXPIRIES_PER_TICK_MAX.into(),
-        ),
-        (
-            "labels of an account remembered in a market",
-            limits::REMEMBERED_CANCELS_MAX as u64,
-        ),
-        (
-            "keys that an account may register",
-            limits::KEYS_PER_ACCOUNT_MAX as u64,
-        ),
-        (
-            "markets that a key may be granted by name",
-            limits::GRANT_MARKETS_MAX as u64,
-        ),
-        (
-            "shortest silence of a session policy, in nanoseconds",
-            limits::SILENCE_NS_MIN,
-        ),
-        (
-            "longest silence of a session policy, in nanoseconds",
-            limits::SILENCE_NS_MAX,
-        ),
-        ("longest timer, in nanoseconds", limits::TIMER_NS_MAX),
-        (
-            "open orders of an account",
-            limits::OPEN_ORDERS_PER_ACCOUNT_MAX.into(),
-        ),
-        (
-            "resting orders in a book",
-            limits::ORDERS_PER_BOOK_MAX.into(),
-        ),
-        (
-            "widest price band, in parts per million",
-            limits::BAND_PPM_MAX.into(),
-        ),
-        (
-            "longest interval of a price band, in milliseconds",
-            limits::BAND_INTERVAL_MS_MAX,
-        ),
-        (
-            "least time between indicative prices of a market, in nanoseconds",
-            limits::INDICATIVE_INTERVAL_NS,
-        ),
-        ("markets", limits::MARKETS_MAX as u64),
-        ("assets", limits::ASSETS_MAX as u64),
-    ] {
-        assert_eq!(limit(name), value, "{name}");
+    let rows = [MESSAGE_LIMITS, ORDER_LIMITS, KEY_LIMITS, MARKET_LIMITS];
+    for (name, value) in rows.into_iter().flatten() {
+        assert_eq!(limit(name), *value, "{name}");
     }
 }
+
+const MESSAGE_LIMITS: &[(&str, u64)] = &[
+    ("commands in a frame", COMMANDS_PER_FRAME_MAX as u64),
+    (
+        "slots of 32 bytes in a frame",
+        limits::SLOTS_PER_FRAME_MAX as u64,
+    ),
+    (
+        "levels a side in a quote set",
+        limits::QUOTE_LEVELS_MAX as u64,
+    ),
+    (
+        "frames under one rolling signature",
+        FRAMES_PER_RUN_MAX as u64,
+    ),
+    (
+        "bytes of the frames under one rolling signature",
+        RUN_LENGTH_MAX as u64,
+    ),
+    (
+        "bytes in a message, prefix included",
+        MESSAGE_LENGTH_MAX as u64,
+    ),
+    ("nonces that a key's window holds", NONCE_WINDOW),
+    ("highest nonce", NONCE_MAX),
+];
+
+const ORDER_LIMITS: &[(&str, u64)] = &[
+    ("highest price in ticks", limits::PRICE_TICKS_MAX),
+    ("highest quantity in lots", limits::QUANTITY_LOTS_MAX),
+    ("fills of one command", limits::FILLS_PER_COMMAND_MAX as u64),
+    (
+        "orders that one command triggers",
+        limits::TRIGGERS_PER_COMMAND_MAX as u64,
+    ),
+    (
+        "orders that expire in one tick",
+        limits::EXPIRIES_PER_TICK_MAX as u64,
+    ),
+    (
+        "labels of an account remembered in a market",
+        limits::REMEMBERED_CANCELS_MAX as u64,
+    ),
+];
+
+const KEY_LIMITS: &[(&str, u64)] = &[
+    (
+        "keys that an account may register",
+        limits::KEYS_PER_ACCOUNT_MAX as u64,
+    ),
+    (
+        "markets that a key may be granted by name",
+        limits::GRANT_MARKETS_MAX as u64,
+    ),
+    (
+        "shortest silence of a session policy, in nanoseconds",
+        limits::SILENCE_NS_MIN,
+    ),
+    (
+        "longest silence of a session policy, in nanoseconds",
+        limits::SILENCE_NS_MAX,
+    ),
+    ("longest timer, in nanoseconds", limits::TIMER_NS_MAX),
+];
+
+const MARKET_LIMITS: &[(&str, u64)] = &[
+    (
+        "open orders of an account",
+        limits::OPEN_ORDERS_PER_ACCOUNT_MAX as u64,
+    ),
+    (
+        "resting orders in a book",
+        limits::ORDERS_PER_BOOK_MAX as u64,
+    ),
+    (
+        "widest price band, in parts per million",
+        limits::BAND_PPM_MAX as u64,
+    ),
+    (
+        "longest interval of a price band, in milliseconds",
+        limits::BAND_INTERVAL_MS_MAX,
+    ),
+    (
+        "least time between indicative prices of a market, in nanoseconds",
+        limits::INDICATIVE_INTERVAL_NS,
+    ),
+    ("markets", limits::MARKETS_MAX as u64),
+    ("assets", limits::ASSETS_MAX as u64),
+];

@@ -287,22 +287,7 @@ impl Slot {
             Command::Place(place) => Self::of_place(place),
             Command::Replace(replace) => Self::of_replace(replace),
             Command::QuoteSet(set) => Self::of_quote_set(set),
-            Command::Cancel(Cancel::Order(order_id)) => Self {
-                operation: CANCEL,
-                a: U64::new(order_id.get()),
-                ..Self::EMPTY
-            },
-            Command::Cancel(Cancel::Client {
-                market,
-                client_order_id,
-                remember_until,
-            }) => Self {
-                operation: CANCEL_CLIENT,
-                market: U16::new(market.get()),
-                a: U64::new(remember_until.get()),
-                c: U64::new(client_order_id.get()),
-                ..Self::EMPTY
-            },
+            Command::Cancel(cancel) => Self::of_cancel(*cancel),
             Command::CancelAll(scope) => Self {
                 operation: CANCEL_ALL,
                 side: scope.side.map_or(BOTH_SIDES, |side| side as u8),
@@ -381,6 +366,27 @@ impl Slot {
             a: U64::new(place.price.get()),
             b: U64::new(place.quantity.get()),
             c: U64::new(place.client_order_id.get()),
+        }
+    }
+
+    fn of_cancel(cancel: Cancel) -> Self {
+        match cancel {
+            Cancel::Order(order_id) => Self {
+                operation: CANCEL,
+                a: U64::new(order_id.get()),
+                ..Self::EMPTY
+            },
+            Cancel::Client {
+                market,
+                client_order_id,
+                remember_until,
+            } => Self {
+                operation: CANCEL_CLIENT,
+                market: U16::new(market.get()),
+                a: U64::new(remember_until.get()),
+                c: U64::new(client_order_id.get()),
+                ..Self::EMPTY
+            },
         }
     }
 
