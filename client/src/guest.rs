@@ -93,8 +93,9 @@ async fn send(
     // If it cannot be sent, why is what the next read finds.
     let _ = sender.flush().await;
     let answered = answer(&mut receiver).await;
-    // Guests are few: the next one may be waiting.
+    // Guests are few and the next one may be waiting, so this one is gone when this returns.
     sender.close().await;
+    while receiver.next().await.is_ok() {}
     answered
 }
 

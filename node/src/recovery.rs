@@ -2,7 +2,8 @@
 //! checked against every hash and root that was recorded.
 
 use std::collections::VecDeque;
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
+use std::time::Instant;
 
 use bytes::Bytes;
 use engine::State;
@@ -291,9 +292,15 @@ impl Workers {
 
     /// Their executor, for blocks that follow this state.
     pub(crate) fn executor(self, state: &State) -> Result<Executor, Failure> {
-        Executor::new(self.kind, self.count, state)
+        Executor::new(self.kind, self.count, state, nanos)
             .map_err(|error| Failure::failed("cannot execute", error))
     }
+}
+
+/// The time since somebody first asked.
+fn nanos() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Where a replay begins.

@@ -5,6 +5,9 @@
 //! block costs is in the figures, also what no number of workers makes faster: nonces, and the hash
 //! over the outcome.
 
+use std::sync::LazyLock;
+use std::time::Instant;
+
 use benches::Size;
 use benches::flow::{Flow, FlowPlan, Spread};
 use benches::seal;
@@ -98,6 +101,12 @@ impl Blocks {
     }
 }
 
+/// The time since somebody first asked.
+fn nanos() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_nanos() as u64
+}
+
 fn busiest(block: &Block, markets: usize) -> usize {
     let mut counts = vec![0; markets];
     for entry in &block.entries {
@@ -135,7 +144,7 @@ impl Subject for Blocks {
     fn parallel(&mut self, workers: &dyn Workers) -> (Spent, Counts) {
         let (mut state, mut outcome) = (self.state(), BlockOutcome::default());
         if self.settings.choice == Choice::Auto {
-            let executor = Executor::new(ExecutorKind::Auto, workers.count(), &state);
+            let executor = Executor::new(ExecutorKind::Auto, workers.count(), &state, nanos);
             let mut executor = executor.expect("threads can be had");
             let ((), spent) = Spent::on(|| {
                 for block in &self.blocks {

@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Sections: `payments` is the paper's table; `goal` is the row that the issue asks for; `flow` is
-//! order flow, measured and simulated; `scaling` is what more cores would give, simulated, and is shown only where it agrees with what one and two
-//! real workers took. Every run, simulated ones too, is compared with the sequential state. Figures
+//! order flow, measured and simulated; `scaling` is what more cores would give, simulated, and is
+//! shown only where it agrees with what one and two real workers took; `cores` is what as many real
+//! workers as the machine has cores took. Every run, simulated ones too, is compared with the sequential state. Figures
 //! are medians of runs in turn that had the machine to themselves; where there were too few of those,
 //! the row says so.
 #![allow(missing_docs, unreachable_pub)] // A binary.
@@ -14,6 +15,7 @@
 
 mod chart;
 mod clock;
+mod cores;
 mod flow;
 mod payments;
 mod scaling;
@@ -93,6 +95,9 @@ fn run(options: &Options) -> Result<()> {
             std::fs::write(path, chart::draw(title, &curves))?;
         }
     }
+    if asked("cores") {
+        cores(size, &mut bench, rate);
+    }
     if asked("scaling") {
         let curves = payments_scaling(size, &mut bench, rate);
         if let Some(path) = &options.svg {
@@ -168,4 +173,26 @@ fn flow_scaling(size: Size, bench: &mut Bench) -> Vec<scaling::Curve> {
         scaling::curve(bench, &mut subject, (*label).to_owned(), runs)
     };
     flow::flows(size)[..3].iter().map(curve).collect()
+}
+
+/// As many real workers as there are cores.
+fn cores(size: Size, bench: &mut Bench, rate: Rate) {
+    let (block, runs) = match size {
+        Size::Smoke => (32, 1),
+        Size::Quick => (10_000, 3),
+        Size::Full => (10_000, 5),
+    };
+    println!("\nReal workers: payments of 20 us in blocks of {block}\n");
+    let payments = |&accounts: &u32| {
+        let subject = Payments::new(block, accounts, rate.steps(20));
+        (format!("{accounts} accounts"), subject)
+    };
+    let mut payments: Vec<_> = ACCOUNTS[1..].iter().map(payments).collect();
+    cores::payments(bench, &mut payments, runs);
+    println!("\nReal workers: order flow\n");
+    let flows = flow::flows(size).into_iter();
+    let mut flows: Vec<_> = flows
+        .map(|(label, plan)| (label.to_owned(), flow::Blocks::new(plan)))
+        .collect();
+    cores::flow(bench, &mut flows, runs);
 }

@@ -95,7 +95,7 @@ pub struct BlockExecutor {
 const COMMANDS_MIN: usize = 512;
 
 /// Share of the busiest lane, in thousandths, above which a segment runs in order when there is a
-/// choice: fewer than four lanes' worth of work is not worth it, as measured (`crate::executor`).
+/// choice: fewer than four lanes' worth of work is not worth a look (`crate::executor`).
 const CRITICAL_MAX: u32 = 250;
 
 impl BlockExecutor {

@@ -1,6 +1,9 @@
 //! Order flow: whatever is observable, after every block, in parallel and one after the other.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use engine::State;
+use engine::executor::{Executor, ExecutorKind};
 use engine::parallel::simulation::Costs;
 use engine::parallel::workers::Pool;
 use engine::parallel::{BlockExecutor, Chaos, Choice, Cut, Hands, Settings, Tally};
@@ -187,4 +190,34 @@ fn real_workers_do_what_one_after_the_other_does() {
         }
     }
     println!("{told:?}");
+}
+
+/// A clock by which now the one way is faster, now the other.
+fn fickle() -> u64 {
+    static TIME: AtomicU64 = AtomicU64::new(0);
+    let step = Random::new(TIME.load(Ordering::Relaxed)).below(1_000_000);
+    TIME.fetch_add(step, Ordering::Relaxed)
+}
+
+#[test]
+fn auto_does_what_one_after_the_other_does() {
+    let mut measured = 0;
+    for seed in 0..10 {
+        let genesis = genesis(12, 1 << 60);
+        let mut expected = State::from_genesis(&genesis, seed);
+        let mut state = State::from_genesis(&genesis, seed);
+        let mut executor = Executor::new(ExecutorKind::Auto, 4, &state, fickle).unwrap();
+        let (mut outcome, mut found) = (BlockOutcome::default(), BlockOutcome::default());
+        let frames = random_frames(&genesis, seed, 8_000);
+        for block in common::cut(&state, &frames, 1, seed) {
+            engine::sequential::execute(&mut expected, &block, &mut outcome);
+            executor.execute(&mut state, &block, &mut found);
+            assert_eq!(found, outcome, "seed {seed}");
+            assert_eq!(state.digest(), expected.digest(), "seed {seed}");
+            // Smaller ones run in order anyway.
+            measured += u64::from(512 <= block.command_count());
+        }
+    }
+    println!("{measured} blocks were large enough to choose");
+    assert!(20 <= measured, "{measured}");
 }

@@ -45,7 +45,7 @@ pub(super) struct Options {
 /// Executors that this version has.
 #[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
 pub(super) enum Executor {
-    /// Per block, whichever promises to be faster.
+    /// Per block, whichever has been faster lately.
     #[default]
     Auto,
     /// One command after the other.
