@@ -35,14 +35,8 @@ pub(crate) fn admit(
         Some(_) => {}
     }
     // A repeat is answered even after its expiry: the first answer stays the answer.
-    match ledger.check_nonce(header.key, header.nonce, frame.digest()) {
-        NonceCheck::Repeated { first_sequence } => {
-            return FrameVerdict::Repeated { first_sequence };
-        }
-        NonceCheck::Reused => return FrameVerdict::Refused(RejectReason::NonceReused),
-        NonceCheck::TooOld => return FrameVerdict::Refused(RejectReason::NonceTooOld),
-        NonceCheck::TooHigh => return FrameVerdict::Refused(RejectReason::NonceTooHigh),
-        NonceCheck::Fresh => {}
+    if let Some(verdict) = ended_by(ledger.check_nonce(header.key, header.nonce, frame.digest())) {
+        return verdict;
     }
     if is_over(header.expires_at, time) {
         return FrameVerdict::Refused(RejectReason::Expired);
@@ -78,20 +72,26 @@ fn admit_wallet(
     if !is_owner {
         return FrameVerdict::Refused(RejectReason::WrongWallet);
     }
-    match ledger.check_wallet_nonce(account, header.nonce, frame.digest()) {
-        NonceCheck::Repeated { first_sequence } => {
-            return FrameVerdict::Repeated { first_sequence };
-        }
-        NonceCheck::Reused => return FrameVerdict::Refused(RejectReason::NonceReused),
-        NonceCheck::TooOld => return FrameVerdict::Refused(RejectReason::NonceTooOld),
-        NonceCheck::TooHigh => return FrameVerdict::Refused(RejectReason::NonceTooHigh),
-        NonceCheck::Fresh => {}
+    let check = ledger.check_wallet_nonce(account, header.nonce, frame.digest());
+    if let Some(verdict) = ended_by(check) {
+        return verdict;
     }
     if is_over(header.expires_at, time) {
         return FrameVerdict::Refused(RejectReason::Expired);
     }
     ledger.use_wallet_nonce(account, header.nonce, frame.digest(), first_sequence);
     FrameVerdict::Executed
+}
+
+/// A frame's verdict by its nonce alone; that of a fresh one is still open.
+const fn ended_by(check: NonceCheck) -> Option<FrameVerdict> {
+    Some(match check {
+        NonceCheck::Fresh => return None,
+        NonceCheck::Repeated { first_sequence } => FrameVerdict::Repeated { first_sequence },
+        NonceCheck::Reused => FrameVerdict::Refused(RejectReason::NonceReused),
+        NonceCheck::TooOld => FrameVerdict::Refused(RejectReason::NonceTooOld),
+        NonceCheck::TooHigh => FrameVerdict::Refused(RejectReason::NonceTooHigh),
+    })
 }
 
 /// Whether a time is past; zero never is.
