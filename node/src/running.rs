@@ -326,10 +326,11 @@ impl Core {
         }
     }
 
-    fn lives(&self) -> [Life; 4] {
+    fn lives(&self) -> [Life; 5] {
         [
             self.pipeline.life(),
             self.journal.life(),
+            self.feeds.life(),
             self.shadow.life(),
             self.checkpoint.life(),
         ]
