@@ -4,7 +4,7 @@ use types::block::Block;
 use types::outcome::BlockOutcome;
 
 use crate::parallel::workers::Pool;
-use crate::parallel::{BlockExecutor, Choice, Hands, Settings};
+use crate::parallel::{BlockExecutor, COMMANDS_MIN, Choice, Hands, Settings};
 use crate::sequential;
 use crate::state::State;
 use race::{Race, Way};
@@ -22,10 +22,6 @@ pub enum ExecutorKind {
     /// In lanes of markets, as far as commands are not barriers and there is more than one lane.
     Parallel,
 }
-
-/// Smaller blocks run in order when there is a choice, unmeasured: waking a worker costs as much as
-/// some hundred commands do.
-const COMMANDS_MIN: u64 = 512;
 
 /// The time in nanoseconds, from any start: the engine has no clock of its own. Only `auto` looks at
 /// it, and no outcome depends on it.
@@ -92,7 +88,7 @@ impl Executor {
             Kind::Parallel(lanes) => lanes.execute(state, block, outcome),
             Kind::Auto(lanes, race, clock) => {
                 let commands = block.command_count();
-                if commands < COMMANDS_MIN {
+                if commands < COMMANDS_MIN as u64 {
                     return sequential::execute(state, block, outcome);
                 }
                 let (way, began) = (race.next(), clock());

@@ -90,9 +90,9 @@ pub struct BlockExecutor {
     tally: Tally,
 }
 
-/// Segments below this run in order when there is a choice: waking a worker costs as much as some
-/// hundred commands do.
-const COMMANDS_MIN: usize = 512;
+/// Segments below this, and blocks, run in order when there is a choice: waking a worker costs as much
+/// as some hundred commands do.
+pub(crate) const COMMANDS_MIN: usize = 512;
 
 /// Share of the busiest lane, in thousandths, above which a segment runs in order when there is a
 /// choice: fewer than four lanes' worth of work is not worth a look (`crate::executor`).

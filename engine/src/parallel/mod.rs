@@ -81,6 +81,7 @@ mod table;
 pub mod workers;
 
 pub use access::Access;
+pub(crate) use blocks::COMMANDS_MIN;
 pub use blocks::{BlockExecutor, Choice, Hands, Settings, Tally};
 pub use executor::Executor;
 pub use mv_memory::{Estimate, MvMemory, Storage};
