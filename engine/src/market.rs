@@ -191,6 +191,12 @@ impl Quotes {
         self.sets.get(&account)
     }
 
+    /// The orders of an account's last set, bids first; some may have ended.
+    pub(crate) fn orders_of(&self, account: AccountId) -> impl Iterator<Item = OrderId> {
+        let sides = self.last(account).into_iter().flat_map(|set| &set.orders);
+        sides.flatten().copied()
+    }
+
     /// The account has quoted this set, and no other any more.
     pub(crate) fn replace(&mut self, account: AccountId, set: QuotedSet) {
         let earlier = self.sets.insert(account, set);

@@ -2,6 +2,7 @@
 
 use ledger::{KeyStatus, Ledger, WalletUse};
 use types::auth::FrameKey;
+use types::block::{Block, Entry};
 use types::command::{MarketStatus, SetProtection, StopLeg};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::INDICATIVE_INTERVAL_NS;
@@ -67,6 +68,17 @@ pub struct Position {
     pub time: LogTime,
     /// Hash of the last block's outcome, chained.
     pub outcome_hash: Digest,
+}
+
+impl Position {
+    /// The block of these entries that comes next.
+    pub const fn next_block(&self, entries: Vec<Entry>) -> Block {
+        Block {
+            height: self.height.next(),
+            first_sequence: self.sequence.next(),
+            entries,
+        }
+    }
 }
 
 /// Where a state was, for tests. The ledger is a copy: the executor keeps balances in a memory of

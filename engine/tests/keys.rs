@@ -659,12 +659,7 @@ fn a_restart_changes_nothing() {
         let mut restarts = 0;
         random_stream(&genesis, seed, 500, |ring, entry| {
             if let Some(state) = &mut other {
-                let position = state.position();
-                let block = types::block::Block {
-                    height: position.height.next(),
-                    first_sequence: position.sequence.next(),
-                    entries: vec![entry],
-                };
+                let block = state.position().next_block(vec![entry]);
                 engine::sequential::execute(state, &block, &mut outcome);
                 assert_eq!(state.digest(), ring.state.digest());
                 assert_eq!(outcome, ring.outcome);

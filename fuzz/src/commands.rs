@@ -244,12 +244,7 @@ impl Exchange {
     }
 
     fn execute(&mut self, entry: Entry) {
-        let position = *self.state.position();
-        let block = Block {
-            height: position.height.next(),
-            first_sequence: position.sequence.next(),
-            entries: vec![entry],
-        };
+        let block = self.state.position().next_block(vec![entry]);
         execute(&mut self.state, &block, &mut self.outcome);
         self.assert_answered(&block);
         self.state.assert_invariants();

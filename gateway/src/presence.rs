@@ -6,7 +6,7 @@
 //! looked for a few times within each silence; so what is told comes late by no more than
 //! [`LOOK_EVERY_MAX`], and never early.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::serve::Shared;
 pub(crate) struct Presence {
     watched: HashMap<KeyId, Watched>,
     /// When to look again, and for whom.
-    looks: BTreeMap<(Instant, KeyId), ()>,
+    looks: BTreeSet<(Instant, KeyId)>,
     silences: Producer<KeyId>,
     wake_sequencer: Wake,
     /// Somebody is to be looked for who was not before.
@@ -58,7 +58,7 @@ impl Presence {
     ) -> Self {
         let mut presence = Self {
             watched: HashMap::new(),
-            looks: BTreeMap::new(),
+            looks: BTreeSet::new(),
             silences,
             wake_sequencer,
             changed: Rc::new(Notify::new()),
@@ -84,7 +84,7 @@ impl Presence {
             is_told: false,
             next_look: now,
         };
-        self.looks.insert((now, key), ());
+        self.looks.insert((now, key));
         self.watched.insert(key, watched);
         self.changed.notify_one();
     }
@@ -104,10 +104,9 @@ impl Presence {
         mut arrived: impl FnMut(AccountId, KeyId, &mut dyn FnMut(SessionId, u64)),
     ) {
         let mut tells = false;
-        while let Some(((due, key), ())) = self.looks.first_key_value()
-            && *due <= now
+        while let Some(&(due, key)) = self.looks.first()
+            && due <= now
         {
-            let key = *key;
             self.looks.pop_first();
             let watched = self
                 .watched
@@ -129,7 +128,7 @@ impl Presence {
                 tells = true;
             }
             watched.next_look = now + (watched.silence / LOOKS).min(LOOK_EVERY_MAX);
-            self.looks.insert((watched.next_look, key), ());
+            self.looks.insert((watched.next_look, key));
         }
         if tells {
             self.wake_sequencer.wake();
@@ -137,7 +136,7 @@ impl Presence {
     }
 
     fn next_look(&self) -> Option<Instant> {
-        self.looks.keys().next().map(|(due, _)| *due)
+        self.looks.first().map(|(due, _)| *due)
     }
 }
 

@@ -39,6 +39,11 @@ pub(crate) struct AccountSessions {
     pub(crate) reports: Reports,
 }
 
+/// How many places are kept, of those that there are, for keys without a session.
+fn reserved(config: &GatewayConfig) -> usize {
+    config.sessions_reserved.min(config.sessions_max / 5) as usize
+}
+
 impl SessionTable {
     pub(crate) fn new(config: &GatewayConfig) -> Self {
         let capacity = usize::try_from(config.sessions_max).expect("a session limit is small");
@@ -68,8 +73,7 @@ impl SessionTable {
         let sessions = self.of_account(record.account);
         let of_key = sessions.iter().filter(|it| it.record.key == record.key);
         let of_key = of_key.count();
-        let reserved = config.sessions_reserved.min(config.sessions_max / 5);
-        let is_reserved = of_key > 0 && self.free.len() <= reserved as usize;
+        let is_reserved = of_key > 0 && self.free.len() <= reserved(config);
         if is_reserved || of_key >= config.sessions_per_key as usize {
             return None;
         }
@@ -91,8 +95,7 @@ impl SessionTable {
         connection: Connection,
         config: &GatewayConfig,
     ) -> Option<Rc<Session>> {
-        let reserved = config.sessions_reserved.min(config.sessions_max / 5);
-        let has_room = self.guests < config.guests_max && reserved as usize <= self.free.len();
+        let has_room = self.guests < config.guests_max && reserved(config) <= self.free.len();
         let session =
             has_room.then(|| self.seat(record, public_key, connection, None, config))??;
         self.guests += 1;

@@ -22,7 +22,7 @@ use common::{Node, keel, options, run, text};
 use engine::State;
 use tokio::sync::Notify;
 use types::auth::{FrameKey, SigningKey, development_seed};
-use types::block::{Block, Entry};
+use types::block::Entry;
 use types::decimal::to_hex;
 use types::genesis::{Genesis, development};
 use types::keys::{KeyGrant, KeyScope};
@@ -246,12 +246,7 @@ fn replay(data: &Path, mut each: impl FnMut(u64, &Entry, &[Event])) {
         let mut entries = Vec::new();
         decode_entries(Bytes::from(record.payload), &frame_key, &mut entries).unwrap();
         for entry in entries {
-            let position = state.position();
-            let block = Block {
-                height: position.height.next(),
-                first_sequence: position.sequence.next(),
-                entries: vec![entry],
-            };
+            let block = state.position().next_block(vec![entry]);
             engine::sequential::execute(&mut state, &block, &mut outcome);
             let events = outcome.events.iter().map(|record| record.event());
             let events: Vec<Event> = events.collect();

@@ -58,10 +58,14 @@ pub(super) fn set_timer<V: StateView>(
 /// Nobody wants to know any more which orders are a key's.
 fn forget_unwatched<V: StateView>(view: &mut V, key: KeyId) {
     if !view.is_watched(key) {
-        for market in markets(view) {
-            let market = view.market(market).expect("compared with the count");
-            market.state.watch.forget(market.spec, key);
-        }
+        forget(view, key);
+    }
+}
+
+fn forget<V: StateView>(view: &mut V, key: KeyId) {
+    for market in markets(view) {
+        let market = view.market(market).expect("compared with the count");
+        market.state.watch.forget(market.spec, key);
     }
 }
 
@@ -101,11 +105,7 @@ pub(super) fn silence<V: StateView>(
 /// The orders in one market that a silence takes off, resting ones before armed ones, each by id.
 fn absent_orders<F>(market: &MarketView<'_, F>, key: KeyId, rule: &SessionRule) -> Vec<OrderId> {
     let (state, account) = (&*market.state, rule.account);
-    let last = state.quotes.last(account);
-    let quoted: BTreeSet<_> = last
-        .into_iter()
-        .flat_map(|set| set.orders.iter().flatten())
-        .collect();
+    let quoted: BTreeSet<_> = state.quotes.orders_of(account).collect();
     let is_own = |order_id| {
         let watched = state.watch.order(order_id);
         rule.policy.whole_account || watched.is_some_and(|order| order.key == key)
@@ -190,10 +190,7 @@ pub(super) fn revoke<V: StateView>(
     let context_of_key = Context { key, ..context };
     take_off_all(view, context_of_key, DoneReason::KeyRevoked, events);
     let affected = events.len() - told;
-    for market in markets(view) {
-        let market = view.market(market).expect("compared with the count");
-        market.state.watch.forget(market.spec, key);
-    }
+    forget(view, key);
     view.ledger_mut().revoke_key(key);
     view.sessions_mut().remove(key);
     events.push(key_changed(view, context, key, true));

@@ -210,10 +210,9 @@ fn of_quotes<'a, F>(
     context: Context,
     set: &'a QuoteSet<'a>,
 ) -> Option<Asked<'a>> {
-    let last = market.state.quotes.last(context.account);
-    let quoted = last.into_iter().flat_map(|set| set.orders.iter().flatten());
+    let quoted = market.state.quotes.orders_of(context.account);
     let gone = quoted.fold(Atoms::ZERO, |sum, order_id| {
-        sum + own_notional(market, context.key, *order_id)
+        sum + own_notional(market, context.key, order_id)
     });
     Some(Asked {
         one: None,

@@ -2,7 +2,7 @@
 
 use engine::State;
 use engine::market::MarketState;
-use types::block::{Block, Entry};
+use types::block::Entry;
 use types::command::{
     Cancel, OrderKind, OrderTarget, Place, Replace, Resting, SelfTrade, TimeInForce, Trigger,
     TriggerCondition,
@@ -118,12 +118,7 @@ impl Desk {
     }
 
     pub(crate) fn run(&mut self, entry: Entry) {
-        let position = self.state.position();
-        let block = Block {
-            height: position.height.next(),
-            first_sequence: position.sequence.next(),
-            entries: vec![entry],
-        };
+        let block = self.state.position().next_block(vec![entry]);
         engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
         self.state.assert_invariants();
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::State;
 use types::auth::{AuthenticFrame, FrameKey, PublicKey, SigningKey};
-use types::block::{Block, Entry, SequencedFrame};
+use types::block::{Entry, SequencedFrame};
 use types::genesis::{Genesis, development_name};
 use types::keys::{GrantedMarkets, KeyGrant, KeyScope, SessionPolicy};
 use types::limits::{SILENCE_NS_MIN, SLOTS_PER_FRAME_MAX};
@@ -51,12 +51,7 @@ impl Keyring {
 
     /// Executes an entry and hands it back.
     pub(crate) fn run(&mut self, entry: Entry) -> Entry {
-        let position = self.state.position();
-        let block = Block {
-            height: position.height.next(),
-            first_sequence: position.sequence.next(),
-            entries: vec![entry],
-        };
+        let block = self.state.position().next_block(vec![entry]);
         engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
         self.state.assert_invariants();
         block.entries.into_iter().next().expect("there is one")

@@ -405,11 +405,7 @@ pub(crate) fn cut_entries(
     seed: u64,
 ) -> Vec<Block> {
     let mut random = Random::new(seed);
-    let mut blocks = vec![Block {
-        height: state.position().height.next(),
-        first_sequence: state.position().sequence.next(),
-        entries: Vec::new(),
-    }];
+    let mut blocks = vec![state.position().next_block(Vec::new())];
     for entry in entries {
         let last = blocks.last_mut().unwrap();
         let full = last.command_count() + 256 > COMMANDS_PER_BLOCK_MAX as u64;

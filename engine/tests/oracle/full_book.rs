@@ -2,7 +2,7 @@
 //! asked alone.
 
 use engine::State;
-use types::block::{Block, Entry};
+use types::block::Entry;
 use types::command::{
     OrderKind, Place, QuoteLevel, QuoteSet, Resting, SelfTrade, StopLeg, TimeInForce, Trigger,
     TriggerCondition,
@@ -130,12 +130,10 @@ impl Venue {
 
     /// Executes commands; says why which were rejected.
     fn send(&mut self, account: u32, commands: &[Command<'_>]) -> Vec<Option<RejectReason>> {
-        let position = self.state.position();
-        let block = Block {
-            height: position.height.next(),
-            first_sequence: position.sequence.next(),
-            entries: vec![Entry::Frame(self.signer.frame(account, commands))],
-        };
+        let block = self
+            .state
+            .position()
+            .next_block(vec![Entry::Frame(self.signer.frame(account, commands))]);
         engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
         let receipts = self.outcome.receipts.iter();
         receipts.map(|receipt| receipt.reject_reason()).collect()

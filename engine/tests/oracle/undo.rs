@@ -69,11 +69,7 @@ impl<'a> Detours<'a> {
 
     /// Executes entries, wherever it is.
     fn execute(&mut self, entries: &[Entry]) {
-        let block = Block {
-            height: self.state.position().height.next(),
-            first_sequence: self.state.position().sequence.next(),
-            entries: entries.to_vec(),
-        };
+        let block = self.state.position().next_block(entries.to_vec());
         engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
     }
 

@@ -21,11 +21,15 @@ fn keygen(directory: &Path, name: &str) -> (PathBuf, String) {
 }
 
 /// `keel key` at a node: what it prints, or its complaint.
-fn key(node: &Node, arguments: &[&str]) -> Result<Value, String> {
-    let (action, rest) = arguments.split_first().unwrap();
+fn key(
+    node: &Node,
+    (action, account, wallet): (&str, &str, &str),
+    more: &[&str],
+) -> Result<Value, String> {
     let output = keel()
         .args(["key", action, "--connect", &node.address.to_string()])
-        .args(rest)
+        .args(["--account", account, "--wallet", wallet])
+        .args(more)
         .output()
         .unwrap();
     match output.status.success() {
@@ -36,17 +40,8 @@ fn key(node: &Node, arguments: &[&str]) -> Result<Value, String> {
 
 fn register(node: &Node, file: &Path, more: &[&str]) -> Result<u64, String> {
     let file = file.to_str().unwrap();
-    let mut arguments = vec![
-        "register",
-        "--account",
-        "3",
-        "--wallet",
-        "dev-3",
-        "--key",
-        file,
-    ];
-    arguments.extend(more);
-    key(node, &arguments).map(|object| object["key"].as_u64().unwrap())
+    let more = [&["--key", file], more].concat();
+    key(node, ("register", "3", "dev-3"), &more).map(|object| object["key"].as_u64().unwrap())
 }
 
 fn connect(node: &Node, file: &Path) -> Shell {
@@ -92,16 +87,8 @@ fn a_registered_key_trades_within_its_limits_and_ends() {
     let node = Node::serve(&data);
     let mut session = connect(&node, &file);
     session.check(&op("orders"), &accepted());
-    let revoke = [
-        "revoke",
-        "--account",
-        "3",
-        "--wallet",
-        "dev-3",
-        "--public-key",
-        &public,
-    ];
-    let revoked = key(&node, &revoke).unwrap();
+    let revoke = ["--public-key", &public];
+    let revoked = key(&node, ("revoke", "3", "dev-3"), &revoke).unwrap();
     assert_eq!(revoked["cancelled"], 1);
     let ended = session.later_event();
     assert_eq!(
@@ -130,49 +117,16 @@ fn only_the_wallet_of_the_account_registers() {
     let node = Node::serve(&directory.path().join("data"));
     let (file, public) = keygen(directory.path(), "session");
     let path = file.to_str().unwrap();
-    let foreign = [
-        "register",
-        "--account",
-        "3",
-        "--wallet",
-        "dev-4",
-        "--key",
-        path,
-    ];
-    let nobody = [
-        "register",
-        "--account",
-        "99",
-        "--wallet",
-        "dev-4",
-        "--key",
-        path,
-    ];
-    for arguments in [foreign, nobody] {
-        let complaint = key(&node, &arguments).unwrap_err();
+    for account in ["3", "99"] {
+        let foreign = ("register", account, "dev-4");
+        let complaint = key(&node, foreign, &["--key", path]).unwrap_err();
         assert!(complaint.contains("WRONG_WALLET"), "{complaint}");
     }
-    let genesis_key = [
-        "register",
-        "--account",
-        "3",
-        "--wallet",
-        "dev-3",
-        "--key",
-        "dev-4",
-    ];
-    let complaint = key(&node, &genesis_key).unwrap_err();
+    let of_genesis = ["--key", "dev-4"];
+    let complaint = key(&node, ("register", "3", "dev-3"), &of_genesis).unwrap_err();
     assert!(complaint.contains("KEY_TAKEN"), "{complaint}");
-    let unknown = [
-        "revoke",
-        "--account",
-        "3",
-        "--wallet",
-        "dev-3",
-        "--public-key",
-        &public,
-    ];
-    let complaint = key(&node, &unknown).unwrap_err();
+    let unknown = ["--public-key", &public];
+    let complaint = key(&node, ("revoke", "3", "dev-3"), &unknown).unwrap_err();
     assert!(complaint.contains("KEY_NOT_FOUND"), "{complaint}");
     // Of one wallet each nonce is higher than the last, and the same request has the same answer.
     assert_eq!(
