@@ -27,6 +27,7 @@ struct Connections {
     sessions: Option<u32>,
     sessions_reserved: Option<u32>,
     sessions_per_key: Option<u32>,
+    handshakes: Option<u32>,
     per_address: Option<u32>,
     new_per_address: Option<PaceFields>,
     new: Option<PaceFields>,
@@ -87,6 +88,11 @@ impl Limits {
             connections.sessions_reserved,
         );
         set(&mut gateway.sessions_per_key, connections.sessions_per_key);
+        if let Some(handshakes) = connections.handshakes {
+            gateway.handshakes_max = handshakes;
+            gateway.handshakes_reserved = handshakes / 4;
+            gateway.retry_from = handshakes / 4;
+        }
         set(
             &mut gateway.connections_per_address,
             connections.per_address,
@@ -106,6 +112,11 @@ impl Limits {
             .any(|it| it.per_second == 0 || it.burst == 0)
         {
             return Err("a pace of 0".to_owned());
+        }
+        if !(HANDSHAKES_MIN..=HANDSHAKES_MAX).contains(&gateway.handshakes_max) {
+            return Err(format!(
+                "handshakes is not within {HANDSHAKES_MIN} to {HANDSHAKES_MAX}"
+            ));
         }
         if SESSIONS_MAX < gateway.sessions_max {
             return Err(format!("more than {SESSIONS_MAX} sessions"));
@@ -129,6 +140,10 @@ impl Limits {
 
 /// Each has a place in a table that is made at the start.
 const SESSIONS_MAX: u32 = 1_000_000;
+/// So that a quarter of them is more than one.
+const HANDSHAKES_MIN: u32 = 8;
+/// Each may make the node compute and remember for two seconds.
+const HANDSHAKES_MAX: u32 = 65_536;
 /// Beyond it a budget is none.
 const WEIGHT_MAX: u32 = 1_000_000;
 
@@ -152,7 +167,7 @@ mod tests {
     #[test]
     fn what_a_file_says_is_what_counts() {
         let limits = Limits::parse(
-            "[connections]\nsessions = 7\nnew = { per_second = 5, burst = 6 }\n\
+            "[connections]\nsessions = 7\nhandshakes = 40\nnew = { per_second = 5, burst = 6 }\n\
              limit_loopback = true\n\
              [commands]\norders = { per_second = 100, burst = 200 }\n\
              [weights]\n3 = 4\n",
@@ -161,6 +176,9 @@ mod tests {
         let pace = |per_second, burst| Pace { per_second, burst };
         let expected = GatewayConfig {
             sessions_max: 7,
+            handshakes_max: 40,
+            handshakes_reserved: 10,
+            retry_from: 10,
             arrivals: pace(5, 6),
             limits_loopback: true,
             commands: Some(pace(100, 200)),
@@ -178,6 +196,8 @@ mod tests {
             "x = 1",
             "[connections]\nsession = 1",
             "[connections]\nsessions = 1000001",
+            "[connections]\nhandshakes = 7",
+            "[connections]\nhandshakes = 65537",
             "[connections]\nnew = { per_second = 0, burst = 1 }",
             "[commands]\norders = { per_second = 1, burst = 0 }",
             "[commands]\norders = { per_second = 1 }",
