@@ -14,7 +14,7 @@ pub use size::Size;
 use bytes::BytesMut;
 use engine::State;
 use engine::sequencer::Sequencer;
-use loadgen::workload::{Scenario, Workload, WorkloadPlan};
+use loadgen::workload::{Frame, Scenario, Spread, Workload, WorkloadPlan};
 use types::auth::{AuthenticFrame, FrameKey, SigningKey};
 use types::block::{Block, SequencedFrame};
 use types::genesis::{self, Genesis};
@@ -43,13 +43,13 @@ impl Stream {
         let genesis = genesis::development();
         let frame_key = FrameKey::new(genesis.network(), genesis.hash());
         let reference = Reference::of(&genesis);
-        let plan = WorkloadPlan::new(reference, Scenario::Uniform, CLIENTS, seed)
+        let plan = WorkloadPlan::new(reference, Scenario::of(Spread::Uniform), CLIENTS, seed)
             .expect("the development network takes the demo's workload");
         let mut clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let free = &genesis.accounts()[client as usize].balances;
-                let workload =
-                    Workload::new(&plan, client, free).expect("development accounts have enough");
+                let workload = Workload::new(&plan, client, free, 0)
+                    .expect("development accounts have enough");
                 let name = genesis::development_name(AccountId::new(client));
                 (workload, SigningKey::development(&name))
             })
@@ -59,11 +59,10 @@ impl Stream {
         // Frames share one buffer, as those do that a gateway splits off its receive buffer:
         // cloning one allocates nothing.
         let mut received = BytesMut::new();
-        let mut list = Vec::new();
+        let mut list = Frame::new();
         for round in 0..commands.div_ceil(FRAME * CLIENTS as usize) {
             for (client, (workload, key)) in (0..).zip(&mut clients) {
-                list.clear();
-                list.extend((0..FRAME).map(|_| workload.next_command()));
+                workload.fill_frame(&mut list, FRAME);
                 let header = FrameHeader {
                     account: AccountId::new(client),
                     key: KeyId::new(client),
@@ -71,7 +70,9 @@ impl Stream {
                     nonce: Nonce::new(round as u64 + 1),
                     expires_at: LogTime::ZERO,
                 };
-                OrdersFrame::encode(&header, &list, &frame_key, key, &mut buffer);
+                list.with(|commands| {
+                    OrdersFrame::encode(&header, commands, &frame_key, key, &mut buffer);
+                });
                 received.extend_from_slice(&buffer);
                 let frame = OrdersFrame::parse(received.split().freeze())
                     .expect("what was just encoded parses");

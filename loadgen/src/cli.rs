@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use client::{ServerPin, SignatureMode};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -23,7 +23,7 @@ use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
 use crate::run::{Progress, Rate, RunOptions, run};
 use crate::session::{Target, development_keys};
-use crate::workload::Scenario;
+use crate::workload::{Load, Scenario, Signatures};
 
 /// Load for a Keel node: seeded workloads and recorded streams, measured.
 #[derive(Debug, Parser)]
@@ -51,22 +51,13 @@ struct TargetArguments {
     /// The node's public key, in hexadecimal; without it, the published development key.
     #[arg(long, value_name = "KEY", value_parser = parse_public_key)]
     server_key: Option<PublicKey>,
-    /// A signature a frame, or one over all frames of a write.
-    #[arg(long, value_enum, default_value_t)]
-    signatures: Signatures,
+    /// A signature a frame, or one over all frames of a write; without it, what the scenario says,
+    /// or a signature a frame.
+    #[arg(long, value_enum)]
+    signatures: Option<Signatures>,
     /// Write the report as JSON, too; `-`: to standard output, instead of text.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-/// How sessions sign their frames.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub enum Signatures {
-    /// Each has a signature of its own.
-    #[default]
-    Frame,
-    /// One covers all that go out together.
-    Rolling,
 }
 
 impl From<Signatures> for SignatureMode {
@@ -82,18 +73,19 @@ impl From<Signatures> for SignatureMode {
 struct RunArguments {
     #[command(flatten)]
     target: TargetArguments,
-    /// How commands spread over markets.
-    #[arg(long, value_enum, default_value_t = Scenario::Uniform)]
+    /// What to send: uniform, zipf, hot (how commands spread over markets), or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", value_parser = Scenario::find, default_value = "uniform")]
     scenario: Scenario,
-    /// Commands a second over all clients, or `max`.
-    #[arg(long, value_name = "RATE", value_parser = parse_rate, default_value = "max")]
-    rate: Rate,
-    /// Commands in a frame.
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    frame: usize,
-    /// Clients, each with an account and a connection of its own.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    clients: u32,
+    /// Commands a second over all clients, or `max`; without it, what the scenario says, or `max`.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    rate: Option<Rate>,
+    /// Commands in a frame; without it, what the scenario says, or 32.
+    #[arg(long, value_name = "N")]
+    frame: Option<usize>,
+    /// Clients, each with an account and a connection of its own; without it, what the scenario
+    /// says, or 4.
+    #[arg(long, value_name = "N")]
+    clients: Option<u32>,
     /// How long to measure.
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, default_value = "10")]
     seconds: Duration,
@@ -157,19 +149,34 @@ pub fn main() -> ExitCode {
 
 const EXIT_USAGE: u8 = 2;
 
+impl RunArguments {
+    /// The command line before the scenario, the scenario before the defaults.
+    fn options(&self) -> RunOptions {
+        let usual = RunOptions::development(self.target.connect);
+        let Load {
+            frame,
+            clients,
+            rate,
+            signatures,
+        } = self.scenario.load;
+        let rate = self.rate.or(rate.map(Rate::PerSecond));
+        RunOptions {
+            target: self.target.target(signatures),
+            scenario: self.scenario.clone(),
+            rate: rate.unwrap_or(usual.rate),
+            frame: self.frame.or(frame).unwrap_or(usual.frame),
+            clients: self.clients.or(clients).unwrap_or(usual.clients),
+            duration: self.seconds,
+            warm_up: self.warm_up,
+            seed: self.seed,
+            keys: usual.keys,
+            window: self.window,
+        }
+    }
+}
+
 fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
-    let options = RunOptions {
-        target: arguments.target.target(),
-        scenario: arguments.scenario,
-        rate: arguments.rate,
-        frame: arguments.frame,
-        clients: arguments.clients,
-        duration: arguments.seconds,
-        warm_up: arguments.warm_up,
-        seed: arguments.seed,
-        keys: development_keys(),
-        window: arguments.window,
-    };
+    let options = arguments.options();
     let line = ProgressLine::new();
     let report = run(&options, |progress| line.show(&progress));
     line.finish();
@@ -183,7 +190,7 @@ fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
     let mut keys = development_keys().into_iter();
     let mut key = || keys.next().expect("there are dozens of development keys");
     let options = ReplayOptions {
-        target: arguments.target.target(),
+        target: arguments.target.target(None),
         market: arguments.market,
         frame: arguments.frame,
         bids: key(),
@@ -200,7 +207,7 @@ fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
 
 fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
     let report = ping(&PingOptions {
-        target: arguments.target.target(),
+        target: arguments.target.target(None),
         key: arguments.key,
         count: arguments.count,
     })?;
@@ -209,8 +216,9 @@ fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
 }
 
 impl TargetArguments {
-    fn target(&self) -> Target {
-        let signatures = self.signatures.into();
+    /// `wished`: how to sign if the command line does not say.
+    fn target(&self, wished: Option<Signatures>) -> Target {
+        let signatures = self.signatures.or(wished).unwrap_or_default().into();
         match self.server_key {
             None => Target {
                 signatures,
@@ -300,6 +308,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::workload::Spread;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -333,8 +342,9 @@ mod tests {
         let Subcommands::Run(arguments) = parsed.command else {
             panic!("it is a run");
         };
-        assert_eq!(arguments.scenario, Scenario::Zipf);
-        assert_eq!((arguments.frame, arguments.clients), (8, 2));
+        let options = arguments.options();
+        assert_eq!(options.scenario, Scenario::of(Spread::Zipf));
+        assert_eq!((options.frame, options.clients), (8, 2));
         let line =
             "loadgen ping --connect 127.0.0.1:7001 --key dev-0 --count 10 --signatures rolling";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use client::{Message, Receiver, Sender, SessionError};
 use tokio::sync::Notify;
+use types::RejectReason;
 use types::limits::NONCE_WINDOW;
-use types::{Command, RejectReason};
 
 use crate::error::LoadError;
 use crate::in_flight::InFlight;
@@ -20,7 +20,7 @@ use crate::run::Board;
 use crate::schedule::Schedule;
 use crate::session::{Session, ended};
 use crate::tally::{SentFrame, Tally};
-use crate::workload::Workload;
+use crate::workload::{Frame, Workload};
 
 /// One client, ready to go.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Client {
             pace,
             frames: FrameSource {
                 workload,
-                commands: Vec::with_capacity(frame),
+                frame: Frame::new(),
                 size: frame,
             },
             window: match pace {
@@ -109,11 +109,11 @@ impl Client {
     }
 }
 
-/// Makes the next frame's commands in a buffer that is used again.
+/// Makes the next frame's commands in buffers that are used again.
 #[derive(Debug)]
 struct FrameSource {
     workload: Workload,
-    commands: Vec<Command<'static>>,
+    frame: Frame,
     size: usize,
 }
 
@@ -211,10 +211,8 @@ impl Exchange<'_> {
         let now = self.board.elapsed();
         let intended = intended.unwrap_or(now);
         let measured = self.board.measures(intended);
-        frames
-            .workload
-            .fill_frame(&mut frames.commands, frames.size);
-        let nonce = sender.queue_frame(&frames.commands);
+        frames.workload.fill_frame(&mut frames.frame, frames.size);
+        let nonce = frames.frame.with(|commands| sender.queue_frame(commands));
         let state = &mut *self.state.borrow_mut();
         if measured {
             state.tally.sent(now.saturating_sub(intended));

@@ -38,4 +38,4 @@ pub use report::RunReport;
 pub use run::{Progress, Rate, RunOptions, run};
 pub use session::{NamedKey, Target, development_keys};
 pub use tally::Stages;
-pub use workload::Scenario;
+pub use workload::{Scenario, Spread};

@@ -15,7 +15,7 @@ use crate::tally::{Stages, Tally};
 #[derive(Clone, Debug, Serialize)]
 pub struct RunReport {
     /// Which scenario.
-    pub scenario: &'static str,
+    pub scenario: String,
     /// Its seed.
     pub seed: u64,
     /// The commit that the generator was built from, or `unknown`.
@@ -117,7 +117,7 @@ impl RunReport {
             .as_secs_f64();
         let per_second = |count: u64| ratio(count as f64, seconds);
         let mut report = Self {
-            scenario: options.scenario.name(),
+            scenario: options.scenario.name.clone(),
             seed: options.seed,
             commit: env!("LOADGEN_COMMIT"),
             clients: options.clients,

@@ -21,7 +21,7 @@ use crate::report::RunReport;
 use crate::schedule::Schedule;
 use crate::session::{NamedKey, Session, Target, development_keys};
 use crate::tally::Tally;
-use crate::workload::{Scenario, Workload, WorkloadPlan};
+use crate::workload::{Scenario, Spread, Workload, WorkloadPlan};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl RunOptions {
     pub fn development(connect: std::net::SocketAddr) -> Self {
         Self {
             target: Target::development(connect),
-            scenario: Scenario::Uniform,
+            scenario: Scenario::of(Spread::Uniform),
             rate: Rate::Max,
             frame: 32,
             clients: 4,
@@ -97,6 +97,21 @@ impl RunOptions {
                 "there are accounts for 1 to {} clients, not for {}",
                 self.keys.len(),
                 self.clients
+            )
+        } else if self.scenario.frame_max() < self.frame {
+            format!(
+                "frames of {} do not hold the quote sets of {}: at most {}",
+                self.frame,
+                self.scenario.name,
+                self.scenario.frame_max()
+            )
+        } else if let Rate::PerSecond(rate) = self.rate
+            && FRAMES_PER_CLIENT_MAX < rate.get() / self.frame as u64 / u64::from(self.clients)
+        {
+            format!(
+                "{} clients with frames of {} do not send {rate} commands a second: a client signs \
+                 at most {FRAMES_PER_CLIENT_MAX} frames a second; use larger frames or more clients",
+                self.clients, self.frame
             )
         } else if self.duration.is_zero() {
             "a run of no time measures nothing".to_owned()
@@ -205,7 +220,8 @@ async fn open_clients(options: &RunOptions) -> Result<Vec<Client>, LoadError> {
         sessions.push(Session::open(&options.target, key).await?);
     }
     let reference = sessions[0].reference.clone();
-    let plan = WorkloadPlan::new(reference, options.scenario, options.clients, options.seed)?;
+    let scenario = options.scenario.clone();
+    let plan = WorkloadPlan::new(reference, scenario, options.clients, options.seed)?;
     let numbered = (0..).zip(sessions);
     numbered
         .map(|(client, session)| open_client(options, &plan, client, session))
@@ -218,7 +234,9 @@ fn open_client(
     client: u32,
     session: Session,
 ) -> Result<Client, LoadError> {
-    let workload = Workload::new(plan, client, &session.free)?;
+    // A frame has fewer sets than this, so the numbers of a run are above those of earlier ones.
+    let sets = session.first_nonce.get() * COMMANDS_PER_FRAME_MAX as u64;
+    let workload = Workload::new(plan, client, &session.free, sets)?;
     let frames_in_flight_max = session.sender.terms().frames_in_flight as usize;
     let pace = match options.rate {
         Rate::PerSecond(rate) => Pace::Scheduled(Schedule {
@@ -253,6 +271,9 @@ fn cpu_time() -> Duration {
     Duration::new(seconds, nanoseconds)
 }
 
+/// A signature alone takes longer than a second divided by this.
+const FRAMES_PER_CLIENT_MAX: u64 = 100_000;
+
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// At maximum rate, commands in flight over all clients: about 20 ms of a node's work.
@@ -271,13 +292,27 @@ mod tests {
     #[test]
     fn impossible_runs_are_refused_with_the_reason() {
         type Change = fn(&mut RunOptions);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
             (|o| o.frame = 0, "1 to 256 commands, not 0"),
             (|o| o.frame = 257, "1 to 256 commands, not 257"),
             (|o| o.clients = 0, "1 to 64 clients, not for 0"),
             (|o| o.clients = 65, "1 to 64 clients, not for 65"),
             (|o| o.duration = Duration::ZERO, "no time"),
             (|o| o.window = Some(0), "no frames"),
+            (
+                |o| {
+                    o.scenario.mix.quote_set = 1;
+                    o.frame = 52;
+                },
+                "at most 51",
+            ),
+            (
+                |o| {
+                    o.rate = Rate::PerSecond(NonZeroU64::new(1_000_000).unwrap());
+                    o.frame = 1;
+                },
+                "4 clients with frames of 1",
+            ),
         ];
         assert!(options().check().is_ok());
         for (change, expected) in cases {

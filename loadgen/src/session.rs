@@ -9,7 +9,7 @@ use client::{
 use types::auth::SigningKey;
 use types::command::CancelScope;
 use types::wire::query::{Question, Reference};
-use types::{AssetId, Atoms, Command, NetworkId};
+use types::{AssetId, Atoms, Command, NetworkId, Nonce};
 
 use crate::error::LoadError;
 
@@ -56,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) reference: Reference,
     pub(crate) free: Vec<(AssetId, Atoms)>,
+    /// The first nonce of this session; no earlier one has it or a higher one.
+    pub(crate) first_nonce: Nonce,
 }
 
 impl Session {
@@ -82,6 +84,7 @@ impl Session {
             receiver,
             reference: Reference::default(),
             free: Vec::new(),
+            first_nonce: Nonce::ZERO,
         };
         session.clear_books().await?;
         session.learn().await?;
@@ -91,6 +94,7 @@ impl Session {
     async fn clear_books(&mut self) -> Result<(), LoadError> {
         let everything = Command::CancelAll(CancelScope::EVERYTHING);
         let nonce = self.sender.queue_frame(&[everything]);
+        self.first_nonce = nonce;
         let mut done = false;
         let take = |_: &mut Self, message| {
             if let Message::Ack(ack) = message

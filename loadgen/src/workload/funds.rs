@@ -9,6 +9,14 @@ pub enum WorkloadError {
     /// The network lists no market.
     #[error("the network has no market to trade on; list one in its genesis")]
     NoMarket,
+    /// A scenario for a larger network.
+    #[error("the scenario needs {asked} markets, the network has {there}")]
+    TooFewMarkets {
+        /// What it needs.
+        asked: usize,
+        /// What there is.
+        there: usize,
+    },
     /// A run of nobody.
     #[error("a run needs at least one client")]
     NoClient,

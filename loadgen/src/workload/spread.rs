@@ -1,13 +1,15 @@
-//! Scenarios: which market a command goes to. The names are part of the command-line contract.
+//! Which market a command goes to.
 
 use types::MarketId;
 
 use super::random::Random;
 
 /// How commands spread over markets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Scenario {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
     /// Every market alike.
+    #[default]
     Uniform,
     /// The k-th market gets 1/k of what the first one gets.
     Zipf,
@@ -15,8 +17,8 @@ pub enum Scenario {
     Hot,
 }
 
-impl Scenario {
-    /// All scenarios.
+impl Spread {
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Uniform, Self::Zipf, Self::Hot];
 
     /// The stable name.
@@ -46,7 +48,7 @@ impl Scenario {
     }
 }
 
-impl std::fmt::Display for Scenario {
+impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
     }
@@ -72,8 +74,8 @@ struct Column {
 
 impl MarketPicker {
     /// For the first markets of a network with `markets` of them, which must not be zero.
-    pub(crate) fn new(scenario: Scenario, markets: usize) -> Self {
-        let weights = scenario.weights(markets);
+    pub(crate) fn new(spread: Spread, markets: usize) -> Self {
+        let weights = spread.weights(markets);
         assert!(!weights.is_empty(), "there is a market to pick");
         let count = weights.len() as u64;
         let total: u64 = weights.iter().sum();
@@ -131,8 +133,8 @@ mod tests {
 
     const DRAWS: usize = 400_000;
 
-    fn shares(scenario: Scenario, markets: usize) -> Vec<f64> {
-        let picker = MarketPicker::new(scenario, markets);
+    fn shares(spread: Spread, markets: usize) -> Vec<f64> {
+        let picker = MarketPicker::new(spread, markets);
         let mut random = Random::new(11, 0);
         let mut counts = vec![0usize; markets];
         for _ in 0..DRAWS {
@@ -150,15 +152,15 @@ mod tests {
             .collect();
         let mut hot = vec![0.0; 10];
         hot[0] = 1.0;
-        for (scenario, expected) in [
-            (Scenario::Uniform, vec![0.1; 10]),
-            (Scenario::Zipf, zipf),
-            (Scenario::Hot, hot),
+        for (spread, expected) in [
+            (Spread::Uniform, vec![0.1; 10]),
+            (Spread::Zipf, zipf),
+            (Spread::Hot, hot),
         ] {
-            for (share, expected) in shares(scenario, 10).into_iter().zip(expected) {
+            for (share, expected) in shares(spread, 10).into_iter().zip(expected) {
                 assert!(
                     (share - expected).abs() < 0.004,
-                    "{scenario}: {share} instead of {expected}"
+                    "{spread}: {share} instead of {expected}"
                 );
             }
         }
@@ -166,8 +168,8 @@ mod tests {
 
     #[test]
     fn one_market_is_enough() {
-        for scenario in Scenario::ALL {
-            assert_eq!(shares(scenario, 1), [1.0], "{scenario}");
+        for spread in Spread::ALL {
+            assert_eq!(shares(spread, 1), [1.0], "{spread}");
         }
     }
 }

@@ -4,30 +4,43 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use types::genesis::{Genesis, development};
-use types::wire::command::encode_command;
+use types::limits::SLOTS_PER_FRAME_MAX;
+use types::wire::command::{encode_command, slots_needed};
 
 use super::*;
 
 const CLIENTS: u32 = 4;
 
-fn development_plan(scenario: Scenario, seed: u64) -> Arc<WorkloadPlan> {
+fn development_plan(spread: Spread, seed: u64) -> Arc<WorkloadPlan> {
+    plan_of(Scenario::of(spread), seed)
+}
+
+fn plan_of(scenario: Scenario, seed: u64) -> Arc<WorkloadPlan> {
     WorkloadPlan::new(Reference::of(&development()), scenario, CLIENTS, seed).unwrap()
 }
 
 fn client(plan: &Arc<WorkloadPlan>, client: u32) -> Workload {
     let genesis = development();
     let free = &genesis.accounts()[client as usize].balances;
-    Workload::new(plan, client, free).unwrap()
+    Workload::new(plan, client, free, 0).unwrap()
+}
+
+/// The next command, of workloads that send no quote sets.
+fn next_command(workload: &mut Workload) -> Command<'static> {
+    match workload.next(&mut Vec::new()) {
+        Planned::Command(command) => command,
+        Planned::Quotes { .. } => panic!("quotes are not in the mix"),
+    }
 }
 
 fn commands_hash(seed: u64, client_number: u32) -> u64 {
-    let plan = development_plan(Scenario::Zipf, seed);
+    let plan = development_plan(Spread::Zipf, seed);
     let mut workload = client(&plan, client_number);
     let mut hasher = DefaultHasher::new();
     let mut bytes = Vec::new();
     for _ in 0..100_000 {
         bytes.clear();
-        encode_command(&workload.next_command(), &mut bytes);
+        encode_command(&next_command(&mut workload), &mut bytes);
         bytes.hash(&mut hasher);
     }
     hasher.finish()
@@ -43,26 +56,29 @@ fn the_seed_decides_everything() {
 /// Frames of any size cut the same stream, whoever else asks in between.
 #[test]
 fn frames_and_other_clients_change_nothing() {
-    let plan = development_plan(Scenario::Uniform, 9);
+    let plan = development_plan(Spread::Uniform, 9);
     let (mut alone, mut framed, mut other) = (client(&plan, 0), client(&plan, 0), client(&plan, 1));
-    let mut frame = Vec::new();
+    let mut frame = Frame::new();
     for size in (1..64).cycle().take(500) {
         framed.fill_frame(&mut frame, size);
-        other.next_command();
-        for command in &frame {
-            assert_eq!(alone.next_command(), *command);
-        }
+        next_command(&mut other);
+        assert_eq!(frame.len(), size);
+        frame.with(|commands| {
+            for command in commands {
+                assert_eq!(next_command(&mut alone), *command);
+            }
+        });
     }
 }
 
 #[test]
 fn the_mix_is_as_stated() {
-    let plan = development_plan(Scenario::Uniform, 5);
+    let plan = development_plan(Spread::Uniform, 5);
     let mut workload = client(&plan, 2);
     let count = 200_000;
     let (mut rests, mut post_only, mut cancels, mut crosses) = (0, 0, 0, 0);
     for _ in 0..count {
-        match workload.next_command() {
+        match next_command(&mut workload) {
             Command::Place(place) => match place.kind {
                 OrderKind::GTC => rests += 1,
                 OrderKind::POST_ONLY => post_only += 1,
@@ -88,10 +104,10 @@ fn the_mix_is_as_stated() {
 /// A client's first commands, before its books are full, have the nominal shares.
 #[test]
 fn a_fresh_client_builds_its_book_up() {
-    let plan = development_plan(Scenario::Hot, 5);
+    let plan = development_plan(Spread::Hot, 5);
     let mut workload = client(&plan, 0);
     let cancels = (0..10_000)
-        .filter(|_| matches!(workload.next_command(), Command::Cancel(_)))
+        .filter(|_| matches!(next_command(&mut workload), Command::Cancel(_)))
         .count();
     assert!((4_000..4_400).contains(&cancels), "{cancels} cancels");
     assert!((400..800).contains(&workload.resting()));
@@ -99,13 +115,13 @@ fn a_fresh_client_builds_its_book_up() {
 
 #[test]
 fn orders_are_legal_and_books_bounded() {
-    for scenario in Scenario::ALL {
-        let plan = development_plan(scenario, 77);
+    for spread in Spread::ALL {
+        let plan = development_plan(spread, 77);
         let mut workload = client(&plan, 3);
         let mut resting = vec![BTreeSet::new(); 2];
         let mut labels = BTreeSet::new();
         for _ in 0..300_000 {
-            match workload.next_command() {
+            match next_command(&mut workload) {
                 Command::Place(place) => {
                     let away = place.price.get().abs_diff(mid::MID_HOME.get());
                     assert!(away <= mid::MID_STRAY_MAX as u64 + 1 + DISTANCE_MAX);
@@ -125,17 +141,17 @@ fn orders_are_legal_and_books_bounded() {
             assert!(resting.iter().all(|open| open.len() <= plan.resting_max()));
         }
         let open: usize = resting.iter().map(BTreeSet::len).sum();
-        assert_eq!(open, workload.resting(), "{scenario}");
+        assert_eq!(open, workload.resting(), "{spread}");
     }
 }
 
 #[test]
 fn a_crossing_order_reaches_at_most_five_ticks_through_the_mid() {
-    let plan = development_plan(Scenario::Hot, 13);
+    let plan = development_plan(Spread::Hot, 13);
     let mut workload = client(&plan, 1);
     for made in 0..50_000 {
         let mid = plan.mids[0].at(made).get();
-        let Command::Place(place) = workload.next_command() else {
+        let Command::Place(place) = next_command(&mut workload) else {
             continue;
         };
         let price = place.price.get();
@@ -164,16 +180,16 @@ fn a_workload_that_cannot_be_is_refused() {
     let genesis = development();
     let reference = Reference::of(&genesis);
     let plan = |reference, clients| {
-        WorkloadPlan::new(reference, Scenario::Uniform, clients, 1).map(|_| ())
+        WorkloadPlan::new(reference, Scenario::of(Spread::Uniform), clients, 1).map(|_| ())
     };
     let empty = Reference::default();
     assert_eq!(plan(empty, 1), Err(WorkloadError::NoMarket));
     assert_eq!(plan(reference, 0), Err(WorkloadError::NoClient));
 
-    let plan = development_plan(Scenario::Uniform, 1);
+    let plan = development_plan(Spread::Uniform, 1);
     let mut free = genesis.accounts()[0].balances.clone();
     free[1].1 = Atoms::new(1_000);
-    let refused = Workload::new(&plan, 7, &free).map(|_| ());
+    let refused = Workload::new(&plan, 7, &free, 0).map(|_| ());
     let symbol = |text| types::Symbol::new(text).unwrap();
     let (market, asset) = (symbol("ETH-USD"), symbol("ETH"));
     assert_eq!(
@@ -185,20 +201,20 @@ fn a_workload_that_cannot_be_is_refused() {
         })
     );
     // Where nobody trades ETH, nobody needs any.
-    let hot = development_plan(Scenario::Hot, 1);
-    assert!(Workload::new(&hot, 7, &free).is_ok());
+    let hot = development_plan(Spread::Hot, 1);
+    assert!(Workload::new(&hot, 7, &free, 0).is_ok());
 }
 
 /// The worst case of every client stays within its funds, however small they are.
 #[test]
 fn the_worst_case_is_funded() {
     let genesis: Genesis = development();
-    let plan = development_plan(Scenario::Uniform, 1);
+    let plan = development_plan(Spread::Uniform, 1);
     let (btc, usd) = (AssetId::new(0), AssetId::new(2));
     let eth = AssetId::new(1);
     for units in [1u128 << 50, 1 << 56, 1 << 70] {
         let free = [btc, eth, usd].map(|asset| (asset, Atoms::new(units)));
-        let workload = Workload::new(&plan, 0, &free).unwrap();
+        let workload = Workload::new(&plan, 0, &free, 0).unwrap();
         let worst: u128 = (0..2)
             .map(|market| {
                 let factors = genesis.markets()[market].factors;
@@ -208,4 +224,58 @@ fn the_worst_case_is_funded() {
             .sum();
         assert!(worst <= units, "{units}");
     }
+}
+
+/// Quote sets and replaces come in their shares, with levels that a book takes, and frames of them fit.
+#[test]
+fn other_mixes_are_as_stated() {
+    let text = "name = 'makers'\nquote_levels = 3\nmarket_count = 1\n\
+                [mix]\nplace = 3\ncancel = 2\nreplace = 2\nquote_set = 2\ncross = 1\n";
+    let scenario = Scenario::parse(text).unwrap();
+    let (plan, size) = (plan_of(scenario.clone(), 21), scenario.frame_max());
+    let mut workload = client(&plan, 1);
+    let mut frame = Frame::new();
+    let (mut sets, mut replaces, mut last, mut bytes) = (0, 0, 0, Vec::new());
+    let frames = 2_000;
+    for _ in 0..frames {
+        workload.fill_frame(&mut frame, size);
+        frame.with(|commands| {
+            let slots: usize = commands.iter().map(slots_needed).sum();
+            assert!(slots <= SLOTS_PER_FRAME_MAX);
+            for command in commands {
+                assert_eq!(command.market(), Some(MarketId::new(0)));
+                bytes.clear();
+                encode_command(command, &mut bytes);
+                match command {
+                    Command::QuoteSet(set) => {
+                        sets += 1;
+                        assert!(last < set.number);
+                        last = set.number;
+                        assert_eq!((set.bids.len(), set.asks.len()), (3, 3));
+                        assert!(set.bids.is_sorted_by(|a, b| b.price() < a.price()));
+                        assert!(set.asks.is_sorted_by(|a, b| a.price() < b.price()));
+                        assert!(set.bids[0].price() < set.asks[0].price());
+                    }
+                    Command::Replace(replace) => {
+                        replaces += 1;
+                        assert!(!replace.may_take && !replace.quantity.is_zero());
+                    }
+                    _ => (),
+                }
+            }
+        });
+    }
+    for (name, part) in [("quote set", sets), ("replace", replaces)] {
+        let percent = f64::from(part) * 100.0 / (frames * size) as f64;
+        assert!((percent - 20.0).abs() < 1.0, "{name}: {percent} %");
+    }
+    let many = Scenario {
+        market_count: Some(3),
+        ..scenario
+    };
+    let refused = WorkloadPlan::new(Reference::of(&development()), many, 1, 1).map(|_| ());
+    assert_eq!(
+        refused,
+        Err(WorkloadError::TooFewMarkets { asked: 3, there: 2 })
+    );
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use engine::State;
 use loadgen::report::Verdict;
-use loadgen::{Rate, RunOptions, RunReport, Scenario, Target};
+use loadgen::{Rate, RunOptions, RunReport, Target};
 
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
@@ -41,7 +41,7 @@ pub(super) struct Options {
     seed: u64,
     /// A signature a frame, or one over all frames of a write.
     #[arg(long, value_enum, default_value_t)]
-    signatures: loadgen::cli::Signatures,
+    signatures: loadgen::workload::Signatures,
     /// Where to put the node's directory, which is removed at the end.
     #[arg(long, value_name = "D")]
     dir: Option<PathBuf>,
@@ -95,7 +95,6 @@ fn load_options(options: &Options, node: SocketAddr) -> RunOptions {
     };
     RunOptions {
         target,
-        scenario: Scenario::Uniform,
         rate: options.rate.map_or(Rate::Max, Rate::PerSecond),
         frame: usize::from(options.frame),
         clients: options.clients,
