@@ -19,6 +19,7 @@ use types::auth::PublicKey;
 
 use crate::error::LoadError;
 use crate::ping::{PingOptions, ping};
+use crate::ramp::{RampOptions, ramp};
 use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
 use crate::run::{Progress, Rate, RunOptions, run};
@@ -98,6 +99,13 @@ struct RunArguments {
     /// With `--rate max`: frames that each client has in flight.
     #[arg(long, value_name = "FRAMES")]
     window: Option<usize>,
+    /// Search the highest rate at which the 99th percentile of durable answers stays within
+    /// `--p99-max`, from `--rate` on; each step lasts `--seconds`.
+    #[arg(long)]
+    ramp: bool,
+    /// With `--ramp`: the limit, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 20, requires = "ramp")]
+    p99_max: u64,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +186,17 @@ impl RunArguments {
 fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
     let options = arguments.options();
     let line = ProgressLine::new();
+    if arguments.ramp {
+        let options = RampOptions {
+            run: options,
+            p99_max: Duration::from_millis(arguments.p99_max),
+        };
+        let report = ramp(&options, |progress| line.show(&progress));
+        line.finish();
+        let report = report?;
+        write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+        return Ok(report.verdict());
+    }
     let report = run(&options, |progress| line.show(&progress));
     line.finish();
     let report = report?;

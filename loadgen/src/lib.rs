@@ -13,6 +13,7 @@
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | [`report`] | the outcome of a run, for machines and for people |
+//! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | `ping` | single orders, and where their time goes |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod error;
 mod in_flight;
 mod pacer;
 mod ping;
+pub mod ramp;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -33,6 +35,7 @@ pub mod workload;
 
 pub use error::LoadError;
 pub use ping::{PingOptions, PingReport, ping};
+pub use ramp::{RampOptions, RampReport, ramp};
 pub use replay::{Recording, ReplayOptions, ReplayReport, replay};
 pub use report::RunReport;
 pub use run::{Progress, Rate, RunOptions, run};
