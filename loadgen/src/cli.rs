@@ -99,6 +99,10 @@ struct RunArguments {
     /// With `--rate max`: frames that each client has in flight.
     #[arg(long, value_name = "FRAMES")]
     window: Option<usize>,
+    /// At maximum rate, on loopback: how long to measure a bare skeleton (QUIC, signatures and answers
+    /// alone) afterwards; 0: not.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, default_value = "2")]
+    skeleton_seconds: Duration,
     /// Search the highest rate at which the 99th percentile of durable answers stays within
     /// `--p99-max`, from `--rate` on; each step lasts `--seconds`.
     #[arg(long)]
@@ -199,7 +203,10 @@ fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
     }
     let report = run(&options, |progress| line.show(&progress));
     line.finish();
-    let report = report?;
+    let mut report = report?;
+    if options.target.connect.ip().is_loopback() {
+        report.measure_skeleton(&options, arguments.skeleton_seconds)?;
+    }
     write_report(arguments.target.json.as_deref(), &report, &report.text())?;
     Ok(report.verdict)
 }

@@ -54,6 +54,9 @@ pub enum LoadError {
     /// The scenario is impossible on this network.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// There is nothing to compare with.
+    #[error(transparent)]
+    Skeleton(#[from] crate::skeleton::Failure),
     /// The file is no recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),

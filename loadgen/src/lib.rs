@@ -14,6 +14,7 @@
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | [`report`] | the outcome of a run, for machines and for people |
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
+//! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
 //! | `ping` | single orders, and where their time goes |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod report;
 pub mod run;
 mod schedule;
 mod session;
+pub mod skeleton;
 mod tally;
 pub mod workload;
 

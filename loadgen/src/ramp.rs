@@ -205,7 +205,10 @@ mod tests {
             let (highest, steps) = found(first, capacity);
             let highest = highest.unwrap();
             assert!(highest <= capacity, "{first} {capacity}: {highest}");
-            assert!(capacity - highest <= (capacity / PRECISION).max(1), "{highest}");
+            assert!(
+                capacity - highest <= (capacity / PRECISION).max(1),
+                "{highest}"
+            );
             assert!(steps < STEPS_MAX, "{first} {capacity}: {steps} steps");
         }
     }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use client::SignatureMode;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use types::RejectReason;
 
+use crate::error::LoadError;
 use crate::run::{Rate, RunOptions};
+use crate::skeleton::{SkeletonOptions, skeleton};
 use crate::tally::{Stages, Tally};
 
 /// The outcome of a run. Whoever checks more than the clients can see (replay, conservation, the
@@ -61,6 +64,8 @@ pub struct RunReport {
     pub cpu_us_per_order: f64,
     /// Rate over that of a bare skeleton, if that was measured.
     pub skeleton_ratio: Option<f64>,
+    /// Commands a second that the skeleton answered.
+    pub skeleton_orders_per_second: Option<f64>,
     /// Whether a replay of the journal gave the same, if that was checked.
     pub replay_equal: Option<bool>,
     /// Whether conservation holds, if that was checked.
@@ -148,6 +153,7 @@ impl RunReport {
             },
             cpu_us_per_order: ratio(microseconds(cpu), tally.answered as f64),
             skeleton_ratio: None,
+            skeleton_orders_per_second: None,
             replay_equal: None,
             conserved: None,
             schedule_kept: tally.unsent == 0 && tally.late * LATE_FRACTION <= tally.scheduled,
@@ -167,6 +173,30 @@ impl RunReport {
     /// Adds CPU time of the other side.
     pub fn add_cpu(&mut self, cpu: Duration) {
         self.cpu_us_per_order += ratio(microseconds(cpu), self.orders as f64);
+    }
+
+    /// Measures a bare skeleton for so long and compares. Not against a schedule, which the skeleton
+    /// does not know, nor rolling signatures, which it does not verify.
+    pub fn measure_skeleton(
+        &mut self,
+        options: &RunOptions,
+        duration: Duration,
+    ) -> Result<(), LoadError> {
+        let is_alike = options.rate == Rate::Max
+            && options.target.signatures == SignatureMode::Frame
+            && !duration.is_zero();
+        if !is_alike {
+            return Ok(());
+        }
+        let rate = skeleton(&SkeletonOptions {
+            frame: options.frame,
+            clients: options.clients,
+            window: options.window_frames(),
+            duration,
+        })?;
+        self.skeleton_orders_per_second = Some(rate);
+        self.skeleton_ratio = Some(ratio(self.orders_per_second, rate));
+        Ok(())
     }
 
     /// Sets the verdict from everything else. Call it again after setting a checked field.
@@ -261,8 +291,11 @@ impl RunReport {
                 lines.push(line(name, if value { "yes" } else { "NO" }));
             }
         }
-        if let Some(ratio) = self.skeleton_ratio {
-            lines.push(line("skeleton ratio", &format!("{ratio:.2}")));
+        if let (Some(ratio), Some(rate)) = (self.skeleton_ratio, self.skeleton_orders_per_second) {
+            let rate = grouped(rate as u64);
+            let text =
+                format!("{ratio:.2}   (QUIC, signatures and answers alone: {rate} orders/s)");
+            lines.push(line("skeleton ratio", &text));
         }
         lines.push(line("verdict", &self.verdict.text(&self.failures)));
         lines.concat()

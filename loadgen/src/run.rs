@@ -126,6 +126,15 @@ impl RunOptions {
     fn total(&self) -> Duration {
         self.warm_up + self.duration
     }
+
+    /// Frames that a client has in flight at maximum rate. If nobody says: so many that the node always
+    /// has the next block to work on while it syncs the last one, and not so many that they only wait
+    /// there.
+    pub(crate) fn window_frames(&self) -> usize {
+        let per_client = COMMANDS_IN_FLIGHT / self.clients as usize;
+        let chosen = (per_client / self.frame).max(WINDOW_MIN);
+        self.window.unwrap_or(chosen)
+    }
 }
 
 /// Runs to the end and reports. `progress` is called a few times a second. Blocks the calling
@@ -245,7 +254,7 @@ fn open_client(
             clients: options.clients.into(),
             client: client.into(),
         }),
-        Rate::Max => Pace::Windowed(options.window.unwrap_or_else(|| chosen_window(options))),
+        Rate::Max => Pace::Windowed(options.window_frames()),
     };
     Ok(Client::new(
         session,
@@ -254,13 +263,6 @@ fn open_client(
         pace,
         frames_in_flight_max,
     ))
-}
-
-/// So many frames that the node always has the next block to work on while it syncs the last one,
-/// and not so many that they only wait there.
-fn chosen_window(options: &RunOptions) -> usize {
-    let per_client = COMMANDS_IN_FLIGHT / options.clients as usize;
-    (per_client / options.frame).max(WINDOW_MIN)
 }
 
 /// CPU time of this process, user and system.
@@ -332,7 +334,7 @@ mod tests {
                 clients,
                 ..options()
             };
-            assert_eq!(chosen_window(&options), expected, "{frame} {clients}");
+            assert_eq!(options.window_frames(), expected, "{frame} {clients}");
         }
     }
 }

@@ -42,6 +42,9 @@ pub(super) struct Options {
     /// A signature a frame, or one over all frames of a write.
     #[arg(long, value_enum, default_value_t)]
     signatures: loadgen::workload::Signatures,
+    /// How long to measure a bare skeleton (QUIC, signatures and answers alone) afterwards; 0: not.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    skeleton_seconds: u64,
     /// Where to put the node's directory, which is removed at the end.
     #[arg(long, value_name = "D")]
     dir: Option<PathBuf>,
@@ -73,7 +76,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let report = loadgen::run(&load, |at| progress.show(&at));
     progress.finish();
     let (state, directory) = running.stop();
-    let report = report.map_err(|error| Failure::Failed(error.to_string()))?;
+    let failed = |error: loadgen::LoadError| Failure::Failed(error.to_string());
+    let mut report = report.map_err(failed)?;
+    let duration = Duration::from_secs(options.skeleton_seconds);
+    report.measure_skeleton(&load, duration).map_err(failed)?;
     let (report, replayed) = check(report, &state, &directory)?;
     if options.json {
         let json = serde_json::to_string(&report)
