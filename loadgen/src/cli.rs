@@ -1,4 +1,4 @@
-//! The command line: `loadgen run`, `loadgen replay` and `loadgen ping`.
+//! The command line: `loadgen run`, `replay` and `ping`.
 //!
 //! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
 //! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage.
@@ -18,6 +18,7 @@ use serde::Serialize;
 use types::auth::PublicKey;
 
 use crate::error::LoadError;
+use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
 use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
@@ -106,6 +107,12 @@ struct RunArguments {
     /// With `--rate max`: frames that each client has in flight.
     #[arg(long, value_name = "FRAMES")]
     window: Option<usize>,
+    /// Where the node serves its numbers (`keel serve --metrics`): its CPU time and memory are
+    /// reported, too.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    forms: Forms,
 }
 
 #[derive(Debug, Args)]
@@ -169,12 +176,18 @@ fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
         seed: arguments.seed,
         keys: development_keys(),
         window: arguments.window,
+        metrics: arguments.metrics,
     };
+    let json = arguments.target.json.as_deref();
+    let outputs = Outputs::open(json, &arguments.forms)?;
     let line = ProgressLine::new();
     let report = run(&options, |progress| line.show(&progress));
     line.finish();
     let report = report?;
-    write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+    outputs.write(&report)?;
+    // What is a file is written by now.
+    let json = json.filter(|path| path.as_os_str() == "-");
+    write_report(json, &report, &report.text())?;
     Ok(report.verdict)
 }
 
@@ -335,6 +348,8 @@ mod tests {
         };
         assert_eq!(arguments.scenario, Scenario::Zipf);
         assert_eq!((arguments.frame, arguments.clients), (8, 2));
+        let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line =
             "loadgen ping --connect 127.0.0.1:7001 --key dev-0 --count 10 --signatures rolling";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());

@@ -12,7 +12,8 @@
 //! | [`workload`] | commands from a seed |
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
-//! | [`report`] | the outcome of a run, for machines and for people |
+//! | `meter`, `series` | what was answered and used when |
+//! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
 //! | `ping` | single orders, and where their time goes |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
@@ -21,17 +22,25 @@ pub mod cli;
 mod drive;
 mod error;
 mod in_flight;
+mod latency;
+mod machine;
+mod meter;
+mod node_metrics;
+mod outputs;
 mod pacer;
 mod ping;
 pub mod replay;
 pub mod report;
 pub mod run;
 mod schedule;
+mod series;
 mod session;
 mod tally;
 pub mod workload;
 
 pub use error::LoadError;
+pub use machine::Machine;
+pub use node_metrics::NodeFigures;
 pub use ping::{PingOptions, PingReport, ping};
 pub use replay::{Recording, ReplayOptions, ReplayReport, replay};
 pub use report::RunReport;
@@ -39,3 +48,6 @@ pub use run::{Progress, Rate, RunOptions, run};
 pub use session::{NamedKey, Target, development_keys};
 pub use tally::Stages;
 pub use workload::Scenario;
+
+/// The commit that this library was built from, or `unknown`. All of the workspace is.
+pub const COMMIT: &str = env!("LOADGEN_COMMIT");
