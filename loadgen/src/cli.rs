@@ -1,7 +1,7 @@
-//! The command line: `loadgen run`, `replay` and `ping`.
+//! The command line: `loadgen run`, `replay`, `ping` and `compare`.
 //!
 //! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
-//! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage.
+//! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage, or nothing to compare.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use types::auth::PublicKey;
 
+use crate::compare::{CompareArguments, compare};
 use crate::error::LoadError;
 use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
@@ -42,6 +43,8 @@ enum Subcommands {
     Replay(ReplayArguments),
     /// Send single orders one after the other and report where their time goes.
     Ping(PingArguments),
+    /// Put the JSON reports of two runs beside each other; exit code 1 if the second is worse.
+    Compare(CompareArguments),
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Subcommands::Run(arguments) => run_command(arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
         Subcommands::Ping(arguments) => ping_command(arguments),
+        Subcommands::Compare(arguments) => compare_command(&arguments),
     };
     match done {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,
@@ -219,6 +223,12 @@ fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
     })?;
     write_report(arguments.target.json.as_deref(), &report, &report.text())?;
     Ok(Verdict::Pass)
+}
+
+fn compare_command(arguments: &CompareArguments) -> Result<Verdict, LoadError> {
+    let (text, verdict) = compare(arguments)?;
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(verdict)
 }
 
 impl TargetArguments {
@@ -349,6 +359,8 @@ mod tests {
         assert_eq!(arguments.scenario, Scenario::Zipf);
         assert_eq!((arguments.frame, arguments.clients), (8, 2));
         let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        let line = "loadgen compare a.json b.json --tolerance 0.2";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line =
             "loadgen ping --connect 127.0.0.1:7001 --key dev-0 --count 10 --signatures rolling";

@@ -14,11 +14,13 @@
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | `meter`, `series` | what was answered and used when |
 //! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
+//! | `compare` | two outcomes, and whether the second is worse |
 //! | `ping` | single orders, and where their time goes |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod compare;
 mod drive;
 mod error;
 mod in_flight;
