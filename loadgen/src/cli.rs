@@ -1,7 +1,7 @@
-//! The command line: `loadgen run`, `loadgen replay` and `loadgen ping`.
+//! The command line: `loadgen run`, `replay`, `ping` and `compare`.
 //!
 //! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
-//! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage.
+//! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage, or nothing to compare.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -17,7 +17,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use types::auth::PublicKey;
 
+use crate::compare::{CompareArguments, compare};
 use crate::error::LoadError;
+use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
 use crate::ramp::{RampOptions, ramp};
 use crate::replay::{Recording, ReplayOptions, replay};
@@ -37,11 +39,13 @@ struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Send a seeded workload and report rates and latencies.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Send a recorded level-3 stream and report its trades.
     Replay(ReplayArguments),
     /// Send single orders one after the other and report where their time goes.
     Ping(PingArguments),
+    /// Put the JSON reports of two runs beside each other; exit code 1 if the second is worse.
+    Compare(CompareArguments),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +114,12 @@ struct RunArguments {
     /// With `--ramp`: the limit, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 20, requires = "ramp")]
     p99_max: u64,
+    /// Where the node serves its numbers (`keel serve --metrics`): its CPU time and memory are
+    /// reported, too.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    forms: Forms,
 }
 
 #[derive(Debug, Args)]
@@ -141,9 +151,10 @@ struct PingArguments {
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
-        Subcommands::Run(arguments) => run_command(arguments),
+        Subcommands::Run(arguments) => run_command(&arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
         Subcommands::Ping(arguments) => ping_command(arguments),
+        Subcommands::Compare(arguments) => compare_command(&arguments),
     };
     match done {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,
@@ -183,12 +194,17 @@ impl RunArguments {
             seed: self.seed,
             keys: usual.keys,
             window: self.window,
+            metrics: self.metrics,
         }
     }
 }
 
-fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
+fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
     let options = arguments.options();
+    let json = arguments.target.json.as_deref();
+    // A search has a JSON report of its own.
+    let json_of_run = json.filter(|_| !arguments.ramp);
+    let outputs = Outputs::open(json_of_run, &arguments.forms)?;
     let line = ProgressLine::new();
     if arguments.ramp {
         let options = RampOptions {
@@ -198,7 +214,8 @@ fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
         let report = ramp(&options, |progress| line.show(&progress));
         line.finish();
         let report = report?;
-        write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+        outputs.write(&report.run)?;
+        write_report(json, &report, &report.text())?;
         return Ok(report.verdict());
     }
     let report = run(&options, |progress| line.show(&progress));
@@ -207,7 +224,10 @@ fn run_command(arguments: RunArguments) -> Result<Verdict, LoadError> {
     if options.target.connect.ip().is_loopback() {
         report.measure_skeleton(&options, arguments.skeleton_seconds)?;
     }
-    write_report(arguments.target.json.as_deref(), &report, &report.text())?;
+    outputs.write(&report)?;
+    // What is a file is written by now.
+    let json = json.filter(|path| path.as_os_str() == "-");
+    write_report(json, &report, &report.text())?;
     Ok(report.verdict)
 }
 
@@ -239,6 +259,12 @@ fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
     })?;
     write_report(arguments.target.json.as_deref(), &report, &report.text())?;
     Ok(Verdict::Pass)
+}
+
+fn compare_command(arguments: &CompareArguments) -> Result<Verdict, LoadError> {
+    let (text, verdict) = compare(arguments)?;
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(verdict)
 }
 
 impl TargetArguments {
@@ -371,6 +397,10 @@ mod tests {
         let options = arguments.options();
         assert_eq!(options.scenario, Scenario::of(Spread::Zipf));
         assert_eq!((options.frame, options.clients), (8, 2));
+        let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        let line = "loadgen compare a.json b.json --tolerance 0.2";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line =
             "loadgen ping --connect 127.0.0.1:7001 --key dev-0 --count 10 --signatures rolling";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());

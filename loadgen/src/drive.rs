@@ -258,7 +258,9 @@ impl Exchange<'_> {
                 let frame = state.in_flight.answer(ack.nonce);
                 let answered = &self.board.answered;
                 answered.set(answered.get() + ack.outcomes.len() as u64);
-                state.tally.ack(&ack, frame, now);
+                if let Some(answer) = state.tally.ack(&ack, frame, now) {
+                    self.board.series.borrow_mut().answer(&answer);
+                }
             }
             Message::Fills(message) => state.tally.fills(message.reports()),
             Message::Refused { nonce, reason } => {

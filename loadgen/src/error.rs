@@ -1,6 +1,8 @@
 //! Why there is no report.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use client::{ConnectError, SessionError};
@@ -15,6 +17,25 @@ pub enum LoadError {
     /// What was asked for is impossible.
     #[error("{0}")]
     Options(String),
+    /// The run is over, but what came of it cannot be written.
+    #[error("cannot write {}: {source}; is the disk full?", path.display())]
+    Output {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The node's numbers cannot be read.
+    #[error(
+        "cannot read the node's numbers at http://{address}/metrics ({reason}); does `keel serve` \
+         run with `--metrics {address}`?"
+    )]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
     /// No session could be opened.
     #[error("{key}: {source}")]
     Connect {

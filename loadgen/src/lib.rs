@@ -12,7 +12,9 @@
 //! | [`workload`] | commands from a seed |
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
-//! | [`report`] | the outcome of a run, for machines and for people |
+//! | `meter`, `series` | what was answered and used when |
+//! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
+//! | `compare` | two outcomes, and whether the second is worse |
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
 //! | `ping` | single orders, and where their time goes |
@@ -20,9 +22,15 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod compare;
 mod drive;
 mod error;
 mod in_flight;
+mod latency;
+mod machine;
+mod meter;
+mod node_metrics;
+mod outputs;
 mod pacer;
 mod ping;
 pub mod ramp;
@@ -30,12 +38,15 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod schedule;
+mod series;
 mod session;
 pub mod skeleton;
 mod tally;
 pub mod workload;
 
 pub use error::LoadError;
+pub use machine::Machine;
+pub use node_metrics::NodeFigures;
 pub use ping::{PingOptions, PingReport, ping};
 pub use ramp::{RampOptions, RampReport, ramp};
 pub use replay::{Recording, ReplayOptions, ReplayReport, replay};
@@ -44,3 +55,6 @@ pub use run::{Progress, Rate, RunOptions, run};
 pub use session::{NamedKey, Target, development_keys};
 pub use tally::Stages;
 pub use workload::{Scenario, Spread};
+
+/// The commit that this library was built from, or `unknown`. All of the workspace is.
+pub const COMMIT: &str = env!("LOADGEN_COMMIT");

@@ -1,17 +1,34 @@
 //! The outcome of a run: for machines as JSON (the keys are a contract), for people as text.
+//!
+//! The other forms say nothing that is not in here: [`html`] is a page, [`hgrm`] the distribution of
+//! latencies, [`series`] the intervals. `docs/LOAD.md` says what each figure means.
+
+mod charts;
+mod curve;
+pub(crate) mod hgrm;
+pub(crate) mod html;
+mod plot;
+pub(crate) mod series;
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use client::SignatureMode;
-use hdrhistogram::Histogram;
 use serde::Serialize;
 use types::RejectReason;
 
 use crate::error::LoadError;
+use crate::latency::Latencies;
+use crate::machine::{Machine, command_line};
+use crate::node_metrics::NodeFigures;
 use crate::run::{Rate, RunOptions};
 use crate::skeleton::{SkeletonOptions, skeleton};
 use crate::tally::{Stages, Tally};
+
+pub use curve::CurvePoint;
+pub use series::SeriesRow;
+pub(crate) use text::{grouped, line};
 
 /// The outcome of a run. Whoever checks more than the clients can see (replay, conservation, the
 /// other side's CPU time) sets those fields and calls [`RunReport::judge`] again.
@@ -57,11 +74,27 @@ pub struct RunReport {
     pub unexpected_answers: u64,
     /// From the time a frame was meant to be sent to its durable answer.
     pub ack_latency_us: Percentiles,
+    /// The same as a curve, up to the slowest frame.
+    pub ack_latency_curve_us: Vec<CurvePoint>,
     /// Medians from the gateway to each later stage.
     pub stage_median_us: Stages<f64>,
+    /// 99th percentiles of the same.
+    pub stage_p99_us: Stages<f64>,
     /// CPU microseconds, user and system, for each command: of this process, and of the other side
-    /// once [`RunReport::add_cpu`] adds it.
+    /// once [`RunReport::add_cpu`] or the node's own numbers add it.
     pub cpu_us_per_order: f64,
+    /// Of this process alone, whatever else runs in it.
+    pub generator_cpu_us_per_order: f64,
+    /// The node's side, if it was asked for.
+    pub node: Option<NodeFigures>,
+    /// Why the node's side is missing although it was asked for.
+    pub node_problem: Option<String>,
+    /// What was answered when.
+    pub series: Vec<SeriesRow>,
+    /// Where the generator ran.
+    pub machine: Machine,
+    /// What started it.
+    pub command: String,
     /// Rate over that of a bare skeleton, if that was measured.
     pub skeleton_ratio: Option<f64>,
     /// Commands a second that the skeleton answered.
@@ -78,6 +111,9 @@ pub struct RunReport {
     pub verdict: Verdict,
     /// Why it failed.
     pub failures: Vec<String>,
+    /// All latencies, for formats that want their counts.
+    #[serde(skip)]
+    pub(crate) latency: Latencies,
 }
 
 /// Latencies in microseconds.
@@ -121,10 +157,11 @@ impl RunReport {
             .saturating_sub(options.warm_up)
             .as_secs_f64();
         let per_second = |count: u64| ratio(count as f64, seconds);
+        let cpu_us_per_order = ratio(microseconds(cpu), tally.answered as f64);
         let mut report = Self {
             scenario: options.scenario.name.clone(),
             seed: options.seed,
-            commit: env!("LOADGEN_COMMIT"),
+            commit: crate::COMMIT,
             clients: options.clients,
             frame: options.frame,
             signature_mode: options.target.signatures.name(),
@@ -145,26 +182,25 @@ impl RunReport {
             unanswered_frames: tally.unanswered,
             unexpected_answers: tally.unexpected,
             ack_latency_us: Percentiles::of(&tally.latency),
-            stage_median_us: Stages {
-                sequenced: median(&tally.stages.sequenced),
-                executed: median(&tally.stages.executed),
-                durable: median(&tally.stages.durable),
-                sent: median(&tally.stages.sent),
-            },
-            cpu_us_per_order: ratio(microseconds(cpu), tally.answered as f64),
+            ack_latency_curve_us: curve::of(&tally.latency),
+            stage_median_us: tally.stages.quantiles_us(0.5),
+            stage_p99_us: tally.stages.quantiles_us(0.99),
+            cpu_us_per_order,
+            generator_cpu_us_per_order: cpu_us_per_order,
+            node: None,
+            node_problem: None,
+            series: series::rows(tally),
+            machine: Machine::here(),
+            command: command_line(),
             skeleton_ratio: None,
             skeleton_orders_per_second: None,
             replay_equal: None,
             conserved: None,
             schedule_kept: tally.unsent == 0 && tally.late * LATE_FRACTION <= tally.scheduled,
-            schedule: ScheduleKeeping {
-                frames: tally.scheduled,
-                late_frames: tally.late,
-                unsent_frames: tally.unsent,
-                lateness_max_us: microseconds(tally.lateness_max),
-            },
+            schedule: ScheduleKeeping::of(tally),
             verdict: Verdict::Pass,
             failures: Vec::new(),
+            latency: tally.latency.clone(),
         };
         report.judge();
         report
@@ -197,6 +233,22 @@ impl RunReport {
         self.skeleton_orders_per_second = Some(rate);
         self.skeleton_ratio = Some(ratio(self.orders_per_second, rate));
         Ok(())
+    }
+
+    /// Adds the node's side, or why there is none.
+    pub(crate) fn add_node(&mut self, node: Result<NodeFigures, LoadError>) {
+        match node {
+            Ok(mut node) => {
+                if let Some(seconds) = node.cpu_seconds {
+                    let per_order = ratio(seconds * 1e6, self.orders as f64);
+                    node.cpu_us_per_order = Some(per_order);
+                    self.cpu_us_per_order += per_order;
+                }
+                self.node = Some(node);
+            }
+            Err(error) => self.node_problem = Some(error.to_string()),
+        }
+        self.judge();
     }
 
     /// Sets the verdict from everything else. Call it again after setting a checked field.
@@ -234,6 +286,10 @@ impl RunReport {
             ),
             (!self.schedule_kept, self.schedule.complaint()),
             (
+                self.node_problem.is_some(),
+                self.node_problem.clone().unwrap_or_default(),
+            ),
+            (
                 self.replay_equal == Some(false),
                 "the replayed journal gives another outcome".to_owned(),
             ),
@@ -246,105 +302,38 @@ impl RunReport {
         .filter_map(|(failed, why)| failed.then_some(why))
         .collect()
     }
-
-    /// The report for people: one fact a line, aligned.
-    pub fn text(&self) -> String {
-        let mut lines = vec![
-            line("run", &self.headline()),
-            line(
-                "orders/s",
-                &format!(
-                    "{}   ({} with durable answers in {:.1} s)",
-                    grouped(self.orders_per_second as u64),
-                    grouped(self.orders),
-                    self.seconds
-                ),
-            ),
-            line(
-                "trades/s",
-                &format!(
-                    "{}   ({} in all)",
-                    grouped(self.trades_per_second as u64),
-                    grouped(self.trades)
-                ),
-            ),
-            line("ack latency", &self.ack_latency_us.text()),
-            line("stage medians", &stages_text(&self.stage_median_us)),
-            line("CPU per order", &format!("{:.2} us", self.cpu_us_per_order)),
-            line(
-                "rejects",
-                &counts_text(self.rejects, &self.rejects_by_reason),
-            ),
-            line(
-                "refused frames",
-                &counts_text(self.refused_frames, &self.refused_by_reason),
-            ),
-        ];
-        if self.schedule.frames > 0 {
-            lines.push(line("schedule", &self.schedule.text(self.schedule_kept)));
-        }
-        for (name, value) in [
-            ("replay equal", self.replay_equal),
-            ("conserved", self.conserved),
-        ] {
-            if let Some(value) = value {
-                lines.push(line(name, if value { "yes" } else { "NO" }));
-            }
-        }
-        if let (Some(ratio), Some(rate)) = (self.skeleton_ratio, self.skeleton_orders_per_second) {
-            let rate = grouped(rate as u64);
-            let text =
-                format!("{ratio:.2}   (QUIC, signatures and answers alone: {rate} orders/s)");
-            lines.push(line("skeleton ratio", &text));
-        }
-        lines.push(line("verdict", &self.verdict.text(&self.failures)));
-        lines.concat()
-    }
-
-    fn headline(&self) -> String {
-        let rate = match self.offered_per_second {
-            Some(rate) => format!("{} orders/s offered", grouped(rate)),
-            None => "as fast as possible".to_owned(),
-        };
-        format!(
-            "{}, {} clients, frames of {}, {rate}, one signature a {}, seed {}, commit {}",
-            self.scenario, self.clients, self.frame, self.signature_mode, self.seed, self.commit
-        )
-    }
 }
 
 impl Percentiles {
-    fn of(latency: &Histogram<u64>) -> Self {
-        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1_000.0;
+    fn of(latency: &Latencies) -> Self {
         Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: latency.max() as f64 / 1_000.0,
+            p50: latency.quantile_us(0.5),
+            p90: latency.quantile_us(0.9),
+            p99: latency.quantile_us(0.99),
+            p999: latency.quantile_us(0.999),
+            max: latency.max_us(),
         }
     }
+}
 
-    fn text(&self) -> String {
-        let millis = |micros: f64| format!("{:.2}", micros / 1_000.0);
-        format!(
-            "p50 {}   p90 {}   p99 {}   p99.9 {}   max {} ms",
-            millis(self.p50),
-            millis(self.p90),
-            millis(self.p99),
-            millis(self.p999),
-            millis(self.max)
-        )
+impl Stages<Latencies> {
+    fn quantiles_us(&self, quantile: f64) -> Stages<f64> {
+        Stages {
+            sequenced: self.sequenced.quantile_us(quantile),
+            executed: self.executed.quantile_us(quantile),
+            durable: self.durable.quantile_us(quantile),
+            sent: self.sent.quantile_us(quantile),
+        }
     }
 }
 
 impl ScheduleKeeping {
-    fn text(&self, kept: bool) -> String {
-        if kept {
-            let millis = self.lateness_max_us / 1_000.0;
-            format!("kept   (the latest frame {millis:.2} ms late)")
-        } else {
-            format!("NOT kept: {}", self.complaint())
+    fn of(tally: &Tally) -> Self {
+        Self {
+            frames: tally.scheduled,
+            late_frames: tally.late,
+            unsent_frames: tally.unsent,
+            lateness_max_us: microseconds(tally.lateness_max),
         }
     }
 
@@ -360,52 +349,6 @@ impl ScheduleKeeping {
     }
 }
 
-impl Verdict {
-    pub(crate) fn text(self, failures: &[String]) -> String {
-        match self {
-            Self::Pass => "PASS".to_owned(),
-            Self::Fail => format!("FAIL: {}", failures.join("; ")),
-        }
-    }
-}
-
-/// One line of a report: a label, aligned, and a value.
-pub(crate) fn line(label: &str, value: &str) -> String {
-    format!("{label:<15} {value}\n")
-}
-
-/// A number with its digits in groups of three.
-pub(crate) fn grouped(number: impl Into<u128>) -> String {
-    let digits = number.into().to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn counts_text(total: u64, by_reason: &BTreeMap<&'static str, u64>) -> String {
-    let reasons: Vec<String> = by_reason
-        .iter()
-        .map(|(reason, count)| format!("{reason} {}", grouped(*count)))
-        .collect();
-    if reasons.is_empty() {
-        grouped(total)
-    } else {
-        format!("{}   ({})", grouped(total), reasons.join(", "))
-    }
-}
-
-fn stages_text(stages: &Stages<f64>) -> String {
-    format!(
-        "sequenced {:.0}   executed {:.0}   durable {:.0}   sent {:.0} us after the gateway",
-        stages.sequenced, stages.executed, stages.durable, stages.sent
-    )
-}
-
 fn by_name(counts: &BTreeMap<RejectReason, u64>) -> BTreeMap<&'static str, u64> {
     let named = |(reason, count): (&RejectReason, &u64)| (reason.name(), *count);
     counts.iter().map(named).collect()
@@ -418,12 +361,8 @@ fn is_transient(name: &str) -> bool {
     reason.is_some_and(|reason| reason.is_transient())
 }
 
-fn median(stage: &Histogram<u64>) -> f64 {
-    stage.value_at_quantile(0.5) as f64 / 1_000.0
-}
-
 fn microseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
+    time.as_nanos() as f64 / 1_000.0
 }
 
 /// Zero of nothing is zero: JSON knows no infinity.

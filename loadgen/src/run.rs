@@ -5,20 +5,23 @@
 //! `drive`.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use types::limits::COMMANDS_PER_FRAME_MAX;
 
 use crate::drive::{Client, Pace};
 use crate::error::LoadError;
+use crate::meter::{Meter, cpu_time};
+use crate::node_metrics::{self, NodeFigures};
 use crate::report::RunReport;
 use crate::schedule::Schedule;
+use crate::series::{Intervals, Series};
 use crate::session::{NamedKey, Session, Target, development_keys};
 use crate::tally::Tally;
 use crate::workload::{Scenario, Spread, Workload, WorkloadPlan};
@@ -46,6 +49,9 @@ pub struct RunOptions {
     pub keys: Vec<NamedKey>,
     /// At maximum rate, frames that a client has in flight; `None`: chosen.
     pub window: Option<usize>,
+    /// Where the node tells its numbers (`keel serve --metrics`); `None`: its side of the run is not
+    /// reported.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// How fast commands are sent, over all clients.
@@ -71,7 +77,7 @@ pub struct Progress {
 impl RunOptions {
     /// Four clients on a development node, frames of 32, as fast as possible, for ten seconds
     /// after one of warm-up.
-    pub fn development(connect: std::net::SocketAddr) -> Self {
+    pub fn development(connect: SocketAddr) -> Self {
         Self {
             target: Target::development(connect),
             scenario: Scenario::of(Spread::Uniform),
@@ -83,6 +89,7 @@ impl RunOptions {
             seed: 1,
             keys: development_keys(),
             window: None,
+            metrics: None,
         }
     }
 
@@ -144,8 +151,12 @@ pub fn run(options: &RunOptions, progress: impl FnMut(Progress)) -> Result<RunRe
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (tally, cpu) = LocalSet::new().block_on(&runtime, run_clients(options, progress))?;
-    Ok(RunReport::new(options, &tally, cpu))
+    let (tally, cpu, node) = LocalSet::new().block_on(&runtime, run_clients(options, progress))?;
+    let mut report = RunReport::new(options, &tally, cpu);
+    if let Some(node) = node {
+        report.add_node(node);
+    }
+    Ok(report)
 }
 
 /// What the clients of a run share.
@@ -159,6 +170,8 @@ pub(crate) struct Board {
     pub(crate) total: Duration,
     /// Commands answered.
     pub(crate) answered: Cell<u64>,
+    /// What was answered when.
+    pub(crate) series: RefCell<Series>,
     /// CPU time of this process when the first frame that counts was sent.
     cpu_before: Cell<Option<Duration>>,
 }
@@ -167,6 +180,11 @@ impl Board {
     /// Time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// How the measurement is cut.
+    pub(crate) fn intervals(&self) -> Intervals {
+        self.series.borrow().intervals
     }
 
     /// Whether a frame that is meant for this time counts. The first one starts the CPU clock.
@@ -179,16 +197,25 @@ impl Board {
     }
 }
 
+/// What came of a run: what the clients saw, CPU time of this process, and the node's side.
+type Measured = (Tally, Duration, Option<Result<NodeFigures, LoadError>>);
+
 async fn run_clients(
     options: &RunOptions,
     mut progress: impl FnMut(Progress),
-) -> Result<(Tally, Duration), LoadError> {
+) -> Result<Measured, LoadError> {
+    if let Some(node) = options.metrics {
+        // Whether it answers is found out before the run, not after it.
+        node_metrics::sample(node).await?;
+    }
     let clients = open_clients(options).await?;
+    let intervals = Intervals::of(options.warm_up, options.duration);
     let board = Rc::new(Board {
         start: Instant::now(),
         warm_up: options.warm_up,
         total: options.total(),
         answered: Cell::new(0),
+        series: RefCell::new(Series::new(intervals)),
         cpu_before: Cell::new(None),
     });
     let mut tasks = JoinSet::new();
@@ -202,6 +229,7 @@ async fn run_clients(
         });
     }
     let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    let mut meter = Meter::new(&board, options.metrics);
     loop {
         tokio::select! {
             joined = tasks.join_next() => match joined {
@@ -214,12 +242,15 @@ async fn run_clients(
                 total: board.total,
                 orders: board.answered.get(),
             }),
+            () = meter.tick() => {}
         }
     }
     let cpu_after = cpu_time();
     let cpu_before = board.cpu_before.get().unwrap_or(cpu_after);
-    let tally = total.replace(Tally::new());
-    Ok((tally, cpu_after.saturating_sub(cpu_before)))
+    let node = meter.finish().await;
+    let mut tally = total.replace(Tally::new());
+    tally.series = Some(board.series.replace(Series::new(intervals)));
+    Ok((tally, cpu_after.saturating_sub(cpu_before), node))
 }
 
 /// Opens all sessions, one after the other, and gives each its workload.
@@ -263,14 +294,6 @@ fn open_client(
         pace,
         frames_in_flight_max,
     ))
-}
-
-/// CPU time of this process, user and system.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(time.tv_sec).expect("CPU time is not negative");
-    let nanoseconds = u32::try_from(time.tv_nsec).expect("nanoseconds stay below a second");
-    Duration::new(seconds, nanoseconds)
 }
 
 /// A signature alone takes longer than a second divided by this.

@@ -1,27 +1,37 @@
 //! What one client saw: every command's one outcome, and how long each answer took.
+//!
+//! A tally can be written as JSON and read again, so that several processes can share a run and one
+//! of them can report it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use types::RejectReason;
 use types::wire::ack::{Ack, FillReport, Role, StageTimes};
 
+use crate::latency::Latencies;
+use crate::series::{Answer, Series};
+
 /// Counts and histograms of one client, or of all after [`Tally::merge`].
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// Commands with a durable answer.
     pub(crate) answered: u64,
     /// Of them, by reason, those that were rejected.
+    #[serde(with = "by_code")]
     pub(crate) rejects: BTreeMap<RejectReason, u64>,
     /// Frames that were refused whole, by reason. Nothing of them happened.
+    #[serde(with = "by_code")]
     pub(crate) refused: BTreeMap<RejectReason, u64>,
     /// Trades, each counted once, where its taker is ours.
     pub(crate) trades: u64,
-    /// From the time a frame was meant to be sent to its durable answer, in nanoseconds.
-    pub(crate) latency: Histogram<u64>,
-    /// From the gateway to each later stage, in nanoseconds.
-    pub(crate) stages: Stages<Histogram<u64>>,
+    /// From the time a frame was meant to be sent to its durable answer.
+    pub(crate) latency: Latencies,
+    /// From the gateway to each later stage.
+    pub(crate) stages: Stages<Latencies>,
+    /// What was answered when. One client has no series of its own: all of a process share one.
+    pub(crate) series: Option<Series>,
     /// When the last answer came, from the start of the run.
     pub(crate) last_answer: Duration,
     /// Answers that fit no frame: unknown or answered before, repeated, or of another length.
@@ -44,7 +54,7 @@ pub(crate) struct Tally {
 pub(crate) const LATE: Duration = Duration::from_millis(10);
 
 /// One of each stage after the gateway.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stages<T> {
     /// Got its sequence numbers.
     pub sequenced: T,
@@ -74,13 +84,14 @@ impl Tally {
             rejects: BTreeMap::new(),
             refused: BTreeMap::new(),
             trades: 0,
-            latency: histogram(),
+            latency: Latencies::fine(),
             stages: Stages {
-                sequenced: histogram(),
-                executed: histogram(),
-                durable: histogram(),
-                sent: histogram(),
+                sequenced: Latencies::fine(),
+                executed: Latencies::fine(),
+                durable: Latencies::fine(),
+                sent: Latencies::fine(),
             },
+            series: None,
             last_answer: Duration::ZERO,
             unexpected: 0,
             unanswered: 0,
@@ -104,33 +115,47 @@ impl Tally {
         self.fills_before_ack += takers.count() as u64;
     }
 
-    /// A durable answer, `frame` being what it answers, if there is such a frame.
-    pub(crate) fn ack(&mut self, ack: &Ack<'_>, frame: Option<SentFrame>, now: Duration) {
+    /// A durable answer, `frame` being what it answers, if there is such a frame. Returns what is to
+    /// go into the series, if the frame counts.
+    pub(crate) fn ack(
+        &mut self,
+        ack: &Ack<'_>,
+        frame: Option<SentFrame>,
+        now: Duration,
+    ) -> Option<Answer> {
         let trades = std::mem::take(&mut self.fills_before_ack);
         let Some(frame) = frame else {
             self.unexpected += 1;
-            return;
+            return None;
         };
         if let Some(reason) = ack.refused {
             self.refuse(reason);
-            return;
+            return None;
         }
         if ack.repeated || ack.outcomes.len() != frame.commands {
             self.unexpected += 1;
         }
         if !frame.measured {
-            return;
+            return None;
         }
-        self.trades += trades;
-        self.answered += ack.outcomes.len() as u64;
+        let mut answer = Answer {
+            at: now,
+            latency: now.saturating_sub(frame.intended),
+            commands: ack.outcomes.len() as u64,
+            rejects: 0,
+        };
         for outcome in ack.outcomes {
             if let Some(reason) = outcome.reject_reason() {
                 *self.rejects.entry(reason).or_default() += 1;
+                answer.rejects += 1;
             }
         }
+        self.trades += trades;
+        self.answered += answer.commands;
         self.last_answer = now;
-        record(&mut self.latency, now.saturating_sub(frame.intended));
+        self.latency.record(answer.latency);
         self.stages(&ack.times);
+        Some(answer)
     }
 
     /// A message that was refused before it was sequenced.
@@ -160,7 +185,12 @@ impl Tally {
             (&mut self.stages.durable, &other.stages.durable),
             (&mut self.stages.sent, &other.stages.sent),
         ] {
-            own.add(others).expect("all have the same bounds");
+            own.merge(others);
+        }
+        match (&mut self.series, &other.series) {
+            (Some(own), Some(others)) => own.merge(others),
+            (own @ None, others) => own.clone_from(others),
+            (Some(_), None) => {}
         }
         self.last_answer = self.last_answer.max(other.last_answer);
         self.unexpected += other.unexpected;
@@ -182,22 +212,43 @@ impl Tally {
     }
 
     fn stages(&mut self, times: &StageTimes) {
-        self.stages
-            .sequenced
-            .saturating_record(times.sequenced.into());
-        self.stages
-            .executed
-            .saturating_record(times.executed.into());
-        self.stages.durable.saturating_record(times.durable.into());
-        self.stages.sent.saturating_record(times.sent.into());
+        for (latencies, nanos) in [
+            (&mut self.stages.sequenced, times.sequenced),
+            (&mut self.stages.executed, times.executed),
+            (&mut self.stages.durable, times.durable),
+            (&mut self.stages.sent, times.sent),
+        ] {
+            latencies.record(Duration::from_nanos(nanos.into()));
+        }
     }
 }
 
-/// Three digits from a nanosecond to a minute, longer than any answer is waited for.
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are legal")
+/// Reasons as their codes: names are for people.
+mod by_code {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use types::RejectReason;
+
+    pub(super) fn serialize<S: Serializer>(
+        counts: &BTreeMap<RejectReason, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(counts.iter().map(|(reason, count)| (reason.code(), count)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<RejectReason, u64>, D::Error> {
+        let named = |(code, count)| {
+            let reason = RejectReason::from_code(code);
+            let unknown = || D::Error::custom(format!("no reason has the code {code}"));
+            reason.map(|reason| (reason, count)).ok_or_else(unknown)
+        };
+        let counts = Vec::<(u16, u64)>::deserialize(deserializer)?;
+        counts.into_iter().map(named).collect()
+    }
 }
 
-fn record(histogram: &mut Histogram<u64>, time: Duration) {
-    histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-}
+#[cfg(test)]
+mod tests;

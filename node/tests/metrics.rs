@@ -268,6 +268,10 @@ fn check_numbers(samples: &Samples) {
     assert!(bytes > 5.0 * 136.0, "{bytes}");
     assert!(samples["keel_stream_bytes_total{direction=\"out\"}"] > 0.0);
     assert!(samples["process_resident_memory_bytes"] > 1e6);
+    assert!(samples["process_cpu_seconds_total"] > 0.0);
+    let builds = samples.iter();
+    let builds = builds.filter(|it| it.0.starts_with("keel_build_info{version=\""));
+    assert!(builds.clone().count() == 1 && builds.into_iter().all(|it| *it.1 == 1.0));
     assert!(samples["keel_journal_room_bytes"] > 1e6);
     let depths = samples
         .iter()

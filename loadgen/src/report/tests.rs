@@ -8,6 +8,8 @@ use types::{Nonce, SequenceNumber};
 use super::*;
 use crate::tally::SentFrame;
 
+mod forms;
+
 fn options() -> RunOptions {
     RunOptions::development(([127, 0, 0, 1], 1).into())
 }
@@ -77,7 +79,8 @@ fn the_json_has_the_keys_of_the_contract() {
     let json = serde_json::to_value(&report).unwrap();
     let keys = "orders_per_second trades_per_second orders rejects frame signature_mode ack \
                 ack_latency_us cpu_us_per_order skeleton_ratio replay_equal conserved verdict seed \
-                commit scenario offered_per_second schedule_kept";
+                commit scenario offered_per_second schedule_kept stage_median_us stage_p99_us \
+                ack_latency_curve_us series machine command generator_cpu_us_per_order node";
     for key in keys.split_whitespace() {
         assert!(json.get(key).is_some(), "{key} is missing");
     }
@@ -154,6 +157,33 @@ fn the_caller_s_checks_join_the_verdict() {
     report.conserved = Some(true);
     report.judge();
     assert_eq!(report.verdict, Verdict::Pass);
+}
+
+#[test]
+fn the_node_s_side_joins_the_report() {
+    let figures = |cpu_seconds| NodeFigures {
+        cpu_seconds,
+        cpu_us_per_order: None,
+        resident_bytes_before: None,
+        resident_bytes_after: Some(1 << 20),
+        version: None,
+        commit: Some("abc".to_owned()),
+    };
+    let cpu = Duration::from_micros(100);
+    for (cpu_seconds, expected) in [(Some(0.000_2), 3.0), (None, 1.0)] {
+        let mut report = RunReport::new(&options(), &tally(&[5], 100), cpu);
+        report.add_node(Ok(figures(cpu_seconds)));
+        assert!(close(report.cpu_us_per_order, expected), "{cpu_seconds:?}");
+        assert!(close(report.generator_cpu_us_per_order, 1.0));
+        assert_eq!(report.verdict, Verdict::Pass);
+    }
+    let mut report = RunReport::new(&options(), &tally(&[5], 100), cpu);
+    report.add_node(Err(LoadError::Metrics {
+        address: ([127, 0, 0, 1], 1).into(),
+        reason: "no answer".to_owned(),
+    }));
+    assert_eq!(report.verdict, Verdict::Fail);
+    assert!(report.text().contains("127.0.0.1:1/metrics (no answer)"));
 }
 
 #[test]

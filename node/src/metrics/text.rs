@@ -6,6 +6,7 @@
 use std::fmt::{Display, Write as _};
 
 use gateway::counters::{Counter, Histogram, Stage};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::Metrics;
 use crate::counters::KINDS;
@@ -280,6 +281,19 @@ fn process(metrics: &Metrics, page: &mut Page) {
         page.family(name, "gauge", help);
         page.sample(name, "", value);
     }
+    let name = "process_cpu_seconds_total";
+    page.family(name, "counter", "CPU time, user and system.");
+    page.sample(name, "", cpu_seconds());
+    let name = "keel_build_info";
+    page.family(name, "gauge", "Always 1; its labels say which build runs.");
+    let version = env!("CARGO_PKG_VERSION");
+    let label = format!("{{version=\"{version}\",commit=\"{}\"}}", loadgen::COMMIT);
+    page.sample(name, &label, 1);
+}
+
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
 /// 0 where the kernel does not say.
