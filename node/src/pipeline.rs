@@ -163,9 +163,20 @@ impl Pipeline {
         }
     }
 
-    /// Whether everything that was taken in is released.
+    /// Whether everything that was taken in is released. A silence that a full disk has no room for does
+    /// not keep a node from stopping: after the next start its key is listened for anew.
     pub fn is_idle(&self) -> bool {
-        !self.ports.has_come() && self.sequencer.is_empty() && self.gate.waiting() == 0
+        let has_come = match self.admit_silence(payload::TICK_LENGTH) {
+            Admission::Refuse => !self.ports.frames.is_empty(),
+            Admission::Take | Admission::Wait | Admission::Seal => self.ports.has_come(),
+        };
+        !has_come && self.sequencer.is_empty() && self.gate.waiting() == 0
+    }
+
+    /// Whether there is room for a silence behind a payload of this length. It only takes off, so it has
+    /// the room of cancels.
+    fn admit_silence(&self, length: u64) -> Admission {
+        self.space.admit(length + payload::TICK_LENGTH, || true)
     }
 
     /// Takes marks from the journal thread.
@@ -258,10 +269,7 @@ impl Pipeline {
         let mut refused = false;
         // What a silence takes off must not wait for what others place.
         while self.sequencer.has_room(1)
-            && matches!(
-                self.space.admit(length + payload::TICK_LENGTH, || true),
-                Admission::Take
-            )
+            && matches!(self.admit_silence(length), Admission::Take)
             && let Ok(key) = self.ports.silences.pop()
         {
             length += payload::TICK_LENGTH;

@@ -13,6 +13,7 @@
 //! | [`Oracle::Ledger`] | every answer that left the node is in the journal, once, with the same outcome; a repeated frame gets its first answer |
 //! | [`Oracle::Replay`] | the journal, executed again from the genesis, gives every hash, root and digest that the node had |
 //! | [`Oracle::Model`] | an exchange written from the rules alone gives the same receipts, events and balances |
+//! | [`Oracle::Keys`] | whoever signed what was executed was let, and what was taken off for want of a client stays off |
 //! | [`Oracle::Recovery`] | a directory that no fault has damaged is never refused, and a damaged one is refused or right |
 //! | [`Oracle::Progress`] | a node stops when told to, and goes on when a full disk has space again |
 //! | [`Oracle::Assertion`] | no invariant of the node's own breaks |
@@ -22,14 +23,18 @@
 #![forbid(unsafe_code)]
 
 mod clients;
+mod commands;
 mod harmed;
+mod keyring;
 mod life;
 #[allow(dead_code, clippy::unwrap_used, unreachable_pub)] // Shared with the engine's own tests.
 #[path = "../../engine/tests/oracle/model/mod.rs"]
 mod model;
 mod node;
+mod permits;
 mod plan;
 mod reached;
+mod released;
 mod restart;
 mod run;
 mod trace;

@@ -1,17 +1,15 @@
 //! A life: parts turn in a drawn order while clients send and time goes, until power fails, the node
 //! ends by itself, or it is told to stop.
 
-use std::sync::Arc;
-
-use gateway::AnswerBook;
 use node::recovery::Recovered;
 use store::disk::{Fault, Refusal};
 use types::auth::AuthenticFrame;
-use types::block::{Origin, ReleasedBlock, SequencedFrame};
+use types::block::{Origin, SequencedFrame};
 use types::outcome::{Digest, FrameVerdict};
-use types::{Height, RejectReason, SessionId};
+use types::{Height, KeyId, SessionId};
 
 use crate::clients::chance;
+use crate::commands::Sight;
 use crate::node::Node;
 use crate::plan::Harm;
 use crate::run::{Oracle, Violation, World};
@@ -44,8 +42,8 @@ pub(crate) struct Watch {
     pub(crate) digests: Vec<(&'static str, Height, Digest)>,
     /// What the last start came to.
     pub(crate) started_at: u64,
-    refused_orders: u64,
-    is_full: bool,
+    pub(crate) refused_orders: u64,
+    pub(crate) is_full: bool,
 }
 
 impl World {
@@ -137,11 +135,21 @@ impl World {
         Ok(None)
     }
 
-    fn let_clients_send(&mut self, node: &Node) {
-        let sequence = node.pipeline.state().position().sequence.next().get();
-        let now = self.clock();
+    fn let_clients_send(&mut self, node: &mut Node) {
+        let state = node.pipeline.state();
+        let sight = Sight {
+            now: self.clock(),
+            sequence: state.position().sequence.next().get(),
+            keys: state.ledger().key_count(),
+        };
+        if chance(&mut self.random, self.plan.silent) {
+            let key = KeyId::new(self.random.below(sight.keys.into()) as u32);
+            self.trace.note("silent", "", &key.get().to_le_bytes());
+            // Without room nobody is told: the gateway would look again later.
+            let _ = node.silences.push(key);
+        }
         self.clients
-            .send(&mut self.random, &self.plan, now, sequence);
+            .send(&mut self.random, &self.plan, state.ledger(), sight);
     }
 
     fn deliver(&mut self, node: &mut Node) {
@@ -197,75 +205,6 @@ impl World {
             }
             None => {}
         }
-    }
-
-    /// What the gateway does: follows the answers, and tells whoever waits.
-    fn take_released(&mut self, node: &mut Node) -> Result<(), Violation> {
-        while let Ok(block) = node.released.pop() {
-            self.note_released(&mut node.answers, &block)?;
-        }
-        while let Ok(refused) = node.refused.pop() {
-            let is_full = refused.reason == RejectReason::DiskFull;
-            let is_needed = self.watch.is_full || !self.disk.triggered().is_empty();
-            Violation::unless(is_full && is_needed, Oracle::Progress, || {
-                format!("refused without need: {:?}", refused.reason)
-            })?;
-            if self.watch.is_full {
-                self.watch.refused_orders += 1;
-                self.trace.reach("a full disk refused an order");
-            } else {
-                self.trace.reach("a failed preparation stopped nothing");
-            }
-        }
-        Ok(())
-    }
-
-    fn note_released(
-        &mut self,
-        answers: &mut AnswerBook,
-        block: &Arc<ReleasedBlock>,
-    ) -> Result<(), Violation> {
-        let outcome = &block.outcome;
-        let expected = self.watch.released.next();
-        Violation::unless(outcome.height == expected, Oracle::Ledger, || {
-            format!("block {} left after {}", outcome.height, expected)
-        })?;
-        self.trace.note("released", "", outcome.hash.as_bytes());
-        self.watch.released = outcome.height;
-        self.watch.blocks.push(Written::from(&**block));
-        self.watch.outcomes.push((outcome.height, outcome.hash));
-        answers.follow(outcome);
-        let frames = block.block.entries.iter().filter_map(|entry| match entry {
-            types::block::Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-            types::block::Entry::Tick(_) | types::block::Entry::Silence(_) => None,
-        });
-        for ((sequence, answer), frame) in Answer::all(outcome).into_iter().zip(frames) {
-            match answer.verdict {
-                FrameVerdict::Repeated { first_sequence } => {
-                    if first_sequence.get() <= self.watch.started_at {
-                        let state = "a repeated frame was answered after a restart";
-                        self.trace.reach(state);
-                    }
-                    let found = answers.answer(answer.key, answer.nonce);
-                    let first = found.map(|found| found.first_sequence);
-                    Violation::unless(first == Some(first_sequence), Oracle::Ledger, || {
-                        format!("sequence {sequence}: a repeated frame gets no first answer")
-                    })?;
-                }
-                FrameVerdict::Refused(RejectReason::NonceReused) => {
-                    self.trace.reach("a nonce was used for another frame");
-                }
-                FrameVerdict::Refused(RejectReason::Expired) => {
-                    self.trace.reach("a frame came too late");
-                }
-                FrameVerdict::Executed if 0 < self.watch.refused_orders && frame.is_cancel() => {
-                    self.trace.reach("a full disk took a cancel");
-                }
-                FrameVerdict::Executed | FrameVerdict::Refused(_) => {}
-            }
-            self.watch.answers.push((outcome.height, sequence, answer));
-        }
-        Ok(())
     }
 
     /// A node's clock never runs backwards while it lives (`node::threads::Clock`).
@@ -328,7 +267,8 @@ impl World {
         let before = self.watch.answers.len();
         for _ in 0..20 {
             self.set_clock(self.clock() + 1_000_000_000);
-            let frame = self.clients.probe(&mut self.random);
+            let ledger = node.pipeline.state().ledger();
+            let frame = self.clients.probe(&mut self.random, ledger);
             let nonce = frame.frame().header().nonce;
             self.push(node, frame);
             for _ in 0..6 {

@@ -16,6 +16,7 @@ use node::threads::{Clock, Parking};
 use rtrb::{Consumer, Producer, RingBuffer};
 use store::{CheckpointMeta, Folders, Identity, StoreError};
 use tokio::sync::Notify;
+use types::KeyId;
 use types::block::{ReleasedBlock, SequencedFrame};
 
 use crate::plan::Plan;
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) shadow: Shadow,
     pub(crate) checkpoint: CheckpointWriter,
     pub(crate) frames: Producer<SequencedFrame>,
+    pub(crate) silences: Producer<KeyId>,
     pub(crate) released: Consumer<Arc<ReleasedBlock>>,
     pub(crate) refused: Consumer<RejectedFrame>,
     /// The gateway's.
@@ -81,10 +83,10 @@ impl Node {
             wake: wake(),
             wake_full: wake(),
         };
-        let (_, silences) = RingBuffer::new(1);
+        let (silences, silent) = RingBuffer::new(2);
         let ports = pipeline::Ports {
             frames: arrived,
-            silences,
+            silences: silent,
             refused: refused_in,
             wake_refused: wake(),
             to_journal,
@@ -135,6 +137,7 @@ impl Node {
             shadow: Shadow::new(recovered.beginning, checkpoints, clock, ports),
             checkpoint: CheckpointWriter::new(files, kept, covered, ports_of_writer),
             frames,
+            silences,
             released,
             refused,
             answers: recovered.answers,

@@ -38,6 +38,9 @@ pub(crate) struct Mix {
     pub(crate) transfers: u64,
     pub(crate) protections: u64,
     pub(crate) statuses: u64,
+    pub(crate) policies: u64,
+    pub(crate) timers: u64,
+    pub(crate) revocations: u64,
 }
 
 /// A run's settings. Rates are percent.
@@ -60,6 +63,14 @@ pub(crate) struct Plan {
     pub(crate) awkward: bool,
     pub(crate) mix: Mix,
     pub(crate) commands_per_frame: u64,
+    /// Frames in which a wallet registers a key.
+    pub(crate) registered: u64,
+    /// Frames in which a wallet revokes a key.
+    pub(crate) revoked: u64,
+    /// Frames of any key, and not of those of the genesis alone.
+    pub(crate) keyed: u64,
+    /// How often nobody hears of a key any more.
+    pub(crate) silent: u64,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
     pub(crate) late: u64,
@@ -100,11 +111,15 @@ impl Plan {
             transfers: rate(10),
             protections: rate(12),
             statuses: rate(8),
+            policies: rate(10),
+            timers: rate(6),
+            revocations: rate(3),
         };
         // Most lives are short, so that there are many; a few go deep.
         let scale = if rate(24) == 24 { 12 } else { 1 };
         let [lost, doubled, late] = [30, 30, 60].map(&mut rate);
         let [repeated, reused, skipped, expiring] = [30, 10, 10, 20].map(&mut rate);
+        let [registered, revoked, keyed, silent] = [25, 6, 100, 12].map(&mut rate);
         let [jumps, backwards] = [10, 20].map(&mut rate);
         Self {
             harm,
@@ -120,6 +135,10 @@ impl Plan {
             linked: random.coin(),
             awkward: random.below(4) == 0,
             mix,
+            registered,
+            revoked,
+            keyed,
+            silent,
             commands_per_frame: 1 + random.below(if is_full { 2 } else { 8 }),
             lost,
             doubled,

@@ -33,6 +33,21 @@ pub const RARE: &[&str] = &[
     "a repeated frame was answered after a restart",
     "a nonce was used for another frame",
     "a frame came too late",
+    "a wallet of somebody else was refused",
+    "a revoked key was refused",
+    "a key was refused after its time",
+    "a key of an earlier epoch was refused",
+    "a command out of a key's scope was rejected",
+    "a command in another market was rejected",
+    "an order was too large for its key",
+    "a key had enough open",
+    "a key could have lost too much",
+    "a key lost what it may",
+    "a revocation took an order off",
+    "a silence took an order off",
+    "a timer took an order off",
+    "a session policy was recovered",
+    "a grant was recovered",
     "a full ring refused a frame",
     "a market in auction was recovered",
     "a tripped protection was recovered",
@@ -106,6 +121,12 @@ impl World {
                     .reach("a start from the genesis after many blocks");
             }
             _ => {}
+        }
+        if !state.sessions().is_empty() {
+            self.trace.reach("a session policy was recovered");
+        }
+        if !state.ledger().has_only_owners() {
+            self.trace.reach("a grant was recovered");
         }
         if state
             .protections()

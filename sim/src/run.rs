@@ -25,6 +25,8 @@ pub enum Oracle {
     Replay,
     /// The exchange that was written from the rules alone.
     Model,
+    /// Who may sign, and what stays off the books.
+    Keys,
     /// What a start may come to.
     Recovery,
     /// A node stops when told to, and goes on when it can.

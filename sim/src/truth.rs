@@ -19,6 +19,7 @@ use types::wire::payload::encode_entry;
 use types::{AccountId, AssetId, Height, KeyId, Nonce, SequenceNumber};
 
 use crate::model::exchange::Exchange;
+use crate::permits::Permits;
 use crate::run::{Oracle, Violation};
 
 /// A frame, what became of it, and what its commands came to.
@@ -117,6 +118,7 @@ pub(crate) struct Truth {
     replay: Replay,
     feeds: Feeds,
     model: Exchange,
+    permits: Permits,
     /// By the sequence number of the frame.
     pub(crate) answers: BTreeMap<u64, Answer>,
     /// Where each nonce was executed.
@@ -134,6 +136,7 @@ impl Truth {
                 Positions::default(),
             ),
             model: Exchange::new(genesis),
+            permits: Permits::new(genesis),
             answers: BTreeMap::new(),
             executed: BTreeMap::new(),
         }
@@ -244,7 +247,8 @@ impl Truth {
                     .any(|event| matches!(event.event(), Event::Fill(_))),
         });
         for (sequence, answer) in Answer::all(outcome) {
-            if answer.verdict == FrameVerdict::Executed {
+            // A wallet's frames are counted where it is judged who may sign.
+            if answer.verdict == FrameVerdict::Executed && answer.key != KeyId::WALLET {
                 let before = self.executed.insert((answer.key, answer.nonce), sequence);
                 Violation::unless(before.is_none(), Oracle::Ledger, || {
                     format!("key {}, nonce {}: executed twice", answer.key, answer.nonce)
@@ -257,10 +261,12 @@ impl Truth {
 
     fn compare_with_model(&mut self) -> Result<(), Violation> {
         let outcome = self.replay.outcome();
-        let receipts = follow(&mut self.model, self.replay.block(), outcome);
-        let height = outcome.height;
         let found: Vec<Event> = outcome.events.iter().map(|it| it.event()).collect();
-        let (expected, found) = (std::mem::take(&mut self.model.events), found);
+        self.permits.follow(&found)?;
+        let oracles = (&mut self.model, &mut self.permits);
+        let receipts = follow(oracles, self.replay.block(), outcome)?;
+        let height = outcome.height;
+        let expected = std::mem::take(&mut self.model.events);
         let at = expected.iter().zip(&found).position(|(a, b)| a != b);
         Violation::unless(expected == found, Oracle::Model, || {
             let at = at.unwrap_or(expected.len().min(found.len()));
@@ -293,22 +299,28 @@ impl Truth {
 }
 
 /// Executes a block by the rules alone; returns the receipts.
-fn follow(model: &mut Exchange, block: &Block, outcome: &BlockOutcome) -> Vec<Receipt> {
+fn follow(
+    (model, permits): (&mut Exchange, &mut Permits),
+    block: &Block,
+    outcome: &BlockOutcome,
+) -> Result<Vec<Receipt>, Violation> {
     let mut receipts = Vec::new();
     let mut sequence = block.first_sequence;
     let mut frames = outcome.frames.iter();
     for entry in &block.entries {
         match entry {
             Entry::Tick(time) => model.tick(sequence, *time),
-            Entry::Silence(_) => unreachable!("the simulated clients set no policies"),
+            Entry::Silence(key) => model.silence(sequence, *key),
             Entry::Frame(sequenced) => {
                 let frame = sequenced.frame.frame();
-                let verdict = frames.next().map(|frame| frame.verdict);
-                if verdict == Some(FrameVerdict::Executed) {
+                let verdict = frames.next().expect("each frame has a verdict").verdict;
+                permits.judge(model, frame, verdict)?;
+                if verdict == FrameVerdict::Executed {
+                    let header = frame.header();
                     let mut sequence = sequence;
                     for command in frame.commands() {
-                        let account = frame.header().account;
-                        receipts.push(model.execute(account, sequence, &command));
+                        let who = (header.account, header.key);
+                        receipts.push(model.execute(who, sequence, &command));
                         sequence = sequence.next();
                     }
                 }
@@ -316,7 +328,7 @@ fn follow(model: &mut Exchange, block: &Block, outcome: &BlockOutcome) -> Vec<Re
         }
         sequence = sequence.advance(entry.command_count());
     }
-    receipts
+    Ok(receipts)
 }
 
 fn same_record(expected: &Written, found: &Written) -> Result<(), Violation> {

@@ -39,6 +39,12 @@ pub enum Bug {
     HoldReleasedTwice,
     /// A replaced order is held at its old price.
     OldPriceHeld,
+    /// A replace is not held against what its key was granted.
+    ReplaceUnbudgeted,
+    /// A revoked key goes on.
+    RevokedKeySigns,
+    /// A silence passes over orders that wait for their trigger.
+    SilenceSparesArmed,
     /// A checkpoint lacks the nonces that were used.
     NoncesMissing,
     /// A checkpoint lacks the order in which each owner's orders came.
@@ -61,7 +67,7 @@ pub enum Bug {
 
 impl Bug {
     /// Those that the simulation of a node finds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::RotationNotSynced,
         Self::DirectoryNotSynced,
         Self::AckBeforeSync,
@@ -77,6 +83,9 @@ impl Bug {
         Self::WallClock,
         Self::HoldReleasedTwice,
         Self::OldPriceHeld,
+        Self::ReplaceUnbudgeted,
+        Self::RevokedKeySigns,
+        Self::SilenceSparesArmed,
         Self::NoncesMissing,
         Self::TurnsMissing,
         Self::AnswersMissing,

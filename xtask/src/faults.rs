@@ -26,7 +26,7 @@ pub(crate) fn silence(project: &Project) -> Result<(), Failure> {
     project.execute(cargo)
 }
 
-/// Sends a million commands on one key from sixteen connections.
+/// Sends a million commands on one key from sixteen processes.
 pub(crate) fn storm(project: &Project) -> Result<(), Failure> {
     let mut cargo = project.command("cargo");
     cargo

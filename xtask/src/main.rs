@@ -74,7 +74,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "storm",
-        about: "a million commands of sixteen connections on one key, sent again at random",
+        about: "a million commands of sixteen processes on one key, sent again at random",
         run: faults::storm,
     },
     Command {

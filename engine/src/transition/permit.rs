@@ -9,6 +9,7 @@ use types::genesis::MarketSpec;
 use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::{DoneReason, Event, EventRecord};
+use types::planted::{Bug, is_planted};
 use types::{Atoms, BaseLots, Command, KeyId, MarketId, OrderId, RejectReason, Side, Ticks};
 
 use super::Context;
@@ -77,6 +78,7 @@ fn check_budget<V: StateView>(
     };
     let asked = match command {
         Command::Place(place) => of_place(&market, place),
+        Command::Replace(_) if is_planted(Bug::ReplaceUnbudgeted) => None,
         Command::Replace(replace) => of_replace(&market, context, replace),
         Command::QuoteSet(set) => of_quotes(&market, context, set),
         _ => None,

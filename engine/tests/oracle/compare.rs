@@ -14,7 +14,8 @@ use types::block::{Block, Entry, SequencedFrame};
 use types::command::{ProtectionLimits, Transfer};
 use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, DoneReason, Event, Receipt};
-use types::{AccountId, AssetId, Atoms, Command, LogTime, Nonce, RejectReason, Side};
+use types::wire::orders::FrameHeader;
+use types::{AccountId, AssetId, Atoms, Command, KeyId, LogTime, Nonce, RejectReason, Side};
 
 use crate::book::Order;
 use crate::common::{Signer, cut};
@@ -57,9 +58,18 @@ impl Exchanges<'_> {
         cut_percent: u64,
         reached: &mut BTreeSet<String>,
     ) -> Result<(), String> {
+        let state = State::from_genesis(self.engine, 1);
+        self.difference_in(&cut(&state, frames, cut_percent, 1), reached)
+    }
+
+    /// The same of blocks.
+    pub(crate) fn difference_in(
+        self,
+        blocks: &[Block],
+        reached: &mut BTreeSet<String>,
+    ) -> Result<(), String> {
         let mut twins = Twins::new(self);
-        let blocks = cut(&twins.state, frames, cut_percent, 1);
-        for block in &blocks {
+        for block in blocks {
             twins.execute(block, reached)?;
         }
         Ok(())
@@ -112,7 +122,7 @@ struct Twins {
     outcome: BlockOutcome,
     exchange: Exchange,
     receipts: Vec<Receipt>,
-    used: BTreeSet<(AccountId, Nonce)>,
+    used: BTreeSet<(AccountId, KeyId, Nonce)>,
 }
 
 impl Twins {
@@ -148,8 +158,9 @@ impl Twins {
     fn restart(&mut self) {
         let tree = StateTree::new(self.state.ledger());
         let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
-        let snapshot = snapshot::access(&bytes).unwrap();
-        let restored = State::restore((snapshot, None), &self.genesis, 3).unwrap();
+        let archived = snapshot::access(&bytes).unwrap();
+        let sessions = snapshot::encode_sessions(&self.state.sessions_snapshot());
+        let restored = State::restore((archived, Some(&sessions)), &self.genesis, 3).unwrap();
         restored.assert_invariants();
         assert_eq!(restored.digest(), self.state.digest());
         self.state = restored;
@@ -162,15 +173,16 @@ impl Twins {
         for entry in &block.entries {
             match entry {
                 Entry::Tick(time) => self.exchange.tick(sequence, *time),
-                Entry::Silence(_) => unreachable!("keys are not this model's"),
+                Entry::Silence(key) => self.exchange.silence(sequence, *key),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let header = frame.header();
-                    let fresh = self.used.insert((header.account, header.nonce));
-                    let commands = frame.commands().take(if fresh { 256 } else { 0 });
+                    let whose = (header.account, header.key);
+                    let executes = self.executes(&header);
+                    let commands = frame.commands().take(if executes { 256 } else { 0 });
                     let mut sequence = sequence;
                     for command in commands {
-                        let receipt = self.exchange.execute(header.account, sequence, &command);
+                        let receipt = self.exchange.execute(whose, sequence, &command);
                         self.receipts.push(receipt);
                         sequence = sequence.next();
                     }
@@ -178,6 +190,17 @@ impl Twins {
             }
             sequence = sequence.advance(entry.command_count());
         }
+    }
+
+    /// Whether a frame is of a key that may sign, and the first with its nonce. Wallets sign only what
+    /// is theirs here.
+    fn executes(&mut self, header: &FrameHeader) -> bool {
+        let refusal = match header.key {
+            KeyId::WALLET => None,
+            _ => self.exchange.keys.refusal(header, self.exchange.now),
+        };
+        let nonce = (header.account, header.key, header.nonce);
+        refusal.is_none() && self.used.insert(nonce)
     }
 
     fn compare_outcomes(&self, block: &Block) -> Result<(), String> {

@@ -9,7 +9,7 @@
 //! | [`model`] | the oracle: commands and ticks, one after the other |
 //! | [`compare`] | both exchanges over the same blocks, and the smallest stream that tells them apart |
 //! | [`mix`], [`mixes`] | random streams, and a table of those that stress one thing each |
-//! | [`streams`], [`undo`], [`scripts`], [`stories`], [`races`], [`full_book`] | the tests |
+//! | [`streams`], [`undo`], [`scripts`], [`stories`], [`races`], [`full_book`], [`keys`] | the tests |
 
 #![allow(clippy::unwrap_used)] // A panic is a failed test.
 
@@ -17,6 +17,7 @@
 mod common;
 mod compare;
 mod full_book;
+mod keys;
 mod mix;
 mod mixes;
 mod model;

@@ -10,7 +10,7 @@ use types::limits::{
 };
 use types::outcome::{Done, DoneReason, Event, Party, Receipt, Transferred};
 use types::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, GroupId, LogTime, MarketId,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, GroupId, KeyId, LogTime, MarketId,
     OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 
@@ -18,7 +18,9 @@ use super::auction::Published;
 use super::book::{Book, hold_price, is_over};
 use super::enter::Entrant;
 use super::funds::{Funds, needed};
+use super::keys::Keys;
 use super::limits::Reference;
+use super::permit::Known;
 use super::protection::Protections;
 
 /// Orders affected and lots, or why not.
@@ -101,6 +103,7 @@ pub(crate) struct Market {
 pub(crate) struct Work {
     pub(crate) sequence: SequenceNumber,
     pub(crate) account: AccountId,
+    pub(crate) key: KeyId,
     pub(crate) fills_left: u32,
     pub(crate) triggers_left: u32,
     /// Whose protection has tripped in which market, in this order.
@@ -115,6 +118,8 @@ pub(crate) struct Exchange {
     pub(crate) groups: Vec<GroupId>,
     pub(crate) operators: Vec<bool>,
     pub(crate) protections: Protections,
+    pub(crate) keys: Keys,
+    pub(crate) known: Known,
     pub(crate) open_orders: Vec<u32>,
     assets: usize,
     pub(crate) now: u64,
@@ -144,10 +149,12 @@ impl Exchange {
             groups: accounts().map(|account| account.group).collect(),
             operators: accounts().map(|account| account.operator).collect(),
             protections: Protections::default(),
+            keys: Keys::new(genesis),
+            known: Known::default(),
             open_orders: vec![0; accounts().len()],
             assets: genesis.assets().len(),
             now: 0,
-            work: Work::new(SequenceNumber::ZERO, AccountId::new(0)),
+            work: Work::of_nobody(SequenceNumber::ZERO),
             events: Vec::new(),
         }
     }
@@ -155,13 +162,26 @@ impl Exchange {
     /// Executes one command.
     pub(crate) fn execute(
         &mut self,
-        account: AccountId,
+        who: (AccountId, KeyId),
         sequence: SequenceNumber,
         command: &Command<'_>,
     ) -> Receipt {
-        self.work = Work::new(sequence, account);
+        self.work = Work::new(sequence, who);
         let before = self.events.len();
-        let answer = match command {
+        let answer = self.permit(command).and_then(|()| self.perform(command));
+        self.pull_tripped();
+        if answer.is_err() {
+            assert_eq!(self.events.len(), before, "a reject has no effect");
+        }
+        self.follow(before);
+        match answer {
+            Ok((affected, lots)) => Receipt::accepted(sequence, affected, BaseLots::new(lots)),
+            Err(reason) => Receipt::rejected(sequence, reason),
+        }
+    }
+
+    fn perform(&mut self, command: &Command<'_>) -> Answer {
+        match command {
             Command::Place(place) => self.place(place),
             Command::Replace(replace) => self.replace(replace),
             Command::QuoteSet(set) => self.quote_set(set),
@@ -170,25 +190,18 @@ impl Exchange {
             Command::Transfer(transfer) => self.transfer(transfer),
             Command::SetProtection(set) => self.set_protection(set),
             Command::SetMarketStatus(set) => self.set_market_status(set),
-            Command::SetSessionPolicy(_)
-            | Command::SetTimer(_)
-            | Command::RevokeKey(_)
-            | Command::Register(_)
-            | Command::Revoke(_) => unreachable!("keys are not this model's"),
-        };
-        self.pull_tripped();
-        match answer {
-            Ok((affected, lots)) => Receipt::accepted(sequence, affected, BaseLots::new(lots)),
-            Err(reason) => {
-                assert_eq!(self.events.len(), before, "a reject has no effect");
-                Receipt::rejected(sequence, reason)
-            }
+            Command::SetSessionPolicy(policy) => self.set_policy(*policy),
+            Command::SetTimer(after_ns) => self.set_timer(*after_ns),
+            Command::RevokeKey(key) => self.revoke_key(Some(*key)),
+            Command::Register(registration) => self.register_key(registration),
+            Command::Revoke(revocation) => self.revoke_key(self.keys.find(revocation.key())),
         }
     }
 
     /// Moves logged time.
     pub(crate) fn tick(&mut self, sequence: SequenceNumber, time: LogTime) {
-        self.work = Work::new(sequence, AccountId::new(0));
+        self.work = Work::of_nobody(sequence);
+        let before = self.events.len();
         self.now = self.now.max(time.get());
         let mut left = EXPIRIES_PER_TICK_MAX as usize;
         for market in 0..self.markets.len() {
@@ -196,6 +209,8 @@ impl Exchange {
             self.markets[market].take_reference(self.now);
             self.publish(market);
         }
+        self.run_timers();
+        self.follow(before);
     }
 
     fn expire(&mut self, market: usize, left: &mut usize) {
@@ -345,14 +360,20 @@ impl Exchange {
 }
 
 impl Work {
-    fn new(sequence: SequenceNumber, account: AccountId) -> Self {
+    const fn new(sequence: SequenceNumber, (account, key): (AccountId, KeyId)) -> Self {
         Self {
             sequence,
             account,
+            key,
             fills_left: FILLS_PER_COMMAND_MAX,
             triggers_left: TRIGGERS_PER_COMMAND_MAX,
             tripped: Vec::new(),
         }
+    }
+
+    /// What happens by itself is nobody's.
+    pub(crate) const fn of_nobody(sequence: SequenceNumber) -> Self {
+        Self::new(sequence, (AccountId::new(0), KeyId::WALLET))
     }
 }
 

@@ -174,7 +174,7 @@ impl Exchange {
     }
 
     /// The best price up to `price` that does not take, if that is a legal one.
-    fn slid_price(&self, market: usize, side: Side, price: u64) -> Option<u64> {
+    pub(crate) fn slid_price(&self, market: usize, side: Side, price: u64) -> Option<u64> {
         let book = &self.markets[market].book;
         let slid = match (book.best(side.opposite()), side) {
             (Some(best), Side::Bid) if best <= price => best - 1,

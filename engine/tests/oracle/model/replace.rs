@@ -2,7 +2,7 @@
 
 use types::command::{MarketStatus, OrderKind, OrderTarget, Replace, Resting, TimeInForce};
 use types::outcome::DoneReason;
-use types::{RejectReason, Side};
+use types::{OrderId, RejectReason, Side};
 
 use super::book::{Order, hold_price, is_over};
 use super::cascade::is_beyond;
@@ -14,12 +14,7 @@ use super::status::Change;
 impl Exchange {
     pub(crate) fn replace(&mut self, replace: &Replace) -> Answer {
         let market = self.known(replace.target.market())?;
-        let id = match replace.target {
-            OrderTarget::Order(id) => Some(id).filter(|id| self.is_mine(market, *id)),
-            OrderTarget::Client {
-                client_order_id, ..
-            } => self.labelled(market, client_order_id),
-        };
+        let id = self.targeted(market, replace.target);
         let id = id.ok_or(RejectReason::OrderNotFound)?;
         check_price(replace.price)?;
         check_quantity(replace.quantity)?;
@@ -28,6 +23,16 @@ impl Exchange {
         }
         let order = self.markets[market].book.order(id).unwrap();
         self.replace_resting(market, &order, replace)
+    }
+
+    /// The account's open order that a command means.
+    pub(crate) fn targeted(&self, market: usize, target: OrderTarget) -> Option<OrderId> {
+        match target {
+            OrderTarget::Order(id) => Some(id).filter(|id| self.is_mine(market, *id)),
+            OrderTarget::Client {
+                client_order_id, ..
+            } => self.labelled(market, client_order_id),
+        }
     }
 
     fn replace_armed(&mut self, market: usize, armed: &Armed, replace: &Replace) -> Answer {

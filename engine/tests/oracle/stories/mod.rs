@@ -126,8 +126,9 @@ impl Story {
             }
             let frame = frame.frame.frame();
             let command = frame.commands().next().unwrap();
-            let account = frame.header().account;
-            let receipt = exchange.execute(account, sequence(&told), &command);
+            let header = frame.header();
+            let who = (header.account, header.key);
+            let receipt = exchange.execute(who, sequence(&told), &command);
             told.push(retell(&mut exchange, Some(&receipt)));
         }
         for (at, (expected, told)) in self.expected.iter().zip(&told).enumerate() {
