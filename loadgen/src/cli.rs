@@ -21,6 +21,7 @@ use crate::compare::{CompareArguments, compare};
 use crate::error::LoadError;
 use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
+use crate::processes::{Part, run_part, run_processes};
 use crate::ramp::{RampOptions, ramp};
 use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
@@ -40,6 +41,9 @@ struct CommandLine {
 enum Subcommands {
     /// Send a seeded workload and report rates and latencies.
     Run(Box<RunArguments>),
+    /// What `run --processes` starts.
+    #[command(hide = true)]
+    Part(Box<PartArguments>),
     /// Send a recorded level-3 stream and report its trades.
     Replay(ReplayArguments),
     /// Send single orders one after the other and report where their time goes.
@@ -114,12 +118,25 @@ struct RunArguments {
     /// With `--ramp`: the limit, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 20, requires = "ramp")]
     p99_max: u64,
+    /// Processes that the clients are spread over.
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "ramp")]
+    processes: u32,
     /// Where the node serves its numbers (`keel serve --metrics`): its CPU time and memory are
     /// reported, too.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
     #[command(flatten)]
     forms: Forms,
+}
+
+#[derive(Debug, Args)]
+struct PartArguments {
+    #[arg(long)]
+    index: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    of: u32,
+    #[command(flatten)]
+    run: RunArguments,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +169,7 @@ struct PingArguments {
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Subcommands::Run(arguments) => run_command(&arguments),
+        Subcommands::Part(arguments) => part_command(&arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
         Subcommands::Ping(arguments) => ping_command(arguments),
         Subcommands::Compare(arguments) => compare_command(&arguments),
@@ -195,6 +213,7 @@ impl RunArguments {
             keys: usual.keys,
             window: self.window,
             metrics: self.metrics,
+            part: None,
         }
     }
 }
@@ -218,7 +237,14 @@ fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
         write_report(json, &report, &report.text())?;
         return Ok(report.verdict());
     }
-    let report = run(&options, |progress| line.show(&progress));
+    let report = match arguments.processes {
+        1 => run(&options, |progress| line.show(&progress)),
+        processes => {
+            // Behind the program and the subcommand.
+            let given: Vec<_> = std::env::args_os().skip(2).collect();
+            run_processes(&options, processes, &given, |progress| line.show(&progress))
+        }
+    };
     line.finish();
     let mut report = report?;
     if options.target.connect.ip().is_loopback() {
@@ -229,6 +255,14 @@ fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
     let json = json.filter(|path| path.as_os_str() == "-");
     write_report(json, &report, &report.text())?;
     Ok(report.verdict)
+}
+
+fn part_command(arguments: &PartArguments) -> Result<Verdict, LoadError> {
+    let part = Part {
+        index: arguments.index,
+        of: arguments.of,
+    };
+    run_part(&arguments.run.options(), part).map(|()| Verdict::Pass)
 }
 
 fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {

@@ -75,6 +75,9 @@ pub enum LoadError {
     /// The scenario is impossible on this network.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
+    /// One of several processes has no report.
+    #[error("{0}")]
+    Part(String),
     /// There is nothing to compare with.
     #[error(transparent)]
     Skeleton(#[from] crate::skeleton::Failure),

@@ -15,6 +15,7 @@
 //! | `meter`, `series` | what was answered and used when |
 //! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
 //! | `compare` | two outcomes, and whether the second is worse |
+//! | [`processes`] | a run over several processes |
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
 //! | `ping` | single orders, and where their time goes |
@@ -33,6 +34,7 @@ mod node_metrics;
 mod outputs;
 mod pacer;
 mod ping;
+pub mod processes;
 pub mod ramp;
 pub mod replay;
 pub mod report;

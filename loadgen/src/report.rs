@@ -236,7 +236,7 @@ impl RunReport {
     }
 
     /// Adds the node's side, or why there is none.
-    pub(crate) fn add_node(&mut self, node: Result<NodeFigures, LoadError>) {
+    pub(crate) fn add_node(&mut self, node: Result<NodeFigures, String>) {
         match node {
             Ok(mut node) => {
                 if let Some(seconds) = node.cpu_seconds {
@@ -246,7 +246,7 @@ impl RunReport {
                 }
                 self.node = Some(node);
             }
-            Err(error) => self.node_problem = Some(error.to_string()),
+            Err(problem) => self.node_problem = Some(problem),
         }
         self.judge();
     }

@@ -18,7 +18,8 @@ use types::limits::COMMANDS_PER_FRAME_MAX;
 use crate::drive::{Client, Pace};
 use crate::error::LoadError;
 use crate::meter::{Meter, cpu_time};
-use crate::node_metrics::{self, NodeFigures};
+use crate::node_metrics;
+use crate::processes::{Part, PartReport};
 use crate::report::RunReport;
 use crate::schedule::Schedule;
 use crate::series::{Intervals, Series};
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub keys: Vec<NamedKey>,
     /// At maximum rate, frames that a client has in flight; `None`: chosen.
     pub window: Option<usize>,
+    /// Which of the clients are this process's; `None`: all.
+    pub part: Option<Part>,
     /// Where the node tells its numbers (`keel serve --metrics`); `None`: its side of the run is not
     /// reported.
     pub metrics: Option<SocketAddr>,
@@ -89,11 +92,12 @@ impl RunOptions {
             seed: 1,
             keys: development_keys(),
             window: None,
+            part: None,
             metrics: None,
         }
     }
 
-    fn check(&self) -> Result<(), LoadError> {
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
         let problem = if self.frame == 0 || self.frame > COMMANDS_PER_FRAME_MAX {
             format!(
                 "a frame holds 1 to {COMMANDS_PER_FRAME_MAX} commands, not {}",
@@ -147,16 +151,25 @@ impl RunOptions {
 /// Runs to the end and reports. `progress` is called a few times a second. Blocks the calling
 /// thread, which must not be one of another async runtime.
 pub fn run(options: &RunOptions, progress: impl FnMut(Progress)) -> Result<RunReport, LoadError> {
+    let measured = measure(options, || Ok(()), progress)?;
+    let mut report = RunReport::new(options, &measured.tally, measured.cpu);
+    if let Some(node) = measured.node {
+        report.add_node(node);
+    }
+    Ok(report)
+}
+
+/// Runs to the end. `gate` is waited for once all sessions are open; it may block.
+pub(crate) fn measure(
+    options: &RunOptions,
+    gate: impl FnOnce() -> Result<(), LoadError> + Send + 'static,
+    progress: impl FnMut(Progress),
+) -> Result<PartReport, LoadError> {
     options.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (tally, cpu, node) = LocalSet::new().block_on(&runtime, run_clients(options, progress))?;
-    let mut report = RunReport::new(options, &tally, cpu);
-    if let Some(node) = node {
-        report.add_node(node);
-    }
-    Ok(report)
+    LocalSet::new().block_on(&runtime, run_clients(options, gate, progress))
 }
 
 /// What the clients of a run share.
@@ -197,18 +210,19 @@ impl Board {
     }
 }
 
-/// What came of a run: what the clients saw, CPU time of this process, and the node's side.
-type Measured = (Tally, Duration, Option<Result<NodeFigures, LoadError>>);
-
 async fn run_clients(
     options: &RunOptions,
+    gate: impl FnOnce() -> Result<(), LoadError> + Send + 'static,
     mut progress: impl FnMut(Progress),
-) -> Result<Measured, LoadError> {
+) -> Result<PartReport, LoadError> {
     if let Some(node) = options.metrics {
         // Whether it answers is found out before the run, not after it.
         node_metrics::sample(node).await?;
     }
     let clients = open_clients(options).await?;
+    // Aside, so that the sessions stay alive meanwhile.
+    let gate = tokio::task::spawn_blocking(gate).await;
+    gate.expect("a gate does not panic")?;
     let intervals = Intervals::of(options.warm_up, options.duration);
     let board = Rc::new(Board {
         start: Instant::now(),
@@ -250,20 +264,26 @@ async fn run_clients(
     let node = meter.finish().await;
     let mut tally = total.replace(Tally::new());
     tally.series = Some(board.series.replace(Series::new(intervals)));
-    Ok((tally, cpu_after.saturating_sub(cpu_before), node))
+    Ok(PartReport {
+        tally,
+        cpu: cpu_after.saturating_sub(cpu_before),
+        node: node.map(|it| it.map_err(|error| error.to_string())),
+    })
 }
 
-/// Opens all sessions, one after the other, and gives each its workload.
+/// Opens all sessions of this process, one after the other, and gives each its workload.
 async fn open_clients(options: &RunOptions) -> Result<Vec<Client>, LoadError> {
     let mut sessions = Vec::new();
-    for key in options.keys.iter().take(options.clients as usize) {
-        sessions.push(Session::open(&options.target, key).await?);
+    let all = (0..options.clients).zip(&options.keys);
+    let own = |client| options.part.is_none_or(|part| part.has(client));
+    for (client, key) in all.filter(|it| own(it.0)) {
+        sessions.push((client, Session::open(&options.target, key).await?));
     }
-    let reference = sessions[0].reference.clone();
+    let reference = sessions[0].1.reference.clone();
     let scenario = options.scenario.clone();
     let plan = WorkloadPlan::new(reference, scenario, options.clients, options.seed)?;
-    let numbered = (0..).zip(sessions);
-    numbered
+    sessions
+        .into_iter()
         .map(|(client, session)| open_client(options, &plan, client, session))
         .collect()
 }

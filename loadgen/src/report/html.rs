@@ -175,6 +175,7 @@ const TABLES: &[(&str, &[Figure])] = &[
         figure_of("schedule.unsent_frames", "Of them not sent", "", 0),
         figure_of("schedule.lateness_max_us", "Latest", "us", 1),
         figure_of("skeleton_ratio", "Rate over a bare skeleton's", "", 2),
+        figure_of("skeleton_orders_per_second", "Bare skeleton", "orders/s", 0),
         figure_of("replay_equal", "Replay equal", "", 0),
         figure_of("conserved", "Assets conserved", "", 0),
     ]),
