@@ -1,7 +1,7 @@
 //! The outcome of a run: for machines as JSON (the keys are a contract), for people as text.
 //!
-//! The other forms say nothing that is not in here: [`html`] is a page, [`hgrm`] the distribution of
-//! latencies, [`series`] the intervals. `docs/LOAD.md` says what each figure means.
+//! The other forms say nothing that is not in here: `html` is a page, `hgrm` the distribution of
+//! latencies, `series` the intervals. `docs/LOAD.md` says what each figure means.
 
 mod charts;
 mod curve;

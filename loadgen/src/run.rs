@@ -369,6 +369,21 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_numbers_is_told_before_the_run() {
+        // Nobody listens on a port that was given to us and given back.
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let options = RunOptions {
+            metrics: Some(address),
+            ..options()
+        };
+        let error = run(&options, |_| ()).unwrap_err().to_string();
+        let hint = format!("does `keel serve` run with `--metrics {address}`?");
+        assert!(error.contains(&hint), "{error}");
+    }
+
+    #[test]
     fn the_window_shares_the_commands_in_flight() {
         for (frame, clients, expected) in [(32, 4, 128), (128, 8, 16), (256, 64, 4), (1, 1, 16_384)]
         {

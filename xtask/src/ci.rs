@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{edges, examples, python_client, recovery, tidy, versions};
+use crate::{edges, examples, python_client, recovery, report, tidy, versions};
 
 /// One thing that must hold.
 struct Step {
@@ -273,6 +273,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "examples",
         work: Work::Check(examples::run),
+    },
+    Step {
+        name: "report",
+        work: Work::Check(report::run),
     },
     Step {
         name: "python client",

@@ -20,6 +20,7 @@ mod oracle;
 mod project;
 mod python_client;
 mod recovery;
+mod report;
 mod shuttle;
 mod sim;
 mod tidy;
@@ -96,6 +97,11 @@ const COMMANDS: &[Command] = &[
         name: "examples",
         about: "the market maker and the taker of client/examples against a real node",
         run: examples::run,
+    },
+    Command {
+        name: "report",
+        about: "the page of `loadgen run`, opened in Chromium: its figures are those of the JSON",
+        run: report::run,
     },
     Command {
         name: "python-client",

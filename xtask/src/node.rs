@@ -55,6 +55,8 @@ pub(crate) struct Node {
     process: Child,
     pub(crate) listen: String,
     pub(crate) sequence: u64,
+    /// Where it serves its numbers, if it was told to.
+    pub(crate) metrics: Option<String>,
     /// From spawn to its ready line.
     pub(crate) ready: Duration,
 }
@@ -96,6 +98,7 @@ impl Node {
             process,
             listen: String::new(),
             sequence: 0,
+            metrics: field(&line, "metrics="),
             ready,
         };
         // On an error the half-made one is dropped, which ends the process.
@@ -135,9 +138,10 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_read() {
-        let line = "ready listen=127.0.0.1:7001 sequence=42 network 1 genesis ab (keys)";
+        let line = "ready listen=127.0.0.1:7001 sequence=42 network 1 metrics=[::1]:9 (keys)";
         assert_eq!(field(line, "listen="), Some("127.0.0.1:7001".to_owned()));
         assert_eq!(field(line, "sequence="), Some("42".to_owned()));
+        assert_eq!(field(line, "metrics="), Some("[::1]:9".to_owned()));
         assert_eq!(field(line, "height="), None);
     }
 }
