@@ -329,7 +329,7 @@ impl Pipeline {
         released.origins.clear();
         let origins = block.entries.iter().filter_map(|entry| match entry {
             Entry::Frame(sequenced) => Some(sequenced.origin),
-            Entry::Tick(_) | Entry::Silence(_) => None,
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
         });
         released.origins.extend(origins);
         released.sequenced_at = sequenced_at;

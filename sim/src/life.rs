@@ -7,7 +7,7 @@ use gateway::AnswerBook;
 use node::recovery::Recovered;
 use store::disk::{Fault, Refusal};
 use types::auth::AuthenticFrame;
-use types::block::{Origin, ReleasedBlock, SequencedFrame};
+use types::block::{Entry, Origin, ReleasedBlock, SequencedFrame};
 use types::outcome::{Digest, FrameVerdict};
 use types::{Height, RejectReason, SessionId};
 
@@ -236,8 +236,8 @@ impl World {
         self.watch.outcomes.push((outcome.height, outcome.hash));
         answers.follow(outcome);
         let frames = block.block.entries.iter().filter_map(|entry| match entry {
-            types::block::Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-            types::block::Entry::Tick(_) | types::block::Entry::Silence(_) => None,
+            Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
         });
         for ((sequence, answer), frame) in Answer::all(outcome).into_iter().zip(frames) {
             match answer.verdict {

@@ -301,6 +301,7 @@ fn follow(model: &mut Exchange, block: &Block, outcome: &BlockOutcome) -> Vec<Re
         match entry {
             Entry::Tick(time) => model.tick(sequence, *time),
             Entry::Silence(_) => unreachable!("the simulated clients set no policies"),
+            Entry::Phase(phase) => model.set_phase(sequence, *phase),
             Entry::Frame(sequenced) => {
                 let frame = sequenced.frame.frame();
                 let verdict = frames.next().map(|frame| frame.verdict);

@@ -149,7 +149,9 @@ impl Twins {
         let tree = StateTree::new(self.state.ledger());
         let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
         let snapshot = snapshot::access(&bytes).unwrap();
-        let restored = State::restore((snapshot, None), &self.genesis, 3).unwrap();
+        let phase = snapshot::encode_phase(self.state.phase());
+        let parts = (snapshot, None, Some(&phase[..]));
+        let restored = State::restore(parts, &self.genesis, 3).unwrap();
         restored.assert_invariants();
         assert_eq!(restored.digest(), self.state.digest());
         self.state = restored;
@@ -163,6 +165,7 @@ impl Twins {
             match entry {
                 Entry::Tick(time) => self.exchange.tick(sequence, *time),
                 Entry::Silence(_) => unreachable!("keys are not this model's"),
+                Entry::Phase(phase) => self.exchange.set_phase(sequence, *phase),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let header = frame.header();
@@ -471,6 +474,7 @@ fn command_at(block: &Block, wanted: u64) -> String {
             return match entry {
                 Entry::Tick(time) => format!("tick to {time}"),
                 Entry::Silence(key) => format!("silence of key {key}"),
+                Entry::Phase(phase) => format!("phase {}", phase.name()),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let command = frame.commands().nth((wanted - sequence) as usize).unwrap();
