@@ -15,6 +15,7 @@
 //! | [`Oracle::Model`] | an exchange written from the rules alone gives the same receipts, events and balances |
 //! | [`Oracle::Recovery`] | a directory that no fault has damaged is never refused, and a damaged one is refused or right |
 //! | [`Oracle::Progress`] | a node stops when told to, and goes on when a full disk has space again |
+//! | [`Oracle::Reopening`] | after a restart nothing rests or trades before the grace is over |
 //! | [`Oracle::Assertion`] | no invariant of the node's own breaks |
 //!
 //! This crate never touches a file, a socket or a real clock. Start with [`run()`] (the lives), then
@@ -30,6 +31,7 @@ mod model;
 mod node;
 mod plan;
 mod reached;
+mod reopening;
 mod restart;
 mod run;
 mod trace;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gateway::AnswerBook;
+use node::grace::Grace;
 use node::recovery::Recovered;
 use store::disk::{Fault, Refusal};
 use types::auth::AuthenticFrame;
@@ -14,6 +15,7 @@ use types::{Height, RejectReason, SessionId};
 use crate::clients::chance;
 use crate::node::Node;
 use crate::plan::Harm;
+use crate::reopening::{Reopening, draw_grace};
 use crate::run::{Oracle, Violation, World};
 use crate::trace::folders;
 use crate::truth::{Answer, Written};
@@ -44,6 +46,8 @@ pub(crate) struct Watch {
     pub(crate) digests: Vec<(&'static str, Height, Digest)>,
     /// What the last start came to.
     pub(crate) started_at: u64,
+    /// What it owes its clients.
+    reopening: Reopening,
     refused_orders: u64,
     is_full: bool,
 }
@@ -55,6 +59,10 @@ impl World {
         self.watch.released = recovered.state.position().height;
         self.set_machine_clock();
         let folders = folders(&self.disk, &self.trace);
+        let grace_ns = draw_grace(&mut self.graces, self.plan.grace_ns);
+        let grace = Grace::after(&recovered.state, grace_ns);
+        self.watch.reopening = Reopening::of(grace);
+        let recovered = (recovered, grace);
         let mut node = Node::start(recovered, &folders, &self.plan, self.identity, &self.now);
         self.clients.disconnect();
         let crash_at = self.draw_crash();
@@ -76,6 +84,9 @@ impl World {
         };
         // What is in the ring has left the gate: it must last.
         self.take_released(&mut node)?;
+        if self.watch.reopening.is_closed() {
+            self.trace.reach("a life ended while cancel-only");
+        }
         if end != End::Power {
             self.look_at(&node)?;
         }
@@ -231,6 +242,8 @@ impl World {
             format!("block {} left after {}", outcome.height, expected)
         })?;
         self.trace.note("released", "", outcome.hash.as_bytes());
+        let reached = self.watch.reopening.follow(block)?;
+        reached.into_iter().for_each(|it| self.trace.reach(it));
         self.watch.released = outcome.height;
         self.watch.blocks.push(Written::from(&**block));
         self.watch.outcomes.push((outcome.height, outcome.hash));
