@@ -93,7 +93,8 @@ impl Receiver {
             | Kind::FeedCheckpoint
             | Kind::FeedGap
             | Kind::Tick
-            | Kind::Silence => {
+            | Kind::Silence
+            | Kind::Phase => {
                 return Err(RejectReason::UnexpectedMessage.into());
             }
         };

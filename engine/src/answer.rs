@@ -41,7 +41,7 @@ impl State {
     pub fn markets(&self) -> impl Iterator<Item = MarketState> {
         self.market_states().map(|(market, _, state)| MarketState {
             market,
-            status: state.status,
+            status: self.phase().effective(state.status),
             last: state.last_trade,
             indicative: state.indicative.published.map(|it| IndicativePrice {
                 price: it.price,

@@ -23,7 +23,7 @@ pub struct MarketState {
     pub quotes: Quotes,
     /// Labels that were cancelled before their orders arrived.
     pub remembered: RememberedCancels,
-    /// What may happen.
+    /// What may happen, as far as its operator says: a phase of the exchange may allow less.
     pub status: MarketStatus,
     /// What prices may not be too far from; `None`: there was no trade yet that a tick has seen.
     pub reference: Option<Reference>,

@@ -7,6 +7,7 @@
 
 use types::block::{Block, Entry, SequencedFrame};
 use types::limits::COMMANDS_PER_BLOCK_MAX;
+use types::phase::Phase;
 use types::{Height, KeyId, LogTime, SequenceNumber};
 
 /// Logged time moves in steps of at least this, in nanoseconds, so that a busy node does not log a
@@ -77,6 +78,15 @@ impl Sequencer {
     pub fn silence(&mut self, key: KeyId, now: LogTime) {
         self.begin(1, now);
         self.push_entry(Entry::Silence(key));
+    }
+
+    /// Logs that the exchange opens or is cancel-only, after a tick to that very moment: so a period
+    /// of logged time can begin and end with it.
+    ///
+    /// Panics unless it is the first of its block.
+    pub fn phase(&mut self, phase: Phase, now: LogTime) {
+        self.tick(now);
+        self.push_entry(Entry::Phase(phase));
     }
 
     /// Seals what was taken since the last block; `None` if that is nothing. The block's list comes

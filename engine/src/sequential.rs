@@ -2,6 +2,7 @@
 
 use types::block::{Block, Entry, SequencedFrame};
 use types::outcome::{BlockOutcome, FrameReceipt, FrameVerdict};
+use types::phase::Phase;
 use types::{KeyId, LogTime, SequenceNumber};
 
 use crate::admission;
@@ -43,6 +44,7 @@ fn run(state: &mut State, block: &Block, outcome: &mut BlockOutcome) {
         match entry {
             Entry::Tick(time) => tick(state, *time, sequence, outcome),
             Entry::Silence(key) => silence(state, *key, sequence, outcome),
+            Entry::Phase(next) => phase(state, *next, sequence, outcome),
             Entry::Frame(sequenced) => {
                 if let Some(mut context) = admit(state, sequenced, sequence, outcome) {
                     for command in sequenced.frame.frame().commands() {
@@ -105,6 +107,16 @@ pub(crate) fn silence(
 ) {
     let now = state.position().time;
     transition::silence(state, key, (sequence, now), &mut outcome.events);
+}
+
+/// The exchange opens, or is cancel-only from here on.
+pub(crate) fn phase(
+    state: &mut State,
+    next: Phase,
+    sequence: SequenceNumber,
+    outcome: &mut BlockOutcome,
+) {
+    transition::phase(state, next, sequence, &mut outcome.events);
 }
 
 /// Judges a frame and writes its receipt; if its commands are to be executed, the context of the

@@ -7,6 +7,7 @@ use types::command::{MarketStatus, SetProtection, StopLeg};
 use types::genesis::{Genesis, MarketSpec};
 use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
+use types::phase::Phase;
 use types::{
     AccountId, AssetId, Atoms, BaseLots, GroupId, Height, KeyId, LogTime, MarketId, OrderId,
     SequenceNumber, Side, Ticks,
@@ -35,6 +36,7 @@ pub struct State {
     markets: Vec<Market>,
     clusters: Clusters,
     sessions: Sessions,
+    phase: Phase,
     position: Position,
     frame_key: FrameKey,
     genesis_hash: Digest,
@@ -55,6 +57,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) markets: &'a mut [Market],
     pub(crate) clusters: &'a mut Clusters,
     pub(crate) sessions: &'a Sessions,
+    pub(crate) phase: Phase,
 }
 
 /// How far the total order has been executed.
@@ -89,6 +92,7 @@ pub struct StateMark {
     markets: Vec<UndoMark>,
     clusters: Clusters,
     sessions: Sessions,
+    phase: Phase,
     ledger: Ledger,
     position: Position,
 }
@@ -142,6 +146,7 @@ impl State {
             markets: markets.collect(),
             clusters,
             sessions,
+            phase: Phase::Open,
             position,
             frame_key: FrameKey::new(genesis.network(), genesis.hash()),
             genesis_hash: genesis.hash(),
@@ -165,6 +170,7 @@ impl State {
             markets: &mut self.markets,
             clusters: &mut self.clusters,
             sessions: &self.sessions,
+            phase: self.phase,
         }
     }
 
@@ -206,6 +212,11 @@ impl State {
         &self.sessions
     }
 
+    /// What the exchange lets markets do.
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
     pub(crate) fn put_keys(
         &mut self,
         statuses: Vec<(KeyId, KeyStatus)>,
@@ -243,6 +254,7 @@ impl State {
             markets: markets.map(|market| market.state.undo_mark()).collect(),
             clusters: self.clusters.clone(),
             sessions: self.sessions.clone(),
+            phase: self.phase,
             ledger: self.ledger.clone(),
             position: self.position,
         }
@@ -256,6 +268,7 @@ impl State {
         }
         self.clusters = mark.clusters.clone();
         self.sessions = mark.sessions.clone();
+        self.phase = mark.phase;
         self.ledger = mark.ledger.clone();
         self.position = mark.position;
     }
@@ -277,7 +290,8 @@ impl State {
                 let published_at = indicative.published_at.get();
                 // No tick is later than the end of time.
                 let due_at = published_at.checked_add(INDICATIVE_INTERVAL_NS);
-                let is_due = state.status == MarketStatus::Auction && indicative.is_stale;
+                let is_auction = self.phase.effective(state.status) == MarketStatus::Auction;
+                let is_due = is_auction && indicative.is_stale;
                 [
                     state.book.next_expiry(),
                     state.triggers.next_expiry(),
@@ -296,6 +310,7 @@ impl State {
         hasher.update(self.ledger.state_hash().as_bytes());
         hasher.update(&self.position.sequence.get().to_le_bytes());
         hasher.update(&self.position.time.get().to_le_bytes());
+        hasher.update(&[self.phase as u8]);
         for (market, _, state) in self.market_states() {
             hasher.update(&market.get().to_le_bytes());
             digest_market(state, &mut hasher);
@@ -406,6 +421,7 @@ impl StateView for State {
         Some(MarketView {
             spec,
             groups: &self.groups,
+            phase: self.phase,
             state,
             protections: self.clusters.of_mut(market),
             funds: &mut self.ledger,
@@ -440,12 +456,20 @@ impl StateView for State {
         &self.sessions
     }
 
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
     fn watches(&self) -> bool {
         !self.ledger.has_only_owners() || !self.sessions.is_empty()
     }
 
     fn sessions_mut(&mut self) -> &mut Sessions {
         &mut self.sessions
+    }
+
+    fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
     }
 
     fn ledger_mut(&mut self) -> &mut Ledger {

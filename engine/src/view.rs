@@ -6,9 +6,10 @@
 //! not values, so that an executor can tell a decision that changed from a number that changed.
 
 use ledger::{Fees, KeyStatus, Ledger, Trade};
-use types::command::SetProtection;
+use types::command::{MarketStatus, SetProtection};
 use types::genesis::MarketSpec;
 use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
+use types::phase::Phase;
 use types::{AccountId, AssetId, Atoms, GroupId, KeyId, MarketId};
 
 use crate::market::MarketState;
@@ -59,12 +60,22 @@ pub struct MarketView<'a, F> {
     pub spec: &'a MarketSpec,
     /// By account, the group within which orders may refuse to trade.
     pub groups: &'a [GroupId],
+    /// What the exchange lets it do.
+    pub phase: Phase,
     /// Its book and what stands beside it.
     pub state: &'a mut MarketState,
     /// How much quotes may trade here and in other markets of the cluster.
     pub protections: &'a mut Protections,
     /// The accounts.
     pub funds: &'a mut F,
+}
+
+impl<F> MarketView<'_, F> {
+    /// What may happen here now: of its own status and the exchange's phase the stricter.
+    #[inline]
+    pub const fn status(&self) -> MarketStatus {
+        self.phase.effective(self.state.status)
+    }
 }
 
 /// The state, as a transition may use it.
@@ -99,6 +110,9 @@ pub trait StateView {
     /// What is to become of orders when nobody is there.
     fn sessions(&self) -> &Sessions;
 
+    /// What the exchange lets markets do.
+    fn phase(&self) -> Phase;
+
     /// Whether anybody's orders are watched.
     fn watches(&self) -> bool;
 
@@ -109,6 +123,9 @@ pub trait StateView {
 
     /// The same, to be changed. Only for commands that run alone.
     fn sessions_mut(&mut self) -> &mut Sessions;
+
+    /// From here on the exchange lets markets do this. Only for what runs alone.
+    fn set_phase(&mut self, phase: Phase);
 
     /// Keys, to be changed. Only for commands that run alone.
     fn ledger_mut(&mut self) -> &mut Ledger;

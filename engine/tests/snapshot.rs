@@ -40,8 +40,9 @@ fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) 
     let archived = snapshot::access(&bytes).expect("it is an archive");
     assert_eq!(archived.ledger.state_root(), tree.root());
     let sessions = snapshot::encode_sessions(&state.sessions_snapshot());
-    let restored = State::restore((archived, Some(&sessions)), genesis, hash_seed)
-        .expect("a state writes itself down");
+    let phase = snapshot::encode_phase(state.phase());
+    let parts = (archived, Some(&*sessions), Some(&phase[..]));
+    let restored = State::restore(parts, genesis, hash_seed).expect("a state writes itself down");
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
     assert_eq!(restored.position(), state.position());
@@ -170,7 +171,7 @@ fn what_contradicts_itself_is_not_restored() {
         let mut snapshot = state.snapshot(&tree);
         change(&mut snapshot);
         let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&snapshot).unwrap();
-        let restored = State::restore((snapshot::access(&bytes).unwrap(), None), &genesis, 0);
+        let restored = State::restore((snapshot::access(&bytes).unwrap(), None, None), &genesis, 0);
         assert_eq!(restored.err(), Some(Contradiction(what)));
     }
 }
@@ -187,7 +188,7 @@ fn damaged_bytes_never_panic() {
         damaged.extend_from_slice(&bytes);
         damaged[at] ^= 1 << (at % 8);
         let restored = snapshot::access(&damaged)
-            .and_then(|snapshot| State::restore((snapshot, None), &genesis, 0));
+            .and_then(|snapshot| State::restore((snapshot, None, None), &genesis, 0));
         refused += u64::from(restored.is_err());
     }
     println!("{refused} of {} refused", bytes.len());

@@ -164,6 +164,7 @@ fn entries(bytes: &[u8], reached: &mut Reached) {
             Entry::Frame(_) => "entries",
             Entry::Tick(_) => "tick",
             Entry::Silence(_) => "silence",
+            Entry::Phase(_) => "phase",
         });
     }
     assert_eq!(encoded, bytes);

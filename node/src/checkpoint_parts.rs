@@ -21,6 +21,8 @@ pub(crate) enum Tag {
     Feeds = 2,
     /// Keys, policies and what they have done: `engine/src/snapshot/sessions.rs`.
     Sessions = 3,
+    /// Whether the exchange is open: `engine/src/snapshot/restore.rs`.
+    Phase = 4,
 }
 
 /// The parts of a section, to be read.
@@ -36,7 +38,15 @@ pub(crate) struct NotParts;
 
 impl Tag {
     /// All of them.
-    const ALL: [Self; 3] = [Self::Answers, Self::Feeds, Self::Sessions];
+    const ALL: [Self; 4] = [Self::Answers, Self::Feeds, Self::Sessions, Self::Phase];
+
+    /// The first version of the format that has it.
+    const fn since(self) -> u32 {
+        match self {
+            Self::Answers | Self::Feeds | Self::Sessions => FIRST_WITH_PARTS,
+            Self::Phase => 3,
+        }
+    }
 }
 
 impl<'a> Parts<'a> {
@@ -50,7 +60,8 @@ impl<'a> Parts<'a> {
         let mut rest = section;
         while !rest.is_empty() {
             let (tag, part, behind) = split_part(rest).ok_or(NotParts)?;
-            let is_known = Tag::ALL.iter().any(|known| *known as u32 == tag);
+            let known = Tag::ALL.iter().filter(|known| known.since() <= version);
+            let is_known = { known }.any(|known| *known as u32 == tag);
             let is_next = parts.found.last().is_none_or(|(last, _)| *last < tag);
             (is_known && is_next).then_some(()).ok_or(NotParts)?;
             parts.found.push((tag, part));
@@ -125,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_of_its_version_and_later_ones() {
+        let section = section(&[(Tag::Sessions, &[1]), (Tag::Phase, &[1])]);
+        assert_eq!(Parts::read(2, &section).err(), Some(NotParts));
+        let parts = Parts::read(3, &section).unwrap();
+        assert_eq!(parts.part(Tag::Phase), Some(&[1][..]));
+    }
+
+    #[test]
     fn the_layout_is_frozen() {
         let mut expected = vec![1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9];
         expected.extend([0; 13]);
@@ -135,7 +154,7 @@ mod tests {
     fn other_bytes_are_refused() {
         let good = section(&[(Tag::Answers, &[1; 3]), (Tag::Feeds, &[2; 4])]);
         let check = |bytes: &[u8], what: &str| {
-            assert_eq!(Parts::read(2, bytes).err(), Some(NotParts), "{what}");
+            assert_eq!(Parts::read(3, bytes).err(), Some(NotParts), "{what}");
         };
         for (at, value, what) in [
             (0, 2, "the same tag twice"),

@@ -1,10 +1,11 @@
 //! What the threads behind the gateway count while they work: one struct for each of them, written by
 //! it alone (`gateway::counters` says how). Nothing here decides anything.
 
-use engine::state::Position;
+use engine::State;
 use gateway::counters::{Counter, Rejects, Sizes};
 use types::block::{Entry, ReleasedBlock};
 use types::outcome::{FrameReceipt, FrameVerdict};
+use types::phase::Phase;
 use types::{Command, RejectReason};
 
 /// What the pipeline's thread counts.
@@ -27,18 +28,23 @@ pub struct PipelineCounters {
     pub(crate) released_sequence: Counter,
     /// Height of the last released block.
     pub(crate) released_height: Counter,
+    /// 1 while the exchange is cancel-only.
+    pub(crate) cancel_only: Counter,
     /// Commands and ticks of one block.
     pub(crate) commands_per_block: Sizes,
 }
 
 impl PipelineCounters {
     /// Goes on from there.
-    pub(crate) fn after(position: &Position) -> Self {
+    pub(crate) fn after(state: &State) -> Self {
+        let position = state.position();
         let counters = Self::default();
         let sequence = position.sequence.get();
         counters.sequence.set(sequence);
         counters.released_sequence.set(sequence);
         counters.released_height.set(position.height.get());
+        let is_closed = state.phase() == Phase::CancelOnly;
+        counters.cancel_only.set(is_closed.into());
         counters
     }
 }

@@ -15,6 +15,7 @@ pub mod counters;
 mod data_dir;
 pub mod feeds;
 mod genesis_file;
+pub mod grace;
 mod journal_io;
 pub mod journal_thread;
 mod limits_file;

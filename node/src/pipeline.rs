@@ -17,11 +17,13 @@ use gateway::{RejectedFrame, Wake};
 use rtrb::{Consumer, Producer};
 use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
 use types::outcome::Digest;
+use types::phase::Phase;
 use types::planted::{Bug, is_planted};
 use types::wire::payload;
 use types::{KeyId, LogTime, RejectReason};
 
 use crate::counters::PipelineCounters;
+use crate::grace::Grace;
 use crate::journal_thread::{DurableMark, JournalBlock};
 use crate::space::{Admission, Room, Space, SpacePlan};
 use crate::threads::{Clock, Parking, Stop, Waker};
@@ -88,6 +90,7 @@ pub struct Pipeline {
     space: Space,
     /// When the next open order expires: an idle node has to log time for it.
     next_due: Option<LogTime>,
+    grace: Grace,
     /// Payload buffers that came back from the journal.
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
@@ -96,21 +99,22 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Goes on from this state, with so much room in the journal.
+    /// Goes on from this state, after this grace, with so much room in the journal.
     pub fn new(
-        (state, executor): (State, Executor),
+        (state, executor, grace): (State, Executor, Grace),
         ports: Ports,
         clock: Clock,
         (plan, room): (SpacePlan, Room),
     ) -> Self {
         let height = state.position().height;
-        let counters = Arc::new(CachePadded::new(PipelineCounters::after(state.position())));
+        let counters = Arc::new(CachePadded::new(PipelineCounters::after(&state)));
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
             durable: VecDeque::new(),
             space: Space::new(plan, room),
             next_due: state.next_due(),
+            grace,
             state,
             executor,
             ports,
@@ -152,15 +156,21 @@ impl Pipeline {
         Arc::clone(&self.counters)
     }
 
-    /// Waits until somebody pushes, or until the next order has to expire.
+    /// Waits until somebody pushes, or until there is something to log by itself.
     fn park(&self, parking: &Parking) {
-        match self.next_due {
+        match self.due_at() {
             None => parking.park(),
-            Some(expiry) => {
-                let wait = expiry.get().saturating_sub(self.clock.unix_nanos());
+            Some(due_at) => {
+                let wait = due_at.saturating_sub(self.clock.unix_nanos());
                 parking.park_for(Duration::from_nanos(wait.max(EXPIRY_STEP_NS)));
             }
         }
+    }
+
+    /// When there is something to log that nobody sends: an order expires, or a phase ends.
+    fn due_at(&self) -> Option<u64> {
+        let expiry = self.next_due.map(LogTime::get);
+        expiry.into_iter().chain(self.grace.due_at()).min()
     }
 
     /// Whether everything that was taken in is released. A silence that a full disk has no room for does
@@ -243,17 +253,20 @@ impl Pipeline {
         if self.gate.waiting() >= BLOCKS_IN_FLIGHT {
             return false;
         }
-        let expiry = self.next_due.map(LogTime::get);
         let has_come = self.ports.has_come();
-        if !has_come && expiry.is_none() {
+        if !has_come && self.due_at().is_none() {
             return false;
         }
         let now = self.clock.unix_nanos();
-        let is_due = expiry.is_some_and(|expiry| expiry <= now);
-        if !has_come && is_due && self.space.fits(payload::TICK_LENGTH) {
+        let length = self.take_phase(now);
+        let is_due = self.next_due.is_some_and(|expiry| expiry.get() <= now);
+        // Whatever else comes brings a tick along.
+        let is_alone = !has_come && self.sequencer.is_empty();
+        if is_alone && is_due && self.space.fits(payload::TICK_LENGTH) {
             self.sequencer.tick(LogTime::new(now));
         }
-        let refused = self.take_frames(now);
+        let must_wait = self.grace.is_to_begin() && !is_planted(Bug::PhaseTooLate);
+        let refused = !must_wait && self.take_frames(now, length);
         let Some(block) = self.sequencer.seal() else {
             return refused;
         };
@@ -262,10 +275,29 @@ impl Pipeline {
         true
     }
 
+    /// Logs a phase that is due, before anything else. Returns the payload's length so far, with room
+    /// for a tick.
+    fn take_phase(&mut self, now: u64) -> u64 {
+        let length = payload::TICK_LENGTH;
+        let longer = length + payload::TICK_LENGTH;
+        let is_late = is_planted(Bug::PhaseTooLate) && self.ports.has_come();
+        let Some(phase) = self.grace.due(now).filter(|_| !is_late) else {
+            return length;
+        };
+        // It may use what is kept for cancels: without it not even they are taken.
+        let Admission::Take = self.space.admit(longer, || true) else {
+            return length;
+        };
+        self.sequencer.phase(phase, LogTime::new(now));
+        self.grace = self.grace.logged(now);
+        let is_closed = phase == Phase::CancelOnly;
+        self.counters.cancel_only.set(is_closed.into());
+        longer
+    }
+
     /// Takes frames into the block until it is full or there is no room for more; those under one
     /// rolling signature together. Whether any were refused.
-    fn take_frames(&mut self, now: u64) -> bool {
-        let mut length = payload::TICK_LENGTH;
+    fn take_frames(&mut self, now: u64, mut length: u64) -> bool {
         let mut refused = false;
         // What a silence takes off must not wait for what others place.
         while self.sequencer.has_room(1)
@@ -337,7 +369,7 @@ impl Pipeline {
         released.origins.clear();
         let origins = block.entries.iter().filter_map(|entry| match entry {
             Entry::Frame(sequenced) => Some(sequenced.origin),
-            Entry::Tick(_) | Entry::Silence(_) => None,
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
         });
         released.origins.extend(origins);
         released.sequenced_at = sequenced_at;

@@ -11,7 +11,7 @@ use engine::executor::{Executor, ExecutorKind};
 use engine::feeds::Positions;
 use engine::market_data::MarketData;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
-use engine::snapshot::{self, ChangedAccounts, Image, encode_sessions};
+use engine::snapshot::{self, ChangedAccounts, Image, encode_phase, encode_sessions};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
@@ -155,7 +155,7 @@ impl Restored {
         let archived = snapshot::access(checkpoint.section(0)).map_err(|it| it.to_string())?;
         let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
         let parts = parts.map_err(|error| error.to_string())?;
-        let snapshots = (archived, parts.part(Tag::Sessions));
+        let snapshots = (archived, parts.part(Tag::Sessions), parts.part(Tag::Phase));
         let state = State::restore(snapshots, genesis, hash_seed).map_err(|it| it.to_string())?;
         let position = state.position();
         let found = (position.height, position.sequence, position.outcome_hash);
@@ -202,8 +202,12 @@ impl Restored {
         let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
         image.update(&self.state, &self.tree, &[]);
         let sessions = encode_sessions(&self.state.sessions_snapshot());
+        let phase = encode_phase(self.state.phase());
         let copy = snapshot::access(image.memory().0.bytes())
-            .and_then(|archived| State::restore((archived, Some(&sessions)), genesis, hash_seed))
+            .and_then(|archived| {
+                let snapshots = (archived, Some(&*sessions), Some(&phase[..]));
+                State::restore(snapshots, genesis, hash_seed)
+            })
             .expect("what a state writes down is a state");
         assert_eq!(copy.digest(), self.state.digest());
         copy

@@ -36,6 +36,7 @@ use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
 use crate::feeds::FeedWorker;
+use crate::grace::Grace;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::limits_file::Limits;
@@ -59,6 +60,8 @@ pub(crate) struct NodeOptions {
     pub(crate) journal: JournalOptions,
     pub(crate) checkpoints: CheckpointOptions,
     pub(crate) workers: Workers,
+    /// How long the exchange is cancel-only after a restart.
+    pub(crate) cancel_only: Duration,
 }
 
 /// How the journal lies on disk.
@@ -127,6 +130,8 @@ struct Core {
 pub(crate) struct Recovery {
     /// The last good command.
     pub(crate) sequence: u64,
+    /// What is to be logged first.
+    pub(crate) grace: Grace,
     /// Worth a message: what a torn tail lost and where it is kept, and which checkpoints are
     /// damaged.
     pub(crate) warnings: Vec<String>,
@@ -152,8 +157,11 @@ impl Running {
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
         let (folders, mut recovered) =
             recover(&directory, journal_io, options.journal.segment_length)?;
+        let cancel_only_ns = u64::try_from(options.cancel_only.as_nanos()).unwrap_or(u64::MAX);
+        let grace = Grace::after(&recovered.state, cancel_only_ns);
         let recovery = Recovery {
             sequence: recovered.state.position().sequence.get(),
+            grace,
             warnings: std::mem::take(&mut recovered.warnings),
         };
         let answers = std::mem::take(&mut recovered.answers);
@@ -168,7 +176,7 @@ impl Running {
         let (gateway_life, gateway_thread) = start_gateway(gateway, socket)?;
         let (signatures, signature_counters) = start_signatures(ends.signatures, frame_key);
         let core = Core::start(
-            (recovered, executor),
+            (recovered, executor, grace),
             ends.core,
             options,
             &folders,
@@ -254,7 +262,7 @@ impl Running {
 
 impl Core {
     fn start(
-        (recovered, executor): (Recovered, Executor),
+        (recovered, executor, grace): (Recovered, Executor, Grace),
         ends: CoreEnds,
         options: &NodeOptions,
         folders: &Folders,
@@ -287,7 +295,7 @@ impl Core {
         journal_counters.durable_sequence.set(sequence);
         let journal = start_journal(journal, parking, fatal.clone());
         let (parking, ports) = ends.pipeline;
-        let executing = (state, executor);
+        let executing = (state, executor, grace);
         let pipeline = Pipeline::new(executing, ports, clock.clone(), (space, room));
         let pipeline_counters = pipeline.counters();
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {

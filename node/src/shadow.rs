@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use engine::feeds::Positions;
-use engine::snapshot::{ChangedAccounts, SessionsSnapshot, encode_sessions};
+use engine::snapshot::{ChangedAccounts, encode_phase, encode_sessions};
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
@@ -23,6 +23,7 @@ use rtrb::{Consumer, Producer};
 use store::{CheckpointMeta, Identity, InstanceId};
 use types::AssetId;
 use types::outcome::{BlockOutcome, Digest};
+use types::planted::{Bug, is_planted};
 use types::wire::Kind;
 use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
@@ -251,8 +252,7 @@ impl Shadow {
         tree.update(state.ledger(), changed.iter().copied());
         sections.state.update(state, tree, changed);
         self.changed.clear();
-        let sessions = self.state.sessions_snapshot();
-        sections.note(&self.answers, &self.feeds, &sessions);
+        sections.note(&self.answers, &self.feeds, &self.state);
         let position = self.state.position();
         let meta = CheckpointMeta {
             identity: self.plan.identity,
@@ -331,11 +331,15 @@ pub(crate) fn run(
 const BURST: Duration = Duration::from_millis(1);
 
 impl Sections {
-    fn note(&mut self, answers: &AnswerBook, feeds: &Positions, sessions: &SessionsSnapshot) {
+    fn note(&mut self, answers: &AnswerBook, feeds: &Positions, state: &State) {
         self.parts.clear();
         self.append(Tag::Answers, |bytes| answers.encode(bytes));
         self.append(Tag::Feeds, |bytes| feeds.encode(bytes));
-        append_part(&mut self.parts, Tag::Sessions, &encode_sessions(sessions));
+        let sessions = encode_sessions(&state.sessions_snapshot());
+        append_part(&mut self.parts, Tag::Sessions, &sessions);
+        if !is_planted(Bug::PhaseMissing) {
+            append_part(&mut self.parts, Tag::Phase, &encode_phase(state.phase()));
+        }
     }
 
     fn append(&mut self, tag: Tag, encode: impl FnOnce(&mut Vec<u8>)) {

@@ -239,6 +239,7 @@ fn check_numbers(samples: &Samples) {
         ("keel_ready", 1.0),
         ("keel_draining", 0.0),
         ("keel_journal_short", 0.0),
+        ("keel_cancel_only", 0.0),
         ("keel_queue_capacity{queue=\"unverified\"}", 4096.0),
     ] {
         assert_eq!(samples[name], value, "{name}");

@@ -16,6 +16,7 @@
 //! | [`Oracle::Keys`] | whoever signed what was executed was let, and what was taken off for want of a client stays off |
 //! | [`Oracle::Recovery`] | a directory that no fault has damaged is never refused, and a damaged one is refused or right |
 //! | [`Oracle::Progress`] | a node stops when told to, and goes on when a full disk has space again |
+//! | [`Oracle::Reopening`] | after a restart nothing rests or trades before the grace is over |
 //! | [`Oracle::Assertion`] | no invariant of the node's own breaks |
 //!
 //! This crate never touches a file, a socket or a real clock. Start with [`run()`] (the lives), then
@@ -35,6 +36,7 @@ mod permits;
 mod plan;
 mod reached;
 mod released;
+mod reopening;
 mod restart;
 mod run;
 mod trace;

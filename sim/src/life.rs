@@ -1,6 +1,7 @@
 //! A life: parts turn in a drawn order while clients send and time goes, until power fails, the node
 //! ends by itself, or it is told to stop.
 
+use node::grace::Grace;
 use node::recovery::Recovered;
 use store::disk::{Fault, Refusal};
 use types::auth::AuthenticFrame;
@@ -12,6 +13,7 @@ use crate::clients::chance;
 use crate::commands::Sight;
 use crate::node::Node;
 use crate::plan::Harm;
+use crate::reopening::{Reopening, draw_grace};
 use crate::run::{Oracle, Violation, World};
 use crate::trace::folders;
 use crate::truth::{Answer, Written};
@@ -42,6 +44,8 @@ pub(crate) struct Watch {
     pub(crate) digests: Vec<(&'static str, Height, Digest)>,
     /// What the last start came to.
     pub(crate) started_at: u64,
+    /// What it owes its clients.
+    pub(crate) reopening: Reopening,
     pub(crate) refused_orders: u64,
     pub(crate) is_full: bool,
 }
@@ -53,6 +57,10 @@ impl World {
         self.watch.released = recovered.state.position().height;
         self.set_machine_clock();
         let folders = folders(&self.disk, &self.trace);
+        let grace_ns = draw_grace(&mut self.graces, self.plan.grace_ns);
+        let grace = Grace::after(&recovered.state, grace_ns);
+        self.watch.reopening = Reopening::of(grace);
+        let recovered = (recovered, grace);
         let mut node = Node::start(recovered, &folders, &self.plan, self.identity, &self.now);
         self.clients.disconnect();
         let crash_at = self.draw_crash();
@@ -74,6 +82,9 @@ impl World {
         };
         // What is in the ring has left the gate: it must last.
         self.take_released(&mut node)?;
+        if self.watch.reopening.is_closed() {
+            self.trace.reach("a life ended while cancel-only");
+        }
         if end != End::Power {
             self.look_at(&node)?;
         }

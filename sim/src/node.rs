@@ -7,6 +7,7 @@ use engine::executor::Executor;
 use gateway::{AnswerBook, RejectedFrame, Wake};
 use node::checkpoint_thread::{self, CheckpointWriter};
 use node::feeds::{self, FeedWorker};
+use node::grace::Grace;
 use node::journal_thread::{self, Covered, JournalWorker, Recycling};
 use node::pipeline::{self, Follower, Pipeline};
 use node::recovery::Recovered;
@@ -41,7 +42,7 @@ impl Node {
     /// As `node::running` wires it, without threads.
     #[allow(clippy::too_many_lines)] // A list: in two parts, who holds which end would be hidden.
     pub(crate) fn start(
-        recovered: Recovered,
+        (recovered, grace): (Recovered, Grace),
         folders: &Folders,
         plan: &Plan,
         identity: Identity,
@@ -95,7 +96,7 @@ impl Node {
             followers: vec![follower(released_in), follower(to_feeds)],
         };
         let pipeline = Pipeline::new(
-            (recovered.state, Executor::sequential()),
+            (recovered.state, Executor::sequential(), grace),
             ports,
             clock_of(),
             (space, journal.room()),

@@ -82,10 +82,12 @@ pub(crate) struct Plan {
     pub(crate) backwards: u64,
     /// Longest step of the clock.
     pub(crate) pace_ns: u64,
+    /// How long the exchange may be cancel-only after a restart.
+    pub(crate) grace_ns: u64,
 }
 
 impl Plan {
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random, graces: &mut Random) -> Self {
         let harm = random.choose(&[
             Harm::None,
             Harm::None,
@@ -150,6 +152,7 @@ impl Plan {
             jumps,
             backwards,
             pace_ns: random.choose(&[0, 500_000, 3_000_000]),
+            grace_ns: graces.choose(&[0, 0, 1, 500_000, 3_000_000, 20_000_000]),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::AnswerBook;
-use types::block::ReleasedBlock;
+use types::block::{Entry, ReleasedBlock};
 use types::outcome::{BlockOutcome, DoneReason, Event, FrameVerdict};
 use types::wire::orders::OrdersFrame;
 use types::{KeyId, RejectReason, SequenceNumber};
@@ -45,13 +45,15 @@ impl World {
             format!("block {} left after {}", outcome.height, expected)
         })?;
         self.trace.note("released", "", outcome.hash.as_bytes());
+        let reached = self.watch.reopening.follow(block)?;
+        reached.into_iter().for_each(|it| self.trace.reach(it));
         self.watch.released = outcome.height;
         self.watch.blocks.push(Written::from(&**block));
         self.watch.outcomes.push((outcome.height, outcome.hash));
         answers.follow(outcome);
         let frames = block.block.entries.iter().filter_map(|entry| match entry {
-            types::block::Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-            types::block::Entry::Tick(_) | types::block::Entry::Silence(_) => None,
+            Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
         });
         for ((sequence, answer), frame) in Answer::all(outcome).into_iter().zip(frames) {
             if let FrameVerdict::Repeated { first_sequence } = answer.verdict {

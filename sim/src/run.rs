@@ -31,6 +31,8 @@ pub enum Oracle {
     Recovery,
     /// A node stops when told to, and goes on when it can.
     Progress,
+    /// What clients are owed after a restart.
+    Reopening,
     /// The node itself.
     Assertion,
 }
@@ -98,6 +100,8 @@ impl std::fmt::Display for Failed {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) random: Random,
+    /// Draws graces alone, so that a run without one is as it was before there were any.
+    pub(crate) graces: Random,
     pub(crate) plan: Plan,
     pub(crate) genesis: Genesis,
     pub(crate) identity: Identity,
@@ -138,7 +142,8 @@ const BEGINNING: u64 = 1_700_000_000_000_000_000;
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let plan = Plan::draw(&mut random);
+        let mut graces = Random(seed.rotate_left(32));
+        let plan = Plan::draw(&mut random, &mut graces);
         let genesis = small_genesis(&mut random);
         let world = Self {
             clients: Clients::new(&genesis, &mut random),
@@ -152,6 +157,7 @@ impl World {
             crash_points: 0,
             lives: 0,
             random,
+            graces,
             plan,
             genesis,
         };

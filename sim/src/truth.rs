@@ -311,6 +311,7 @@ fn follow(
         match entry {
             Entry::Tick(time) => model.tick(sequence, *time),
             Entry::Silence(key) => model.silence(sequence, *key),
+            Entry::Phase(phase) => model.set_phase(sequence, *phase),
             Entry::Frame(sequenced) => {
                 let frame = sequenced.frame.frame();
                 let verdict = frames.next().expect("each frame has a verdict").verdict;

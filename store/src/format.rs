@@ -113,7 +113,7 @@
 //! | offset | length | field |
 //! |---|---|---|
 //! | 0 | 8 | magic `keelchkp` |
-//! | 8 | 4 | format version u32, 2; 1 is read too, and differs in what section 1 means |
+//! | 8 | 4 | format version u32, 3; 1 and 2 are read too, and differ in what section 1 means |
 //! | 12 | 4 | network id u32 |
 //! | 16 | 16 | instance id |
 //! | 32 | 32 | genesis hash |

@@ -2,6 +2,7 @@
 
 use crate::auth::AuthenticFrame;
 use crate::outcome::{BlockOutcome, Digest};
+use crate::phase::Phase;
 use crate::{Height, KeyId, LogTime, SequenceNumber, SessionId};
 
 /// One sequenced thing.
@@ -14,6 +15,8 @@ pub enum Entry {
     /// No session of this key is heard any more, for as long as its policy says: one sequence
     /// number.
     Silence(KeyId),
+    /// The whole exchange opens, or is cancel-only from here on: one sequence number.
+    Phase(Phase),
 }
 
 /// A signed frame on its way through the pipeline.
@@ -41,7 +44,7 @@ impl Entry {
     pub fn command_count(&self) -> u64 {
         match self {
             Self::Frame(sequenced) => u64::from(sequenced.frame.frame().count()),
-            Self::Tick(_) | Self::Silence(_) => 1,
+            Self::Tick(_) | Self::Silence(_) | Self::Phase(_) => 1,
         }
     }
 }

@@ -508,7 +508,8 @@ pub struct SetMarketStatus {
     pub status: MarketStatus,
 }
 
-/// What may happen in a market. A cancel may always.
+/// What may happen in a market. A cancel may always. Where it is told, it is what may happen indeed: of
+/// the market's own status and the exchange's [phase](crate::phase) the stricter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum MarketStatus {

@@ -16,6 +16,7 @@
 //! | [`auth`] | digests, signatures and the frames that have passed them |
 //! | [`keys`] | what session keys may do, and how a wallet says so |
 //! | [`wallet`] | what a wallet signs, and who signed it |
+//! | [`phase`] | whether the whole exchange is open |
 //! | [`block`] | sealed blocks: sequenced frames and ticks |
 //! | [`wire`] | the native protocol, byte by byte |
 //! | [`limits`] | every protocol limit, once |
@@ -31,6 +32,7 @@ pub mod ids;
 pub mod keys;
 pub mod limits;
 pub mod outcome;
+pub mod phase;
 pub mod planted;
 pub mod quantities;
 pub mod reject;

@@ -445,10 +445,11 @@ pub struct Transferred {
     pub amount: Atoms,
 }
 
-/// A market's new status.
+/// A market's new status: of what its operator has set and what the exchange's phase allows, the
+/// stricter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusChanged {
-    /// The command.
+    /// The command, or the phase.
     pub sequence: SequenceNumber,
     /// Where.
     pub market: MarketId,

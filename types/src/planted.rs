@@ -53,6 +53,14 @@ pub enum Bug {
     AnswersMissing,
     /// A checkpoint lacks where the feeds stand.
     FeedsMissing,
+    /// A checkpoint lacks whether the exchange is open.
+    PhaseMissing,
+    /// Orders are placed as if the exchange were open.
+    PhaseIgnored,
+    /// A node that is back takes what has come before it is cancel-only.
+    PhaseTooLate,
+    /// It opens as soon as there is something to do.
+    OpenedTooEarly,
     /// The parallel executor takes what was executed first for what comes of it.
     ValidationSkipped,
     /// Values of an aborted transaction stay as if it were not.
@@ -67,7 +75,7 @@ pub enum Bug {
 
 impl Bug {
     /// Those that the simulation of a node finds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::RotationNotSynced,
         Self::DirectoryNotSynced,
         Self::AckBeforeSync,
@@ -90,6 +98,10 @@ impl Bug {
         Self::TurnsMissing,
         Self::AnswersMissing,
         Self::FeedsMissing,
+        Self::PhaseMissing,
+        Self::PhaseIgnored,
+        Self::PhaseTooLate,
+        Self::OpenedTooEarly,
     ];
 
     /// Those that the comparison of the executors finds.

@@ -46,7 +46,7 @@ pub fn run(size: Size) -> Result<()> {
     row("its BLAKE3 digest", passes, || blake3::hash(buffer.bytes()));
     let archived = snapshot::access(buffer.bytes())?;
     row("restored and checked", passes.min(5), || {
-        State::restore((archived, None), &genesis, 1)
+        State::restore((archived, None, None), &genesis, 1)
     });
     row("state tree from scratch", passes.min(5), || {
         StateTree::new(state.ledger())

@@ -1,6 +1,6 @@
 //! Blocks of order flow, in parallel.
 //!
-//! A block is cut at barriers: a tick or a silence, a command that touches all markets, one that joins
+//! A block is cut at barriers: a tick, a silence or a phase, a command that touches all markets, one that joins
 //! markets, one that changes what keys may do or what becomes of their orders.
 //! These run alone, on the state itself. What lies between two of them is a segment, whose commands go
 //! to lanes ([`super::plan`]), are executed as slices ([`super::lane`]) by the library's executor,
@@ -141,6 +141,10 @@ impl BlockExecutor {
                     self.run(state, &mut segment, outcome, (&mut hands, chaos));
                     sequential::silence(state, *key, sequence, outcome);
                 }
+                Entry::Phase(next) => {
+                    self.run(state, &mut segment, outcome, (&mut hands, chaos));
+                    sequential::phase(state, *next, sequence, outcome);
+                }
                 Entry::Frame(sequenced) => {
                     let context = sequential::admit(state, sequenced, sequence, outcome);
                     let Some(mut context) = context else {
@@ -230,6 +234,7 @@ impl BlockExecutor {
             operators: parts.operators,
             ledger: parts.ledger,
             sessions: parts.sessions,
+            phase: parts.phase,
             seats: &plan.seats,
         };
         let balances = Balances {

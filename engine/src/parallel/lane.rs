@@ -14,6 +14,7 @@
 use ledger::{KeyStatus, Ledger};
 use types::genesis::MarketSpec;
 use types::outcome::BlockOutcome;
+use types::phase::Phase;
 use types::{AccountId, Command, GroupId, KeyId, MarketId};
 
 use super::access::Access;
@@ -54,6 +55,7 @@ pub(crate) struct Venue<'s> {
     /// Whose keys these are, and what they may do. Balances are not to be read here.
     pub(crate) ledger: &'s Ledger,
     pub(crate) sessions: &'s Sessions,
+    pub(crate) phase: Phase,
     /// By market. Those of markets that no slice may touch have no meaning.
     pub(crate) seats: &'s [Seat],
 }
@@ -205,6 +207,7 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
         Some(MarketView {
             spec,
             groups: self.venue.groups,
+            phase: self.venue.phase,
             state,
             protections: protections.protections,
             funds: &mut self.funds,
@@ -242,12 +245,20 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
         self.venue.sessions
     }
 
+    fn phase(&self) -> Phase {
+        self.venue.phase
+    }
+
     fn watches(&self) -> bool {
         !self.venue.ledger.has_only_owners() || !self.venue.sessions.is_empty()
     }
 
     fn sessions_mut(&mut self) -> &mut Sessions {
         unreachable!("what changes sessions is a barrier");
+    }
+
+    fn set_phase(&mut self, _: Phase) {
+        unreachable!("a phase is a barrier");
     }
 
     fn ledger_mut(&mut self) -> &mut Ledger {

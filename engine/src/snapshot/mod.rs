@@ -20,6 +20,7 @@ pub(crate) use rows::kind_code;
 pub use changed::ChangedAccounts;
 pub use image::{Image, Memory};
 pub use ledger::snapshot::Contradiction;
+pub use restore::encode_phase;
 pub use rows::{
     ArchivedStateSnapshot, ArmedRow, CountRow, MarketRow, OrderRow, PositionRow, QuotesRow,
     RememberedRow, ScopeRow, StateSnapshot, StopRow,

@@ -10,6 +10,7 @@ use types::command::{
 use types::genesis::Genesis;
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::Digest;
+use types::phase::Phase;
 use types::{
     AccountId, Atoms, BaseLots, ClientOrderId, Height, LogTime, MarketId, OrderId, SequenceNumber,
     Side, Ticks,
@@ -23,13 +24,14 @@ use crate::market::{Indicative, MarketState, QuotedSet, Quotes, Reference, Remem
 use crate::protection::{Count, Scope};
 use crate::sessions::Sessions;
 use crate::state::{Position, State};
+use crate::view::StateView;
 
 impl State {
-    /// The state that a snapshot was made of, and that of its sessions, which checkpoints of the first
-    /// version have not. What never changes comes from the genesis, which must be the one that the
+    /// The state that a snapshot was made of, that of its sessions, which checkpoints of the first
+    /// version have not, and its phase, which is open in those of the first two. What never changes comes from the genesis, which must be the one that the
     /// snapshot's history started from.
     pub fn restore(
-        (snapshot, sessions): (&ArchivedStateSnapshot<'_>, Option<&[u8]>),
+        (snapshot, sessions, phase): (&ArchivedStateSnapshot<'_>, Option<&[u8]>, Option<&[u8]>),
         genesis: &Genesis,
         hash_seed: u64,
     ) -> Result<Self, Contradiction> {
@@ -62,8 +64,24 @@ impl State {
         if let Some(sessions) = sessions {
             state.restore_sessions(sessions)?;
         }
+        if let Some(phase) = phase {
+            state.set_phase(decode_phase(phase)?);
+        }
         Ok(state)
     }
+}
+
+/// The phase, as it lies in a checkpoint: its number.
+pub const fn encode_phase(phase: Phase) -> [u8; 1] {
+    [phase as u8]
+}
+
+fn decode_phase(bytes: &[u8]) -> Result<Phase, Contradiction> {
+    let phase = match bytes {
+        [code] => Phase::from_code(*code),
+        _ => None,
+    };
+    phase.ok_or(Contradiction("a phase of no number"))
 }
 
 fn market(row: &ArchivedMarketRow, hash_seed: u64) -> Result<MarketState, Contradiction> {

@@ -76,7 +76,7 @@ pub(super) fn enter<F: Funds>(
         triggers: TRIGGERS_PER_COMMAND_MAX,
         traded: None,
     };
-    let accepted = if market.state.status == MarketStatus::Auction {
+    let accepted = if market.status() == MarketStatus::Auction {
         let untaken = Taken {
             filled: BaseLots::ZERO,
             fills: 0,
@@ -191,6 +191,7 @@ fn meet<F: Funds>(
         state,
         protections,
         funds,
+        ..
     } = market;
     let MarketState { book, triggers, .. } = &mut **state;
     let taker = taker(groups, context, entry, budget.fills);

@@ -1,7 +1,7 @@
 //! What is told of a transition: one function per event, so that the verbs stay short.
 
 use matching::{ArmedOrder, Indication, Maker, RestingOrder};
-use types::command::SetMarketStatus;
+use types::command::MarketStatus;
 use types::outcome::{
     Armed, Done, DoneReason, EventRecord, Indicative, Party, Reduced, Rested, StatusChanged,
     Triggered,
@@ -104,11 +104,15 @@ pub(super) fn triggered(
     })
 }
 
-pub(super) fn status_changed(sequence: SequenceNumber, set: &SetMarketStatus) -> EventRecord {
+pub(super) fn status_changed(
+    sequence: SequenceNumber,
+    market: MarketId,
+    status: MarketStatus,
+) -> EventRecord {
     EventRecord::from(&StatusChanged {
         sequence,
-        market: set.market,
-        status: set.status,
+        market,
+        status,
     })
 }
 

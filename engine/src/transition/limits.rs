@@ -39,10 +39,10 @@ pub(super) fn check_stop(side: Side, price: Ticks, resting: Resting) -> Result<(
 }
 
 /// Whether the status lets a new order in.
-pub(super) fn check_place(state: &MarketState, order: &Place) -> Result<(), RejectReason> {
+pub(super) fn check_place(status: MarketStatus, order: &Place) -> Result<(), RejectReason> {
     let is_post_only = matches!(order.kind, OrderKind::PostOnly(..));
     let rests = matches!(order.kind, OrderKind::Limit(TimeInForce::Rest(_)));
-    allow(match state.status {
+    allow(match status {
         MarketStatus::Open => true,
         MarketStatus::PostOnly => is_post_only,
         MarketStatus::Auction => rests && order.trigger.is_none(),
@@ -64,8 +64,8 @@ pub(super) enum Change {
 }
 
 /// Whether the status lets an order change.
-pub(super) fn check_change(state: &MarketState, change: Change) -> Result<(), RejectReason> {
-    allow(match state.status {
+pub(super) fn check_change(status: MarketStatus, change: Change) -> Result<(), RejectReason> {
+    allow(match status {
         MarketStatus::Open | MarketStatus::Auction => true,
         MarketStatus::PostOnly => change != Change::MayTake,
         MarketStatus::CancelOnly => change == Change::InPlace,
@@ -74,8 +74,8 @@ pub(super) fn check_change(state: &MarketState, change: Change) -> Result<(), Re
 }
 
 /// Whether the status lets quotes in.
-pub(super) fn check_quotes(state: &MarketState) -> Result<(), RejectReason> {
-    let takes_quotes = matches!(state.status, MarketStatus::Open | MarketStatus::PostOnly);
+pub(super) fn check_quotes(status: MarketStatus) -> Result<(), RejectReason> {
+    let takes_quotes = matches!(status, MarketStatus::Open | MarketStatus::PostOnly);
     allow(takes_quotes)
 }
 

@@ -21,7 +21,7 @@
 //! | `quote_set` | all quotes of an account in a market change at once |
 //! | `cancel` | orders are taken off |
 //! | `tick` | logged time takes orders off, and moves what hangs on it |
-//! | `status` | markets open and close |
+//! | `status` | markets open and close, one or all of them |
 //! | `uncross` | an auction ends: orders that rest trade with each other |
 //! | `protect` | accounts limit their quotes; quotes are pulled |
 //! | `permit` | what keys may do, and what they have done |
@@ -57,6 +57,7 @@ use types::{
 use crate::view::StateView;
 use crate::watch::Author;
 
+pub(crate) use status::phase;
 pub(crate) use tick::tick;
 
 /// Who asks, when, and at which position of the total order.

@@ -6,6 +6,7 @@ use types::limits::{
     FILLS_PER_COMMAND_MAX, OPEN_ORDERS_PER_ACCOUNT_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX,
 };
 use types::outcome::EventRecord;
+use types::planted::{Bug, is_planted};
 use types::{AccountId, BaseLots, OrderId, RejectReason, Side, Ticks};
 
 use super::enter::{Entry, enter, may_fill};
@@ -105,7 +106,11 @@ fn check_market<F>(
     context: Context,
     order: &Place,
 ) -> Result<(), RejectReason> {
-    check_place(market.state, order)?;
+    let status = match is_planted(Bug::PhaseIgnored) {
+        true => market.state.status,
+        false => market.status(),
+    };
+    check_place(status, order)?;
     if order.kind.resting().unwrap_or_default().protected {
         check_armed(market, context.account, order.market)?;
     }

@@ -135,7 +135,7 @@ fn check_market<F>(
     if set.bids.is_empty() && set.asks.is_empty() {
         return Ok(());
     }
-    check_quotes(market.state)?;
+    check_quotes(market.status())?;
     check_armed(market, context.account, set.market)?;
     for side in Side::BOTH {
         for level in levels(set, side) {

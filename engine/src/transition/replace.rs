@@ -57,7 +57,7 @@ fn replace_resting<F: Funds>(
         (false, true) => Change::MayTake,
         (false, false) => Change::Rests,
     };
-    check_change(market.state, change)?;
+    check_change(market.status(), change)?;
     if stays {
         shrink(market, context, order, order.remaining - remaining, events);
         return Ok(Accepted::default());
@@ -71,7 +71,7 @@ fn replace_resting<F: Funds>(
     if !market.funds.covers(context.account, asset, missing) {
         return Err(RejectReason::InsufficientFunds);
     }
-    let meets = market.state.status != MarketStatus::Auction
+    let meets = market.status() != MarketStatus::Auction
         && market.state.book.crosses(order.side, replace.price);
     if !meets {
         requeue(market, context, order, (replace.price, remaining), events);
@@ -169,7 +169,7 @@ fn replace_armed<F: Funds>(
     if context.is_over(order.expires_at()) {
         return Err(RejectReason::ExpiryInPast);
     }
-    check_change(market.state, Change::Armed)?;
+    check_change(market.status(), Change::Armed)?;
     if resting.protected {
         check_armed(market, context.account, order.order_id.market())?;
     }

@@ -27,7 +27,7 @@ pub(crate) fn tick<V: StateView>(
         let mut market = view.market(id).expect("compared with the count");
         room -= expire(&mut market, id, (sequence, now), room, events);
         follow(market.spec, market.state, now);
-        publish(market.state, id, (sequence, now), events);
+        publish(&mut market, id, (sequence, now), events);
     }
     super::absence::run_timers(view, (sequence, now), events);
     if watched {
@@ -99,16 +99,18 @@ fn follow(spec: &MarketSpec, state: &mut MarketState, now: LogTime) {
 const NANOS_PER_MS: u64 = 1_000_000;
 
 /// Tells what an auction would come to, if that may have changed.
-fn publish(
-    state: &mut MarketState,
+fn publish<F>(
+    market: &mut MarketView<'_, F>,
     id: MarketId,
     (sequence, now): (SequenceNumber, LogTime),
     events: &mut Vec<EventRecord>,
 ) {
+    let is_auction = market.status() == MarketStatus::Auction;
+    let state = &mut *market.state;
     let indicative = &mut state.indicative;
     let is_due = indicative.published_at == LogTime::ZERO
         || now.get() - indicative.published_at.get() >= INDICATIVE_INTERVAL_NS;
-    if state.status == MarketStatus::Auction && indicative.is_stale && is_due {
+    if is_auction && indicative.is_stale && is_due {
         indicative.is_stale = false;
         indicative.published_at = now;
         let indication = state.book.indication(state.last_trade);

@@ -1,4 +1,5 @@
-//! Random streams with keys of all kinds: registered, limited, moved, revoked, silent, timed.
+//! Random streams with keys of all kinds: registered, limited, moved, revoked, silent, timed;
+//! and now and then nobody may trade.
 
 use bytes::Bytes;
 use engine::State;
@@ -8,6 +9,7 @@ use types::genesis::{Genesis, development_name};
 use types::keys::{GrantedMarkets, KeyGrant, KeyScope, SessionPolicy};
 use types::limits::{SILENCE_NS_MIN, SLOTS_PER_FRAME_MAX};
 use types::outcome::BlockOutcome;
+use types::phase::Phase;
 use types::wallet::{WalletContext, WalletKey};
 use types::wire::command::slots_needed;
 use types::wire::orders::{FrameHeader, OrdersFrame};
@@ -205,6 +207,11 @@ fn random_entry(random: &mut Random, ring: &mut Keyring, levels: &Levels) -> Ent
         }
         8..10 => ring.revoke(account, public(number)),
         10..14 => Entry::Silence(key),
+        14 => Entry::Phase(if random.chance(12) {
+            Phase::CancelOnly
+        } else {
+            Phase::Open
+        }),
         _ => {
             let last = ring.state.position().sequence;
             let length = 1 + random.below(12) as usize;

@@ -160,7 +160,9 @@ impl Twins {
         let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
         let archived = snapshot::access(&bytes).unwrap();
         let sessions = snapshot::encode_sessions(&self.state.sessions_snapshot());
-        let restored = State::restore((archived, Some(&sessions)), &self.genesis, 3).unwrap();
+        let phase = snapshot::encode_phase(self.state.phase());
+        let parts = (archived, Some(&sessions[..]), Some(&phase[..]));
+        let restored = State::restore(parts, &self.genesis, 3).unwrap();
         restored.assert_invariants();
         assert_eq!(restored.digest(), self.state.digest());
         self.state = restored;
@@ -174,6 +176,7 @@ impl Twins {
             match entry {
                 Entry::Tick(time) => self.exchange.tick(sequence, *time),
                 Entry::Silence(key) => self.exchange.silence(sequence, *key),
+                Entry::Phase(phase) => self.exchange.set_phase(sequence, *phase),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let header = frame.header();
@@ -494,6 +497,7 @@ fn command_at(block: &Block, wanted: u64) -> String {
             return match entry {
                 Entry::Tick(time) => format!("tick to {time}"),
                 Entry::Silence(key) => format!("silence of key {key}"),
+                Entry::Phase(phase) => format!("phase {}", phase.name()),
                 Entry::Frame(sequenced) => {
                     let frame = sequenced.frame.frame();
                     let command = frame.commands().nth((wanted - sequence) as usize).unwrap();

@@ -178,10 +178,11 @@ fn the_node_s_side_joins_the_report() {
         assert_eq!(report.verdict, Verdict::Pass);
     }
     let mut report = RunReport::new(&options(), &tally(&[5], 100), cpu);
-    report.add_node(Err(LoadError::Metrics {
+    let problem = LoadError::Metrics {
         address: ([127, 0, 0, 1], 1).into(),
         reason: "no answer".to_owned(),
-    }));
+    };
+    report.add_node(Err(problem.to_string()));
     assert_eq!(report.verdict, Verdict::Fail);
     assert!(report.text().contains("127.0.0.1:1/metrics (no answer)"));
 }

@@ -69,6 +69,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         checkpoints: CheckpointOptions::default(),
         journal_io: JournalIoRequest::Auto,
         workers: Workers::ONE,
+        cancel_only: Duration::ZERO,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());

@@ -115,6 +115,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             "state_root": root.to_string(),
             "state_digest": state.digest().to_string(),
             "checkpoints": compared.collect::<Vec<_>>(),
+            "phase": state.phase().name(),
             "conserved": state.ledger().check_conservation().is_ok(),
         });
         print_line(&object.to_string());
@@ -190,7 +191,7 @@ impl Signatures {
         }
         let frames = block.entries.iter().filter_map(|entry| match entry {
             Entry::Frame(sequenced) => Some(&sequenced.frame),
-            Entry::Tick(_) | Entry::Silence(_) => None,
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
         });
         for (frame, receipt) in frames.zip(&outcome.frames) {
             if receipt.verdict == FrameVerdict::Refused(RejectReason::StaleEpoch) {

@@ -16,7 +16,7 @@ use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::limits_file::Limits;
 use crate::recovery::{Workers, describe};
-use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
+use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Recovery, Running};
 
 /// Options of `keel serve`.
 #[derive(Debug, clap::Args)]
@@ -65,12 +65,31 @@ pub(super) struct Options {
     /// Checkpoints that are kept.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     keep_checkpoints: u8,
+    /// How long only cancels are taken after a restart, in milliseconds of logged time: so that market
+    /// makers can come back first. 0: not at all. Without it 3,000, and 0 on a development network.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=CANCEL_ONLY_MS_MAX))]
+    cancel_only: Option<u64>,
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
 }
 
+/// A day: nobody waits longer for a client.
+const CANCEL_ONLY_MS_MAX: u64 = 86_400_000;
+
+/// Market makers of a real network find their node again within this.
+const CANCEL_ONLY_DEFAULT: Duration = Duration::from_secs(3);
+
 impl Options {
+    /// Whoever develops restarts often, and nobody else has orders there.
+    fn cancel_only(&self, network: NetworkId) -> Duration {
+        match self.cancel_only {
+            Some(millis) => Duration::from_millis(millis),
+            None if network == NetworkId::DEVELOPMENT => Duration::ZERO,
+            None => CANCEL_ONLY_DEFAULT,
+        }
+    }
+
     /// The file's, and what the command line says instead.
     fn limits(&self) -> Result<Limits, Failure> {
         let path = self.limits.as_deref();
@@ -113,6 +132,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             kind: options.executor.kind(),
             count: usize::from(options.workers),
         },
+        cancel_only: options.cancel_only(directory.genesis().network()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -129,7 +149,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         for warning in &recovery.warnings {
             eprintln!("keel: {warning}");
         }
-        print_ready(&running, recovery.sequence, options.json);
+        print_ready(&running, &recovery, options.json);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -143,7 +163,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     })
 }
 
-fn print_ready(running: &Running, sequence: u64, json: bool) {
+fn print_ready(running: &Running, recovery: &Recovery, json: bool) {
+    let sequence = recovery.sequence;
+    let cancel_only_ms = recovery.grace.length_ns() / 1_000_000;
     let genesis = running.directory().genesis();
     let (listen, pin) = (running.local_address(), running.public_key());
     if json {
@@ -154,6 +176,7 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
             "network": genesis.network().get(),
             "genesis": genesis.hash().to_string(),
             "sequence": sequence,
+            "cancel_only_ms": cancel_only_ms,
             "journal_io": running.journal_io().name(),
             "metrics": running.metrics_address().map(|address| address.to_string()),
         });
@@ -167,9 +190,46 @@ fn print_ready(running: &Running, sequence: u64, json: bool) {
     };
     let metrics = running.metrics_address();
     let metrics = metrics.map_or_else(String::new, |address| format!(" metrics={address}"));
+    let cancel_only = match cancel_only_ms {
+        0 => String::new(),
+        millis => format!(" cancel_only_ms={millis}"),
+    };
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} {} journal_io={}{metrics} ({pin})",
+        "ready listen={listen} sequence={sequence} {} journal_io={}{metrics}{cancel_only} ({pin})",
         describe(genesis),
         running.journal_io().name()
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn only_real_networks_are_cancel_only_unless_told_so() {
+        let real = NetworkId::new(7);
+        for (arguments, network, expected) in [
+            (&[][..], NetworkId::DEVELOPMENT, 0),
+            (&[], real, 3_000),
+            (&["--cancel-only", "0"], real, 0),
+            (&["--cancel-only", "70"], real, 70),
+            (&["--cancel-only", "70"], NetworkId::DEVELOPMENT, 70),
+        ] {
+            let line = [&["serve", "--dir", "D"], arguments].concat();
+            let Line { options } = Line::parse_from(line);
+            let found = options.cancel_only(network);
+            let expected = Duration::from_millis(expected);
+            assert_eq!(found, expected, "{arguments:?} {network}");
+        }
+        let line = ["serve", "--dir", "D", "--cancel-only", "86400001"];
+        assert!(Line::try_parse_from(line).is_err());
+    }
 }

@@ -149,6 +149,9 @@ fn orders(metrics: &Metrics, page: &mut Page) {
     let name = "keel_silences_total";
     page.family(name, "counter", "Silences of keys with a session policy.");
     page.sample(name, "", pipeline.silences.get());
+    let name = "keel_cancel_only";
+    page.family(name, "gauge", "1 while the exchange is cancel-only.");
+    page.sample(name, "", pipeline.cancel_only.get());
     let name = "keel_commands_admitted_total";
     page.family(name, "counter", "Commands in admitted frames.");
     page.sample(name, "", gateway.commands_admitted.get());

@@ -149,7 +149,7 @@ fn a_journal_is_executed_again() {
     let outcome_hash = blocks.last().unwrap().rsplit(',').next().unwrap();
     let at_end = json!({"sequence": last[1], "state_root": root});
     let expected = json!({"height": last[0], "sequence": last[1], "state_root": root,
-        "outcome_hash": outcome_hash, "conserved": true, "from_height": 0,
+        "outcome_hash": outcome_hash, "conserved": true, "from_height": 0, "phase": "open",
         "checkpoints": [at_end], "state_digest": object["state_digest"]});
     assert_eq!(object, expected);
     assert!(is_hash(object["state_digest"].as_str().unwrap()));

@@ -77,6 +77,7 @@ fn a_network_of_its_own_is_pinned() {
     let arguments = ["--genesis", genesis.to_str().unwrap()];
     let node = Node::serve_with(&home, &arguments);
     let pin = node.pin.clone();
+    assert_eq!(node.ready["cancel_only_ms"], 0, "nobody has an order yet");
     assert_eq!(mode(&home.join("tls.seed")), 0o600);
 
     let mut shell = Shell::connect_with(&node, &["--key", &key, "--pin", &pin]);
@@ -113,6 +114,7 @@ fn a_network_of_its_own_is_pinned() {
     // The genesis may be named again, or not, and the pin stays.
     let node = Node::serve_with(&home, &arguments);
     assert_eq!(node.pin, pin);
+    assert_eq!(node.ready["cancel_only_ms"], 3_000);
     assert!(node.stop().success());
 }
 

@@ -9,6 +9,7 @@
 //! | `checkpoints` | starting from a checkpoint, proofs, damaged checkpoints, old segments |
 //! | `fixtures` | directories of every released format |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
+//! | `restarting` | cancel-only after a restart |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
@@ -27,6 +28,7 @@ mod inspecting;
 mod keys;
 mod markets;
 mod refusing;
+mod restarting;
 mod session_keys;
 mod shell;
 mod signatures;

@@ -8,6 +8,7 @@ mod flow;
 mod network;
 mod proxy;
 mod reader;
+mod reopening;
 mod restart;
 mod wishes;
 

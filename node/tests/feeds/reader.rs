@@ -8,6 +8,7 @@ use std::time::Duration;
 use client::book::FeedBook;
 use client::{FeedMessage, Message, Receiver, Sender, connect};
 use tokio::task::{JoinHandle, spawn_local};
+use types::command::MarketStatus;
 use types::wire::feed::{
     AccountReport, Channel, FeedEvents, FeedGap, FeedId, FeedPosition, L3Action, L3Event, Records,
     TradeNews,
@@ -30,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) interval_ms: u32,
     /// Reports of an account.
     pub(crate) reports: Vec<AccountReport>,
+    /// Of a market's trades.
+    pub(crate) statuses: Vec<MarketStatus>,
     pub(crate) gaps: Vec<FeedGap>,
     /// Messages of events.
     pub(crate) messages: u64,
@@ -46,6 +49,7 @@ pub(crate) fn known(feed: FeedId, interval_ms: u32, from_start: bool) -> Shared 
         book: FeedBook::new(feed, from_start),
         interval_ms,
         reports: Vec::new(),
+        statuses: Vec::new(),
         gaps: Vec::new(),
         messages: 0,
         conflated: 0,
@@ -83,6 +87,11 @@ impl Known {
             Records::Trades(events) => {
                 let is_mark = |news| matches!(news, TradeNews::Trade { price: MARK, .. });
                 self.ended |= events.iter().any(|event| is_mark(event.news()));
+                let statuses = events.iter().filter_map(|event| match event.news() {
+                    TradeNews::Status(status) => Some(status),
+                    TradeNews::Trade { .. } | TradeNews::Indicative(_) => None,
+                });
+                self.statuses.extend(statuses);
             }
             Records::L1(events) => {
                 for best in events.iter().map(|event| event.best().best()) {

@@ -88,6 +88,8 @@ pub enum Kind {
     Tick = 64,
     /// In the journal only: no session of a key is heard any more.
     Silence = 66,
+    /// In the journal only: the exchange opens, or is cancel-only.
+    Phase = 67,
 }
 
 impl Kind {
@@ -118,6 +120,7 @@ impl Kind {
             25 => Some(Self::Receipts),
             64 => Some(Self::Tick),
             66 => Some(Self::Silence),
+            67 => Some(Self::Phase),
             _ => None,
         }
     }

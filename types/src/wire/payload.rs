@@ -1,9 +1,9 @@
-//! How a block's entries lie in a journal record: signed frames exactly as they arrived, ticks and
-//! silences, one after the other. A rolling signature lies behind the last of its frames. Every entry
+//! How a block's entries lie in a journal record: signed frames exactly as they arrived, ticks,
+//! silences and phases, one after the other. A rolling signature lies behind the last of its frames. Every entry
 //! starts with the message [`Prefix`], so an auditor needs no other codec than the wire's.
 //!
 //! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch). Silence: 0 prefix, 8 key
-//! u32, 12 reserved u32.
+//! u32, 12 reserved u32. Phase: 0 prefix, 8 phase u8, 9 reserved.
 
 use bytes::Bytes;
 use zerocopy::little_endian::{U32, U64};
@@ -14,6 +14,7 @@ use super::rolling::{ROLLING_SIGNATURE_LENGTH, RollingSignature};
 use super::{Kind, PREFIX_LENGTH, Prefix, read_fixed};
 use crate::auth::{AuthenticFrame, FrameKey};
 use crate::block::{Entry, SequencedFrame};
+use crate::phase::Phase;
 use crate::{KeyId, LogTime, RejectReason};
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -31,10 +32,19 @@ struct Silence {
     reserved: U32,
 }
 
-// Whoever keeps room for a tick has room for a silence.
-const _: () = assert!(size_of::<Silence>() == size_of::<Tick>());
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct PhaseEntry {
+    prefix: Prefix,
+    phase: u8,
+    reserved: [u8; 7],
+}
 
-/// Bytes that a tick takes, or a silence.
+// Whoever keeps room for a tick has room for a silence or a phase.
+const _: () = assert!(size_of::<Silence>() == size_of::<Tick>());
+const _: () = assert!(size_of::<PhaseEntry>() == size_of::<Tick>());
+
+/// Bytes that a tick takes, or a silence, or a phase.
 pub const TICK_LENGTH: u64 = size_of::<Tick>() as u64;
 
 /// Appends one entry to `out`.
@@ -60,6 +70,14 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
                 reserved: U32::ZERO,
             };
             out.extend_from_slice(silence.as_bytes());
+        }
+        Entry::Phase(phase) => {
+            let entry = PhaseEntry {
+                prefix: Prefix::new(size_of::<PhaseEntry>(), Kind::Phase, 0),
+                phase: *phase as u8,
+                reserved: [0; 7],
+            };
+            out.extend_from_slice(entry.as_bytes());
         }
     }
 }
@@ -112,8 +130,39 @@ pub fn decode_entries(
                 }
                 Entry::Silence(KeyId::new(silence.key.get()))
             }
+            Kind::Phase => {
+                let entry: PhaseEntry = read_fixed(&message, Kind::Phase)?;
+                if entry.reserved != [0; 7] {
+                    return Err(RejectReason::Malformed);
+                }
+                let phase = Phase::from_code(entry.phase);
+                Entry::Phase(phase.ok_or(RejectReason::Malformed)?)
+            }
             _ => return Err(RejectReason::UnexpectedMessage),
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change of these values is a change of the journal's format: changelog, and old ones are read.
+    #[test]
+    fn what_a_node_logs_by_itself_is_frozen() {
+        let eight = |first: u8| [first, 0, 0, 0, 0, 0, 0, 0];
+        for (entry, kind, rest) in [
+            (Entry::Tick(LogTime::new(7)), 64, eight(7)),
+            (Entry::Silence(KeyId::new(8)), 66, eight(8)),
+            (Entry::Phase(Phase::Open), 67, eight(0)),
+            (Entry::Phase(Phase::CancelOnly), 67, eight(1)),
+        ] {
+            let mut bytes = Vec::new();
+            encode_entry(&entry, &mut bytes);
+            let expected = [[16, 0, 0, 0, kind, 1, 0, 0], rest].concat();
+            assert_eq!(bytes, expected, "{entry:?}");
+            assert_eq!(bytes.len() as u64, TICK_LENGTH);
+        }
+    }
 }

@@ -18,6 +18,7 @@ use types::genesis::{self, MarketLimits, PriceBand};
 use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
 use types::limits::SLOTS_PER_FRAME_MAX;
 use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, RestingTaker, Triggered};
+use types::phase::Phase;
 use types::wallet::{WalletContext, WalletKey};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
 use types::wire::command::slots_needed;
@@ -560,6 +561,10 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
         (
             "unknown nonce",
             reply::<BalanceRecord>(Kind::UnknownNonce, &[]),
+        ),
+        (
+            "phase payload",
+            encode_payload(&[Entry::Phase(Phase::CancelOnly)]),
         ),
         (
             "tick payload",

@@ -142,10 +142,10 @@ impl Exchange {
     /// A tick: says what the auction would come to, if there is one and that is due.
     pub(crate) fn publish(&mut self, market: usize) {
         let now = self.now;
+        let is_auction = self.status(market) == MarketStatus::Auction;
         let Market {
             id,
             book,
-            status,
             last_trade,
             published,
             ..
@@ -153,7 +153,7 @@ impl Exchange {
         let is_new = |last: &Published| {
             book.changes() != last.changes && now - last.at >= INDICATIVE_INTERVAL_NS
         };
-        if *status != MarketStatus::Auction || !published.as_ref().is_none_or(is_new) {
+        if !is_auction || !published.as_ref().is_none_or(is_new) {
             return;
         }
         *published = Some(Published {

@@ -62,7 +62,7 @@ impl Exchange {
             entered: Entered::default(),
         };
         let never_takes = matches!(entrant.kind, OrderKind::PostOnly(..));
-        if !never_takes && self.markets[market].status != MarketStatus::Auction {
+        if !never_takes && self.status(market) != MarketStatus::Auction {
             self.meet_all(market, &mut taker);
         }
         if taker.left > 0 {

@@ -9,6 +9,7 @@ use types::limits::{
     TRIGGERS_PER_COMMAND_MAX,
 };
 use types::outcome::{Done, DoneReason, Event, Party, Receipt, Transferred};
+use types::phase::Phase;
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, GroupId, KeyId, LogTime, MarketId,
     OrderId, RejectReason, SequenceNumber, Side, Ticks,
@@ -90,7 +91,10 @@ pub(crate) struct Market {
     pub(crate) book: Book,
     pub(crate) armed: BTreeMap<OrderId, Armed>,
     pub(crate) last_trade: Option<u64>,
+    /// As its operator has set it.
     pub(crate) status: MarketStatus,
+    /// Whether an auction has begun that has not been uncrossed.
+    pub(crate) is_auctioned: bool,
     pub(crate) reference: Option<Reference>,
     pub(crate) published: Option<Published>,
     pub(crate) quote_sets: BTreeMap<AccountId, QuotedSet>,
@@ -115,6 +119,7 @@ pub(crate) struct Work {
 pub(crate) struct Exchange {
     pub(crate) funds: Funds,
     pub(crate) markets: Vec<Market>,
+    pub(crate) phase: Phase,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) operators: Vec<bool>,
     pub(crate) protections: Protections,
@@ -137,6 +142,7 @@ impl Exchange {
             armed: BTreeMap::new(),
             last_trade: None,
             status: spec.limits.status,
+            is_auctioned: spec.limits.status == MarketStatus::Auction,
             reference: None,
             published: None,
             quote_sets: BTreeMap::new(),
@@ -146,6 +152,7 @@ impl Exchange {
         Self {
             funds: Funds::new(genesis),
             markets: (0..).zip(genesis.markets()).map(market).collect(),
+            phase: Phase::Open,
             groups: accounts().map(|account| account.group).collect(),
             operators: accounts().map(|account| account.operator).collect(),
             protections: Protections::default(),

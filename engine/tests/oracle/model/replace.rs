@@ -91,8 +91,9 @@ impl Exchange {
             }
             return Ok((0, 0));
         }
-        let Market { book, status, .. } = &self.markets[market];
-        let would_take = *status != MarketStatus::Auction && book.would_take(order.side, price);
+        let Market { book, .. } = &self.markets[market];
+        let is_auction = self.status(market) == MarketStatus::Auction;
+        let would_take = !is_auction && book.would_take(order.side, price);
         if !replace.may_take && would_take {
             return Err(RejectReason::WouldCross);
         }

@@ -1,10 +1,11 @@
-//! Market status: who sets it, and what it allows.
+//! Market status: who sets it, what a phase of the whole exchange leaves of it, and what it allows.
 
-use types::RejectReason;
 use types::command::{MarketStatus, OrderKind, Place, Replace, SetMarketStatus, TimeInForce};
 use types::outcome::{Event, StatusChanged};
+use types::phase::Phase;
+use types::{RejectReason, SequenceNumber};
 
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, Work};
 
 /// What a replace does to its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,9 @@ impl Exchange {
         }
         let (mut prices, mut met) = (Vec::new(), (0, 0));
         if trades(set.status) && !trades(before) {
+            if self.phase == Phase::CancelOnly && self.markets[market].is_auctioned {
+                return Err(RejectReason::MarketStatus);
+            }
             let uncrossing = self.uncross(market);
             met = (uncrossing.fills, uncrossing.lots);
             if !uncrossing.complete {
@@ -36,19 +40,56 @@ impl Exchange {
             }
             prices.extend(uncrossing.price);
         }
+        let effective = self.status(market);
         self.markets[market].status = set.status;
         if set.status == MarketStatus::Auction {
-            self.markets[market].published = None;
+            self.markets[market].is_auctioned = true;
+        } else if trades(set.status) {
+            self.markets[market].is_auctioned = false;
         }
-        self.events.push(Event::StatusChanged(StatusChanged {
-            sequence: self.work.sequence,
-            market: set.market,
-            status: set.status,
-        }));
+        self.tell_status(market, effective);
         if set.status == MarketStatus::Open {
             self.cascade(market, prices);
         }
         Ok(met)
+    }
+
+    /// The exchange is cancel-only, or what its operators have made of it.
+    pub(crate) fn set_phase(&mut self, sequence: SequenceNumber, phase: Phase) {
+        self.work = Work::of_nobody(sequence);
+        let before: Vec<_> = (0..self.markets.len())
+            .map(|market| self.status(market))
+            .collect();
+        self.phase = phase;
+        for (market, before) in before.into_iter().enumerate() {
+            self.tell_status(market, before);
+        }
+    }
+
+    /// What may happen in a market.
+    pub(crate) fn status(&self, market: usize) -> MarketStatus {
+        match (self.phase, self.markets[market].status) {
+            (Phase::CancelOnly, status) if status != MarketStatus::Halted => {
+                MarketStatus::CancelOnly
+            }
+            (_, status) => status,
+        }
+    }
+
+    /// Tells what may happen now, if that is something else than before; an auction begins anew.
+    fn tell_status(&mut self, market: usize, before: MarketStatus) {
+        let status = self.status(market);
+        if status == before {
+            return;
+        }
+        if status == MarketStatus::Auction {
+            self.markets[market].published = None;
+        }
+        self.events.push(Event::StatusChanged(StatusChanged {
+            sequence: self.work.sequence,
+            market: self.markets[market].id,
+            status,
+        }));
     }
 
     pub(crate) fn check_place_status(
@@ -58,7 +99,7 @@ impl Exchange {
     ) -> Result<(), RejectReason> {
         let rests = matches!(place.kind, OrderKind::Limit(TimeInForce::Rest(_)));
         let never_takes = matches!(place.kind, OrderKind::PostOnly(..));
-        allow(match self.markets[market].status {
+        allow(match self.status(market) {
             MarketStatus::Open => true,
             MarketStatus::PostOnly => never_takes,
             MarketStatus::Auction => rests && place.trigger.is_none(),
@@ -72,7 +113,7 @@ impl Exchange {
         replace: &Replace,
         change: Change,
     ) -> Result<(), RejectReason> {
-        allow(match self.markets[market].status {
+        allow(match self.status(market) {
             MarketStatus::Open | MarketStatus::Auction => true,
             MarketStatus::PostOnly => change != Change::Again || !replace.may_take,
             MarketStatus::CancelOnly => change == Change::InPlace,
@@ -82,7 +123,7 @@ impl Exchange {
 
     /// Whether a set with levels may be placed.
     pub(crate) fn check_quote_status(&self, market: usize) -> Result<(), RejectReason> {
-        allow(trades(self.markets[market].status))
+        allow(trades(self.status(market)))
     }
 }
 

@@ -357,7 +357,8 @@ pub enum TradeNews {
         /// Whether it happened in an auction.
         in_auction: bool,
     },
-    /// The market has another status.
+    /// The market has another status, by its operator or, after a restart, with the whole exchange:
+    /// what may happen from here on.
     Status(MarketStatus),
     /// What an auction would come to: price, lots that would trade, and lots left over (of bids, or,
     /// negative, of asks); `None`: nothing would trade.
