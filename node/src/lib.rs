@@ -28,5 +28,6 @@ pub mod shadow;
 pub mod space;
 mod text;
 pub mod threads;
+mod waiting_frames;
 
 pub use cli::{Failure, main};

@@ -20,13 +20,14 @@ use types::outcome::Digest;
 use types::phase::Phase;
 use types::planted::{Bug, is_planted};
 use types::wire::payload;
-use types::{KeyId, LogTime, RejectReason};
+use types::{KeyId, LogTime};
 
 use crate::counters::PipelineCounters;
 use crate::grace::Grace;
 use crate::journal_thread::{DurableMark, JournalBlock};
 use crate::space::{Admission, Room, Space, SpacePlan};
 use crate::threads::{Clock, Parking, Stop, Waker};
+use crate::waiting_frames::{is_cancel, next_run, pop, refuse};
 
 /// Blocks sealed but not yet released: one being synced, one waiting for it. More would only make
 /// blocks smaller; fewer would leave the disk idle. A follower without room counts like a slow
@@ -391,74 +392,4 @@ impl Pipeline {
             None => ReleasedBlock::default(),
         }
     }
-}
-
-/// The frames at the head of the ring that go together: one, or all under one rolling signature.
-#[derive(Default)]
-struct Run {
-    frames: usize,
-    commands: u64,
-    /// What they take in the payload.
-    length: u64,
-}
-
-impl Run {
-    fn add(&mut self, sequenced: &SequencedFrame) {
-        self.frames += 1;
-        self.commands += u64::from(sequenced.frame.frame().count());
-        self.length += payload::frame_length(&sequenced.frame);
-    }
-}
-
-/// The next of them, up to the first with a signature; `None` if that is not there yet.
-fn next_run(frames: &mut Consumer<SequencedFrame>) -> Option<Run> {
-    let mut run = Run::default();
-    let first = frames.peek().ok()?;
-    if first.frame.is_signed() {
-        run.add(first);
-        return Some(run);
-    }
-    let waiting = frames.slots();
-    let chunk = frames.read_chunk(waiting).ok()?;
-    let (first, rest) = chunk.as_slices();
-    for sequenced in first.iter().chain(rest) {
-        run.add(sequenced);
-        if sequenced.frame.is_signed() {
-            return Some(run);
-        }
-    }
-    None
-}
-
-/// Whether the next so many frames only take orders off.
-fn is_cancel(frames: &mut Consumer<SequencedFrame>, count: usize) -> bool {
-    let chunk = frames.read_chunk(count);
-    let chunk = chunk.expect("they were seen a moment ago");
-    let (first, rest) = chunk.as_slices();
-    let mut all = first.iter().chain(rest);
-    all.all(|sequenced| sequenced.frame.frame().is_cancel())
-}
-
-/// The next so many frames.
-fn pop(
-    frames: &mut Consumer<SequencedFrame>,
-    count: usize,
-) -> impl Iterator<Item = SequencedFrame> + '_ {
-    let chunk = frames.read_chunk(count);
-    chunk.expect("they were seen a moment ago").into_iter()
-}
-
-/// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
-fn refuse(refused: &mut Producer<RejectedFrame>, sequenced: &SequencedFrame) {
-    let frame = sequenced.frame.frame();
-    let Some(origin) = sequenced.origin else {
-        return;
-    };
-    let pushed = refused.push(RejectedFrame {
-        session: origin.session,
-        nonce: frame.header().nonce,
-        commands: frame.count(),
-        reason: RejectReason::DiskFull,
-    });
-    assert!(pushed.is_ok(), "asked for room before; nobody else pushes");
 }
