@@ -116,11 +116,12 @@ impl Clients {
         ledger: &Ledger,
         sight: Sight,
     ) -> AuthenticFrame {
-        let keys = match chance(random, plan.keyed) {
-            true => sight.keys,
-            false => ACCOUNTS,
+        let registered = sight.keys - ACCOUNTS;
+        let key = match chance(random, plan.keyed) && 0 < registered {
+            true => ACCOUNTS + random.below(registered.into()) as u32,
+            false => random.below(ACCOUNTS.into()) as u32,
         };
-        let key = KeyId::new(random.below(keys.into()) as u32);
+        let key = KeyId::new(key);
         let nonce = self.keyring.draw_nonce(random, plan, key);
         let expires_at = match chance(random, plan.expiring) {
             true => (sight.now + random.below(8_000_000)).saturating_sub(2_000_000),

@@ -150,12 +150,14 @@ impl Keyring {
 
 /// Limits of about what a few orders come to, each absent now and then.
 fn draw_grant(random: &mut Random, now: u64) -> KeyGrant {
-    let mut limit = |scale: u64| {
+    let mut limit = |scales: [u64; 3]| {
         let has_limit = random.below(5) < 3;
-        let most = scale * (1 + random.below(20));
+        let most = random.choose(&scales) * (1 + random.below(20));
         Atoms::new(u128::from(if has_limit { most } else { 0 }))
     };
-    let [order, open, loss] = [10_000, 20_000, 200].map(&mut limit);
+    let order = limit([10_000; 3]);
+    let open = limit([20_000; 3]);
+    let loss = limit([100, 500, 2_000]);
     KeyGrant {
         scope: match random.below(6) {
             0 => KeyScope::CancelOnly,

@@ -67,7 +67,7 @@ pub(crate) struct Plan {
     pub(crate) registered: u64,
     /// Frames in which a wallet revokes a key.
     pub(crate) revoked: u64,
-    /// Frames of any key, and not of those of the genesis alone.
+    /// Frames of keys that a wallet has registered, if there are any.
     pub(crate) keyed: u64,
     /// How often nobody hears of a key any more.
     pub(crate) silent: u64,

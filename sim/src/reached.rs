@@ -42,7 +42,6 @@ pub const RARE: &[&str] = &[
     "an order was too large for its key",
     "a key had enough open",
     "a key could have lost too much",
-    "a key lost what it may",
     "a revocation took an order off",
     "a silence took an order off",
     "a timer took an order off",

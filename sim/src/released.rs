@@ -127,7 +127,6 @@ impl World {
                 DoneReason::Disconnected => "a silence took an order off",
                 DoneReason::Timer => "a timer took an order off",
                 DoneReason::KeyRevoked => "a revocation took an order off",
-                DoneReason::DailyLoss => "a key lost what it may",
                 _ => continue,
             };
             self.trace.reach(state);
