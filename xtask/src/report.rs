@@ -55,6 +55,8 @@ fn load(project: &Project, folder: &Path, json: &Path, html: &Path) -> Result<()
         metrics.ok_or_else(|| Failure::new("keel serve: no metrics in its ready line"))?;
     let mut loadgen = project.command(&binary(project, "debug", "loadgen"));
     loadgen.args(["run", "--connect", &node.listen, "--metrics", metrics]);
+    // Two generators and a scenario from a file, so that those are run somewhere, too.
+    loadgen.args(["--processes", "2", "--scenario", SCENARIO]);
     loadgen.args(["--seconds", "2", "--warm-up", "0.5", "--json"]);
     loadgen.arg(json).arg("--html").arg(html);
     print!("{}", project.capture(loadgen)?);
@@ -214,6 +216,8 @@ fn agrees(text: &str, value: &Value, scale: f64) -> bool {
     }
 }
 
+/// The shipped scenario file.
+const SCENARIO: &str = "loadgen/scenarios/makers.toml";
 /// Debian's name of it.
 const BROWSER: &str = "chromium";
 /// Charts of the page.
