@@ -1,4 +1,8 @@
 //! The steps of CI, cheapest first. The first one that fails ends the run.
+//!
+//! Every step that builds names the whole workspace and then what it wants of it, never a package:
+//! which features the crates of others have is decided over the packages that are named, and with other
+//! features of `zerocopy` alone everything from `types` on is built again.
 
 use std::time::Instant;
 
@@ -72,35 +76,19 @@ const STEPS: &[Step] = &[
             &[],
         ),
     },
-    // Nor does it see what only a model checker builds.
+    // Nor does it see what only model checkers build.
     Step {
-        name: "clippy of shuttle",
+        name: "clippy of model checkers",
         work: Work::Cargo(
             &[
                 "clippy",
-                "-p",
-                "engine",
+                "--workspace",
                 "--features",
+                "engine/shuttle,engine/loom",
+                "--test",
                 "shuttle",
-                "--all-targets",
-                "--locked",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            &[],
-        ),
-    },
-    Step {
-        name: "clippy of loom",
-        work: Work::Cargo(
-            &[
-                "clippy",
-                "-p",
-                "engine",
-                "--features",
+                "--test",
                 "loom",
-                "--all-targets",
                 "--locked",
                 "--",
                 "-D",
@@ -127,8 +115,7 @@ const STEPS: &[Step] = &[
         work: Work::Cargo(
             &[
                 "test",
-                "-p",
-                "node",
+                "--workspace",
                 "--test",
                 "strace",
                 "--locked",
@@ -145,8 +132,7 @@ const STEPS: &[Step] = &[
         work: Work::Cargo(
             &[
                 "test",
-                "-p",
-                "node",
+                "--workspace",
                 "--test",
                 "limits",
                 "--locked",
@@ -160,36 +146,22 @@ const STEPS: &[Step] = &[
     Step {
         name: "kills",
         work: Work::Cargo(
-            &["test", "-p", "node", "--test", "kill_loop", "--locked"],
+            &["test", "--workspace", "--test", "kill_loop", "--locked"],
             &[("KEEL_KILL_CYCLES", "200")],
         ),
     },
-    // Each mistake that is planted on purpose must be caught. A build of its own: no other has them.
+    // Each mistake that is planted on purpose must be caught, by the simulation of a node or by the
+    // comparison of the executors. A build of its own: no other has them.
     Step {
         name: "planted bugs",
         work: Work::Cargo(
             &[
                 "test",
-                "-p",
-                "sim",
+                "--workspace",
                 "--features",
-                "planted-bugs",
+                "sim/planted-bugs,engine/planted-bugs",
                 "--test",
                 "planted",
-                "--locked",
-            ],
-            &[],
-        ),
-    },
-    Step {
-        name: "planted bugs of the executor",
-        work: Work::Cargo(
-            &[
-                "test",
-                "-p",
-                "engine",
-                "--features",
-                "planted-bugs",
                 "--test",
                 "parallel",
                 "--locked",
@@ -199,35 +171,20 @@ const STEPS: &[Step] = &[
         ),
     },
     // The parallel executor under every schedule that shuttle comes upon, and its list without a lock
-    // under everything that the memory model allows. Builds of their own: their locks are not real.
+    // under everything that the memory model allows. A build of its own: its locks are not real.
     Step {
-        name: "shuttle",
+        name: "model checkers",
         work: Work::Cargo(
             &[
                 "test",
-                "-p",
-                "engine",
+                "--workspace",
                 "--features",
-                "shuttle",
+                "engine/shuttle,engine/loom",
                 "--test",
                 "shuttle",
-                "--locked",
-            ],
-            &[],
-        ),
-    },
-    Step {
-        name: "loom",
-        work: Work::Cargo(
-            &[
-                "test",
-                "-p",
-                "engine",
-                "--features",
+                "--test",
                 "loom",
-                "--lib",
                 "--locked",
-                "parallel::list",
             ],
             &[],
         ),
@@ -238,8 +195,9 @@ const STEPS: &[Step] = &[
         work: Work::Cargo(
             &[
                 "bench",
-                "-p",
-                "benches",
+                "--workspace",
+                "--bench",
+                "*",
                 "--profile",
                 "dev",
                 "--locked",

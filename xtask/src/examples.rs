@@ -10,9 +10,6 @@ const SECONDS: &str = "3";
 
 pub(crate) fn run(project: &Project) -> Result<(), Failure> {
     build(project, &[])?;
-    let mut cargo = project.command("cargo");
-    cargo.args(["build", "--locked", "-p", "client", "--examples"]);
-    project.execute(cargo)?;
     let folder = Folder::new("examples")?;
     let node = Node::start_of(project, "debug", &folder.path, &[])?;
     let example = |name| {

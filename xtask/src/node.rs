@@ -7,10 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::project::{Failure, Project};
 
+/// Builds `keel` and `loadgen` of the whole workspace, as `ci` does: what that has built before will do.
+/// A debug build comes with the examples, for then crates have the features that tests need of them.
 pub(crate) fn build(project: &Project, profile: &[&str]) -> Result<(), Failure> {
     let mut cargo = project.command("cargo");
-    cargo.args(["build", "--locked", "-p", "node", "-p", "loadgen"]);
-    cargo.args(profile);
+    cargo.args(["build", "--locked", "--workspace"]);
+    cargo.args(["--bin", "keel", "--bin", "loadgen"]);
+    match profile {
+        [] => cargo.arg("--examples"),
+        profile => cargo.args(profile),
+    };
     project.execute(cargo)
 }
 

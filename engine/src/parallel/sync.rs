@@ -51,9 +51,6 @@ mod checked {
 
 #[cfg(not(feature = "shuttle"))]
 mod real {
-    #[cfg(feature = "loom")]
-    pub(crate) use loom::sync::atomic::AtomicU64;
-    #[cfg(not(feature = "loom"))]
     pub(crate) use std::sync::atomic::AtomicU64;
 
     pub(crate) use parking_lot::Mutex;

@@ -1,6 +1,6 @@
 //! The parallel executor against running one after the other.
 // Outside of shuttle's runs there are no threads that could take shuttle's locks.
-#![cfg(not(any(feature = "shuttle", feature = "loom")))]
+#![cfg(not(feature = "shuttle"))]
 #![allow(clippy::unwrap_used)] // A panic is a failed test.
 #![allow(clippy::print_stdout)] // Figures, for who asks with `--nocapture`.
 

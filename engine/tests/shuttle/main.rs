@@ -4,7 +4,7 @@
 //!
 //! Everything of the executor runs but its pool of threads: the scheduler, the memory, sleep and
 //! wake-up. What shuttle does not show is weak memory, for all its atomics are sequentially consistent;
-//! that is loom's part (`engine/src/parallel/list.rs`).
+//! that is loom's part (`engine/tests/loom`).
 //!
 //! A failure prints the seed of the program, which is that of its schedules as well.
 #![allow(clippy::unwrap_used)] // A panic is a failed test.
