@@ -12,6 +12,7 @@
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
+//! | `subscribing` | the lines of `keel subscribe` |
 //! | `session_keys` | wallets, limits of keys, policies, timers |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
@@ -30,4 +31,5 @@ mod refusing;
 mod session_keys;
 mod shell;
 mod signatures;
+mod subscribing;
 mod trading;
