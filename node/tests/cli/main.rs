@@ -14,6 +14,7 @@
 //! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
 //! | `subscribing` | the lines of `keel subscribe` |
 //! | `session_keys` | wallets, limits of keys, policies, timers |
+//! | `wallets` | `keel key` with a wallet that is elsewhere |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
@@ -33,3 +34,4 @@ mod shell;
 mod signatures;
 mod subscribing;
 mod trading;
+mod wallets;
