@@ -186,6 +186,8 @@ fn numbers_are_what_a_client_did() {
         }
         let everything = Command::CancelAll(CancelScope::EVERYTHING);
         send(&mut session, &[everything]).await;
+        let timers = [Command::SetTimer(60_000_000_000), Command::SetTimer(0)];
+        send(&mut session, &timers).await;
         // A frame of another account is refused by the session.
         let terms = *session.0.terms();
         let of_another = client::FrameSigner::new(
@@ -216,6 +218,8 @@ fn check_numbers(samples: &Samples) {
     for (name, value) in [
         ("keel_commands_total{kind=\"place\"}", 6.0),
         ("keel_commands_total{kind=\"transfer\"}", 0.0),
+        ("keel_commands_total{kind=\"timer\"}", 2.0),
+        ("keel_commands_total{kind=\"session_policy\"}", 0.0),
         (
             "keel_rejects_total{by=\"engine\",reason=\"ZERO_PRICE\"}",
             2.0,
