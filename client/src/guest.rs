@@ -5,7 +5,6 @@
 
 use types::keys::{Registration, Revocation};
 use types::limits::NONCE_MAX;
-use types::outcome::Digest;
 use types::wallet::WalletContext;
 use types::wire::ack::CommandOutcome;
 use types::{AccountId, Command, KeyId, LogTime, Nonce, RejectReason};
@@ -14,6 +13,7 @@ use crate::connect::{ConnectOptions, connect_guest};
 use crate::error::{ConnectError, SessionError};
 use crate::message::Message;
 use crate::receiver::Receiver;
+use crate::sender::Sender;
 
 /// Why a wallet's request came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,17 @@ pub async fn revoke_key(
     Ok(outcome.affected())
 }
 
+/// What a wallet elsewhere needs to sign this request: nothing is sent but the handshake.
+pub async fn wallet_context(
+    options: &ConnectOptions,
+    request: WalletRequest,
+) -> Result<WalletContext, WalletError> {
+    let (sender, receiver) = connect_guest(options, request.account).await?;
+    let context = context(&sender, request);
+    leave(sender, receiver).await;
+    Ok(context)
+}
+
 enum Signed {
     Register(Registration),
     Revoke(Revocation),
@@ -80,23 +91,29 @@ async fn send(
     request: WalletRequest,
     sign: impl FnOnce(&WalletContext) -> Signed,
 ) -> Result<CommandOutcome, WalletError> {
-    let WalletRequest { account, nonce } = request;
-    let nonce = Nonce::new(nonce.get().min(NONCE_MAX));
-    let (mut sender, mut receiver) = connect_guest(options, account).await?;
-    let genesis_hash: Digest = sender.terms().genesis_hash;
-    let signed = sign(&WalletContext {
-        genesis_hash,
-        account,
-        nonce,
-    });
-    sender.queue_frame_with(nonce, LogTime::ZERO, &[signed.command()]);
+    let (mut sender, mut receiver) = connect_guest(options, request.account).await?;
+    let context = context(&sender, request);
+    let signed = sign(&context);
+    sender.queue_frame_with(context.nonce, LogTime::ZERO, &[signed.command()]);
     // If it cannot be sent, why is what the next read finds.
     let _ = sender.flush().await;
     let answered = answer(&mut receiver).await;
-    // Guests are few and the next one may be waiting, so this one is gone when this returns.
+    leave(sender, receiver).await;
+    answered
+}
+
+fn context(sender: &Sender, request: WalletRequest) -> WalletContext {
+    WalletContext {
+        genesis_hash: sender.terms().genesis_hash,
+        account: request.account,
+        nonce: Nonce::new(request.nonce.get().min(NONCE_MAX)),
+    }
+}
+
+/// Guests are few and the next one may be waiting, so this one is gone when this returns.
+async fn leave(sender: Sender, mut receiver: Receiver) {
     sender.close().await;
     while receiver.next().await.is_ok() {}
-    answered
 }
 
 async fn answer(receiver: &mut Receiver) -> Result<CommandOutcome, WalletError> {

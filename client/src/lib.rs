@@ -62,7 +62,7 @@ pub mod stages;
 pub use connect::{ConnectOptions, KEEP_ALIVE, connect, quic_config};
 pub use error::{ConnectError, SessionError};
 pub use feed::{EventsMessage, FeedError, FeedMessage, FeedStream, Feeds, SnapshotMessage};
-pub use guest::{WalletError, WalletRequest, register_key, revoke_key};
+pub use guest::{WalletError, WalletRequest, register_key, revoke_key, wallet_context};
 pub use market::Market;
 pub use message::{AckMessage, EndedMessage, FillsMessage, Message, ReceiptsMessage};
 pub use pin::ServerPin;

@@ -237,6 +237,33 @@ fn what_the_server_says_is_believed() {
     }
 }
 
+/// Who comes back without the book checks the chain, and has a book again after the next snapshot.
+#[test]
+fn a_chain_is_checked_from_a_position_alone() {
+    for feed in feeds() {
+        for seed in SEEDS {
+            println!("{feed:?} seed {seed}");
+            let (known, messages, mark) = reader_and_messages(feed, seed);
+            let mut book = FeedBook::at(feed, known.position().unwrap());
+            let mut late = FeedBook::at(feed, known.position().unwrap());
+            let missed = take(&mut late, &messages[1]).unwrap().unwrap_err();
+            assert!(matches!(missed.fault, Fault::OutOfOrder { .. }), "{missed}");
+            for message in &messages {
+                assert_eq!(take(&mut book, message), Some(Ok(())));
+            }
+            assert_eq!(book.position(), Some(mark.position));
+            assert_eq!(book.compared(), u64::from(!feed.channel().has_book()));
+            let elsewhere = FeedPosition {
+                sequence: mark.position.sequence,
+                ..FeedPosition::default()
+            };
+            let mut forked = FeedBook::at(feed, elsewhere);
+            let found = take(&mut forked, messages.last().unwrap()).unwrap();
+            assert_eq!(found.unwrap_err().fault, Fault::WrongHash);
+        }
+    }
+}
+
 /// Any byte, any change of it: the message that was changed is the one that is refused.
 #[test]
 fn every_changed_byte_of_events_is_found_at_once() {

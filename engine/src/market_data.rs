@@ -30,7 +30,7 @@ pub struct MarketData {
     sequence: SequenceNumber,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Market {
     depth: Depth,
     /// How much each resting iceberg shows at a time. What it hides need not be known: events name
@@ -39,18 +39,19 @@ struct Market {
 }
 
 impl MarketData {
-    /// Before the first block, with so many markets.
-    pub fn new(market_count: u16) -> Self {
+    /// Before the first block, with so many markets. The seed keeps strangers from aiming at hash
+    /// tables; no answer depends on it.
+    pub fn new(market_count: u16, hash_seed: u64) -> Self {
         Self {
-            markets: (0..market_count).map(|_| Market::default()).collect(),
+            markets: (0..market_count).map(|_| Market::new(hash_seed)).collect(),
             sequence: SequenceNumber::ZERO,
         }
     }
 
     /// What the markets of this state show: as if everything before it had been followed.
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &State, hash_seed: u64) -> Self {
         let markets = state.market_states();
-        let markets = markets.map(|(_, _, market)| Market::of(&market.book));
+        let markets = markets.map(|(_, _, market)| Market::of(&market.book, hash_seed));
         Self {
             markets: markets.collect(),
             sequence: state.position().sequence,
@@ -65,46 +66,59 @@ impl MarketData {
         mut sink: impl FnMut(MarketId, SequenceNumber, &BookEvent),
     ) {
         for record in &outcome.events {
-            match record.event() {
-                Event::Fill(fill) => {
-                    let tell = |event: &BookEvent| sink(fill.market, fill.sequence, event);
-                    self.market(fill.market).fill(&fill, tell);
-                }
-                Event::Rested(rested) => {
-                    let tell = |event: &BookEvent| sink(rested.market, rested.sequence, event);
-                    self.market(rested.market).rest(&rested, tell);
-                }
-                Event::Reduced(reduced) => {
-                    let tell = |event: &BookEvent| sink(reduced.market, reduced.sequence, event);
-                    self.market(reduced.market).reduce(&reduced, tell);
-                }
-                Event::Done(done) if done.held => {
-                    let tell = |event: &BookEvent| sink(done.market, done.sequence, event);
-                    self.market(done.market).remove(done.owner.order_id, tell);
-                }
-                // One with a stop beside it has rested until now.
-                Event::Triggered(triggered) => {
-                    let tell =
-                        |event: &BookEvent| sink(triggered.market, triggered.sequence, event);
-                    self.market(triggered.market)
-                        .remove(triggered.owner.order_id, tell);
-                }
-                Event::StatusChanged(changed) => {
-                    let event = BookEvent::StatusChanged(changed.status);
-                    sink(changed.market, changed.sequence, &event);
-                }
-                Event::Indicative(indicative) => {
-                    let event = BookEvent::Indicated(indication(&indicative));
-                    sink(indicative.market, indicative.sequence, &event);
-                }
-                Event::Done(_)
-                | Event::Armed(_)
-                | Event::Transferred(_)
-                | Event::KeyChanged(_)
-                | Event::PolicySet(_) => {}
-            }
+            self.apply(&record.event(), &mut sink);
         }
-        self.sequence = outcome.last_sequence;
+        self.finish(outcome.last_sequence);
+    }
+
+    /// Applies the next event of a block: a part of [`MarketData::follow`], for who has decoded it.
+    pub(crate) fn apply(
+        &mut self,
+        event: &Event,
+        mut sink: impl FnMut(MarketId, SequenceNumber, &BookEvent),
+    ) {
+        match event {
+            Event::Fill(fill) => {
+                let tell = |event: &BookEvent| sink(fill.market, fill.sequence, event);
+                self.market(fill.market).fill(fill, tell);
+            }
+            Event::Rested(rested) => {
+                let tell = |event: &BookEvent| sink(rested.market, rested.sequence, event);
+                self.market(rested.market).rest(rested, tell);
+            }
+            Event::Reduced(reduced) => {
+                let tell = |event: &BookEvent| sink(reduced.market, reduced.sequence, event);
+                self.market(reduced.market).reduce(reduced, tell);
+            }
+            Event::Done(done) if done.held => {
+                let tell = |event: &BookEvent| sink(done.market, done.sequence, event);
+                self.market(done.market).remove(done.owner.order_id, tell);
+            }
+            // One with a stop beside it has rested until now.
+            Event::Triggered(triggered) => {
+                let tell = |event: &BookEvent| sink(triggered.market, triggered.sequence, event);
+                self.market(triggered.market)
+                    .remove(triggered.owner.order_id, tell);
+            }
+            Event::StatusChanged(changed) => {
+                let event = BookEvent::StatusChanged(changed.status);
+                sink(changed.market, changed.sequence, &event);
+            }
+            Event::Indicative(indicative) => {
+                let event = BookEvent::Indicated(indication(indicative));
+                sink(indicative.market, indicative.sequence, &event);
+            }
+            Event::Done(_)
+            | Event::Armed(_)
+            | Event::Transferred(_)
+            | Event::KeyChanged(_)
+            | Event::PolicySet(_) => {}
+        }
+    }
+
+    /// All events of a block up to this command have been applied.
+    pub(crate) const fn finish(&mut self, last: SequenceNumber) {
+        self.sequence = last;
     }
 
     /// What a market shows; `None` if there is no such market. Who starts from its snapshot goes on
@@ -130,8 +144,15 @@ impl MarketData {
 }
 
 impl Market {
-    fn of(book: &Book) -> Self {
-        let mut market = Self::default();
+    fn new(hash_seed: u64) -> Self {
+        Self {
+            depth: Depth::new(hash_seed),
+            displays: BTreeMap::new(),
+        }
+    }
+
+    fn of(book: &Book, hash_seed: u64) -> Self {
+        let mut market = Self::new(hash_seed);
         for order in Side::BOTH.into_iter().flat_map(|side| book.orders(side)) {
             if !order.display.is_zero() {
                 market.displays.insert(order.order_id, order.display);

@@ -23,7 +23,7 @@ type Told = Vec<(FeedId, FeedPosition, Vec<u8>)>;
 
 fn fresh(state: &State) -> Feeds {
     let markets = u16::try_from(state.markets().count()).unwrap();
-    Feeds::new(MarketData::new(markets), Positions::default())
+    Feeds::new(MarketData::new(markets, 3), Positions::default())
 }
 
 /// What a node that starts from a checkpoint of this state has.
@@ -33,7 +33,7 @@ fn restored(state: &State, positions: &Positions) -> Feeds {
     let accounts = state.ledger().account_count();
     let markets = u32::try_from(state.markets().count()).unwrap();
     let positions = Positions::decode(&bytes, markets, accounts).unwrap();
-    Feeds::new(MarketData::of(state), positions)
+    Feeds::new(MarketData::of(state, 4), positions)
 }
 
 fn follow(feeds: &mut Feeds, outcome: &BlockOutcome) -> Told {

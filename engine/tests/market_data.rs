@@ -70,7 +70,7 @@ fn an_event_that_is_missing_is_found_out() {
     let genesis = poor_genesis();
     let frames = random_frames(&genesis, 2, 100);
     let mut state = State::from_genesis(&genesis, 2);
-    let mut data = MarketData::new(market_count(&genesis));
+    let mut data = MarketData::new(market_count(&genesis), 3);
     let blocks = cut(&state, &frames, 0, 2);
     run(&mut state, &blocks[..1], |state, outcome| {
         let mut outcome = outcome.clone();
@@ -94,7 +94,7 @@ fn follow(
 ) {
     let mut random = Random::new(seed);
     let mut state = State::from_genesis(genesis, seed);
-    let mut data = MarketData::new(market_count(genesis));
+    let mut data = MarketData::new(market_count(genesis), 4);
     let mut clients = vec![Client::join(&data, fault)];
     let blocks = cut(&state, frames, percent, seed);
     run(&mut state, &blocks, |state, outcome| {

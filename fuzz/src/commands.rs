@@ -183,7 +183,7 @@ impl Exchange {
         Self {
             state: State::from_genesis(&GENESIS, 7),
             follower: Follower::from_genesis(followed),
-            data: MarketData::new(2),
+            data: MarketData::new(2, 5),
             told: [MarketStatus::Open; 2],
             armed: BTreeSet::new(),
             nonces: [0; draw::ACCOUNTS as usize],

@@ -78,6 +78,7 @@ pub(crate) trait Entry: Copy {
 }
 
 /// A slab of `T`.
+#[derive(Clone)]
 pub(crate) struct Arena<T> {
     entries: Vec<T>,
     vacant: Slot<T>,

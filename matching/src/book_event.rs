@@ -90,6 +90,17 @@ pub struct ShownLevel {
     pub orders: u32,
 }
 
+impl ShownLevel {
+    /// What a price shows where nobody waits.
+    pub const fn empty(price: Ticks) -> Self {
+        Self {
+            price,
+            quantity: BaseLots::ZERO,
+            orders: 0,
+        }
+    }
+}
+
 /// The best price of a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Best {

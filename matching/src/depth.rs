@@ -6,66 +6,46 @@
 //! itself is the caller's to say; what it hides never comes here.
 //!
 //! Every verb tells the caller's sink what the public learns from it, in the order that
-//! [`book_event`](crate::book_event) gives. A verb and a question about one order or one best cost
-//! the logarithm of the book; only [`Depth::snapshot`] and the lists read more.
+//! [`book_event`](crate::book_event) gives. A verb and a question about one order, one level or one
+//! best take constant time, as in the book and by the same means (`ladder`, `index`, `queue`): this
+//! follows every command, also while nobody reads. Only [`Depth::snapshot`] and the lists read more.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
+use crate::arena::{Arena, Slot};
 use crate::book_event::{Best, BookEvent, BookSnapshot, ShownLevel, ShownOrder, Traded};
+use crate::index::{Hashing, SlotIndex};
+use crate::ladder::{Ladder, LevelNode};
+use crate::node::OrderNode;
+use crate::queue::Links;
 use types::limits::ORDERS_PER_BOOK_MAX;
-use types::{BaseLots, OrderId, Side, Ticks};
+use types::{AccountId, BaseLots, ClientOrderId, OrderId, Side, Ticks};
 
 /// The public view of one market: orders in their turn, totals per price, best of both sides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Depth {
-    orders: BTreeMap<OrderId, Standing>,
-    halves: [Half; 2],
-    /// The turn of whoever came last.
-    last_turn: Turn,
-}
-
-/// Where an order stands.
-#[derive(Clone, Copy, Debug)]
-struct Standing {
-    order: ShownOrder,
-    turn: Turn,
-}
-
-/// One side.
-#[derive(Clone, Debug, Default)]
-struct Half {
-    levels: BTreeMap<Rank, Total>,
-    /// In the order in which a taker would meet them.
-    queue: BTreeMap<(Rank, Turn), OrderId>,
-}
-
-/// What is shown at one price.
-#[derive(Clone, Copy, Debug, Default)]
-struct Total {
-    /// Wide enough for as many of the largest orders as a book can hold.
-    quantity: u128,
-    orders: u32,
-}
-
-/// Who came later has a higher one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn(u64);
-
-/// A price as a sort key. The better the price, the smaller the key: both sides are read forwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank(u64);
-
-/// What readers of totals have seen of the price where something changes.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    level: ShownLevel,
-    best: Option<Best>,
+    hashing: Hashing,
+    /// Of the orders, without owners and labels: the public is told neither.
+    nodes: Arena<OrderNode>,
+    links: Links,
+    ladders: [Ladder; 2],
+    by_id: SlotIndex<OrderNode>,
+    /// The highest id that ever came to rest: a higher one needs no search to be new.
+    newest: OrderId,
 }
 
 impl Depth {
-    /// The view of an empty book.
-    pub fn new() -> Self {
-        Self::default()
+    /// The view of an empty book. The seed keeps others from choosing orders whose ids collide; no
+    /// answer depends on it.
+    pub fn new(hash_seed: u64) -> Self {
+        Self {
+            hashing: Hashing::new(hash_seed),
+            nodes: Arena::with_capacity(0),
+            links: Links::with_capacity(0),
+            ladders: Side::BOTH.map(|side| Ladder::with_capacity(side, 0)),
+            by_id: SlotIndex::with_capacity(0),
+            newest: OrderId::new(0),
+        }
     }
 
     /// A trade. It changes nothing by itself: what is left of the resting order is told by
@@ -73,7 +53,7 @@ impl Depth {
     ///
     /// Panics unless the resting order shows that much, at that price or, in an auction, one as good.
     pub fn trade(&self, traded: &Traded, mut sink: impl FnMut(&BookEvent)) {
-        let maker = self.expect(traded.maker).order;
+        let maker = self.shown(self.expect(traded.maker));
         let is_paid = match maker.side {
             _ if !traded.in_auction => maker.price == traded.price,
             Side::Bid => traded.price <= maker.price,
@@ -89,13 +69,27 @@ impl Depth {
 
     /// An order comes to rest behind all others at its price.
     ///
-    /// Panics unless it shows something, its id is not there, and the book has room.
+    /// Panics unless it shows something at a legal price, its id is not there, and the book has room.
     pub fn add(&mut self, order: &ShownOrder, mut sink: impl FnMut(&BookEvent)) {
         assert!(self.len() < ORDERS_PER_BOOK_MAX, "the book is full");
-        let seen = self.seen(order);
-        self.join(order);
+        assert!(!order.shown.is_zero(), "who rests shows something");
+        let is_new = self.newest < order.order_id || self.slot(order.order_id).is_none();
+        assert!(is_new, "ids are unique");
+        self.newest = self.newest.max(order.order_id);
+        let ShownOrder { side, shown, .. } = *order;
+        let best = self.best(side);
+        let slot = self.nodes.claim();
+        self.links.cover(slot);
+        let ladder = &mut self.ladders[side as usize];
+        let key = ladder.key(order.price);
+        let level = ladder.join(&mut self.links, key, slot, shown);
+        let (label, account) = (ClientOrderId::NONE, AccountId::new(0));
+        self.nodes[slot] = OrderNode::new(order.order_id, label, side, shown, level, account);
+        self.index(order.order_id, slot);
         sink(&BookEvent::Added(*order));
-        self.tell_totals(order.side, &seen, sink);
+        let level = shown_level(&self.ladders[side as usize], level);
+        sink(&BookEvent::LevelChanged { side, level });
+        self.tell_best(side, best, sink);
     }
 
     /// An order shows less, and keeps its place. Where it shows as much as before, because only
@@ -103,22 +97,21 @@ impl Depth {
     ///
     /// Panics unless it rests and shows at least `shown`, which is not nothing.
     pub fn shrink(&mut self, order_id: OrderId, shown: BaseLots, mut sink: impl FnMut(&BookEvent)) {
-        let mut standing = self.expect(order_id);
-        let by = standing.order.shown - shown;
+        let slot = self.expect(order_id);
+        let order = self.shown(slot);
+        let by = order.shown - shown;
         assert!(!shown.is_zero(), "what shows nothing is removed");
         if by.is_zero() {
             return;
         }
-        let seen = self.seen(&standing.order);
-        standing.order.shown = shown;
-        let ShownOrder { side, price, .. } = standing.order;
-        self.orders.insert(order_id, standing);
-        let levels = &mut self.halves[side as usize].levels;
-        let total = levels.get_mut(&Rank::new(side, price));
-        let total = total.expect("where an order rests there is a level");
-        total.quantity -= u128::from(by.get());
-        sink(&BookEvent::Shrunk(standing.order));
-        self.tell_totals(side, &seen, sink);
+        let (side, level) = (order.side, self.nodes[slot].level);
+        let best = self.best(side);
+        let seen = shown_level(&self.ladders[side as usize], level);
+        self.nodes[slot].reduce(by);
+        self.ladders[side as usize].reduce(level, by);
+        sink(&BookEvent::Shrunk(ShownOrder { shown, ..order }));
+        self.tell_total(side, level, seen, &mut sink);
+        self.tell_best(side, best, sink);
     }
 
     /// What an iceberg showed has filled: it shows its next part, behind all others at its price.
@@ -130,14 +123,19 @@ impl Depth {
         shown: BaseLots,
         mut sink: impl FnMut(&BookEvent),
     ) {
-        let order = self.expect(order_id).order;
-        let seen = self.seen(&order);
-        self.leave(order_id);
+        assert!(!shown.is_zero(), "who rests shows something");
+        let slot = self.expect(order_id);
+        let order = self.shown(slot);
+        let (side, level) = (order.side, self.nodes[slot].level);
+        let best = self.best(side);
+        let ladder = &mut self.ladders[side as usize];
+        let seen = shown_level(ladder, level);
+        ladder.show_next(&mut self.links, level, slot, order.shown, shown);
+        self.nodes[slot].show(shown);
         sink(&BookEvent::Removed(order));
-        let next = ShownOrder { shown, ..order };
-        self.join(&next);
-        sink(&BookEvent::Added(next));
-        self.tell_totals(order.side, &seen, sink);
+        sink(&BookEvent::Added(ShownOrder { shown, ..order }));
+        self.tell_total(side, level, seen, &mut sink);
+        self.tell_best(side, best, sink);
     }
 
     /// An order leaves. Returns it as it last was; `None`: no such order rests, and nothing changes.
@@ -146,49 +144,70 @@ impl Depth {
         order_id: OrderId,
         mut sink: impl FnMut(&BookEvent),
     ) -> Option<ShownOrder> {
-        let order = self.order(order_id)?;
-        let seen = self.seen(&order);
-        self.leave(order_id);
+        let nodes = &self.nodes;
+        let hash = self.hashing.order(order_id);
+        let is_meant = |slot: Slot<OrderNode>| nodes[slot].order_id == order_id;
+        let slot = self.by_id.remove(hash, is_meant)?;
+        let order = self.shown(slot);
+        let (side, level) = (order.side, self.nodes[slot].level);
+        let best = self.best(side);
+        let ladder = &mut self.ladders[side as usize];
+        let is_last = ladder.level(level).orders == 1;
+        ladder.leave(&mut self.links, level, slot, order.shown);
+        let total = match is_last {
+            true => ShownLevel::empty(order.price),
+            false => shown_level(ladder, level),
+        };
+        self.nodes.release(slot);
         sink(&BookEvent::Removed(order));
-        self.tell_totals(order.side, &seen, sink);
+        sink(&BookEvent::LevelChanged { side, level: total });
+        self.tell_best(side, best, sink);
         Some(order)
     }
 
     /// How many orders rest.
     pub fn len(&self) -> u32 {
-        self.orders.len() as u32
+        self.nodes.len()
     }
 
     /// Whether no order rests.
     pub fn is_empty(&self) -> bool {
-        self.orders.is_empty()
+        self.len() == 0
     }
 
     /// The resting order with this id.
     pub fn order(&self, order_id: OrderId) -> Option<ShownOrder> {
-        let standing = self.orders.get(&order_id)?;
-        Some(standing.order)
+        let slot = self.slot(order_id)?;
+        Some(self.shown(slot))
     }
 
     /// The best of a side.
     pub fn best(&self, side: Side) -> Option<Best> {
-        let level = self.levels(side).next()?;
-        Some(Best {
-            price: level.price,
-            quantity: level.quantity,
-        })
+        let ladder = &self.ladders[side as usize];
+        let price = ladder.best()?;
+        let quantity = ladder.level(ladder.best_level()).shown_bounded();
+        Some(Best { price, quantity })
     }
 
     /// The levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = ShownLevel> + '_ {
-        let levels = self.halves[side as usize].levels.iter();
-        levels.map(move |(rank, total)| total.shown_at(rank.price(side)))
+        let ladder = &self.ladders[side as usize];
+        ladder.levels().map(|level| shown_level(ladder, level))
+    }
+
+    /// The totals at a legal price, if only of nobody.
+    pub fn level(&self, side: Side, price: Ticks) -> ShownLevel {
+        let ladder = &self.ladders[side as usize];
+        let level = ladder.find(ladder.key(price));
+        level.map_or(ShownLevel::empty(price), |level| shown_level(ladder, level))
     }
 
     /// The orders of a side in the order in which a taker would meet them first.
     pub fn orders(&self, side: Side) -> impl Iterator<Item = ShownOrder> + '_ {
-        let queue = self.halves[side as usize].queue.values();
-        queue.map(|order_id| self.orders[order_id].order)
+        let ladder = &self.ladders[side as usize];
+        let queues = ladder.levels().map(|level| ladder.level(level).queue);
+        let slots = queues.flat_map(|queue| queue.iter(&self.links));
+        slots.map(|slot| self.shown(slot))
     }
 
     /// All of it, for one who joins here and goes on with the events to come.
@@ -199,93 +218,70 @@ impl Depth {
         }
     }
 
-    fn expect(&self, order_id: OrderId) -> Standing {
-        let standing = self.orders.get(&order_id);
-        *standing.expect("events speak of resting orders")
+    fn index(&mut self, order_id: OrderId, slot: Slot<OrderNode>) {
+        let (nodes, hashing) = (&self.nodes, &self.hashing);
+        let hash_of = |slot: Slot<OrderNode>| hashing.order(nodes[slot].order_id);
+        self.by_id.insert(hashing.order(order_id), slot, hash_of);
     }
 
-    fn seen(&self, order: &ShownOrder) -> Seen {
-        Seen {
-            level: self.level(order.side, order.price),
-            best: self.best(order.side),
+    fn slot(&self, order_id: OrderId) -> Option<Slot<OrderNode>> {
+        let is_meant = |slot: Slot<OrderNode>| self.nodes[slot].order_id == order_id;
+        self.by_id.find(self.hashing.order(order_id), is_meant)
+    }
+
+    fn expect(&self, order_id: OrderId) -> Slot<OrderNode> {
+        let slot = self.slot(order_id);
+        slot.expect("events speak of resting orders")
+    }
+
+    fn shown(&self, slot: Slot<OrderNode>) -> ShownOrder {
+        let node = &self.nodes[slot];
+        let side = node.side();
+        ShownOrder {
+            order_id: node.order_id,
+            side,
+            price: self.ladders[side as usize].price(node.level),
+            shown: node.shown(),
         }
     }
 
-    /// The totals at a price, if only of nobody.
-    pub fn level(&self, side: Side, price: Ticks) -> ShownLevel {
-        let levels = &self.halves[side as usize].levels;
-        let total = levels.get(&Rank::new(side, price));
-        total.copied().unwrap_or_default().shown_at(price)
-    }
-
-    fn tell_totals(&self, side: Side, seen: &Seen, mut sink: impl FnMut(&BookEvent)) {
-        let level = self.level(side, seen.level.price);
-        if level != seen.level {
+    /// Tells the totals of a level that orders neither joined nor left, if they look different.
+    fn tell_total(
+        &self,
+        side: Side,
+        level: Slot<LevelNode>,
+        seen: ShownLevel,
+        mut sink: impl FnMut(&BookEvent),
+    ) {
+        let level = shown_level(&self.ladders[side as usize], level);
+        if level != seen {
             sink(&BookEvent::LevelChanged { side, level });
         }
+    }
+
+    fn tell_best(&self, side: Side, seen: Option<Best>, mut sink: impl FnMut(&BookEvent)) {
         let best = self.best(side);
-        if best != seen.best {
+        if best != seen {
             sink(&BookEvent::BestChanged { side, best });
         }
     }
+}
 
-    fn join(&mut self, order: &ShownOrder) {
-        assert!(!order.shown.is_zero(), "who rests shows something");
-        self.last_turn = Turn(self.last_turn.0 + 1);
-        let standing = Standing {
-            order: *order,
-            turn: self.last_turn,
-        };
-        let earlier = self.orders.insert(order.order_id, standing);
-        assert!(earlier.is_none(), "ids are unique");
-        let rank = Rank::new(order.side, order.price);
-        let half = &mut self.halves[order.side as usize];
-        half.queue.insert((rank, standing.turn), order.order_id);
-        let total = half.levels.entry(rank).or_default();
-        total.quantity += u128::from(order.shown.get());
-        total.orders += 1;
-    }
-
-    fn leave(&mut self, order_id: OrderId) {
-        let standing = self.orders.remove(&order_id);
-        let Standing { order, turn } = standing.expect("it was found a moment ago");
-        let rank = Rank::new(order.side, order.price);
-        let half = &mut self.halves[order.side as usize];
-        let queued = half.queue.remove(&(rank, turn));
-        assert_eq!(queued, Some(order_id), "who rests has a turn");
-        let total = half.levels.get_mut(&rank);
-        let total = total.expect("where an order rests there is a level");
-        total.quantity -= u128::from(order.shown.get());
-        total.orders -= 1;
-        if total.orders == 0 {
-            assert_eq!(total.quantity, 0, "a level's total is a sum");
-            half.levels.remove(&rank);
-        }
+impl fmt::Debug for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Depth")
+            .field("orders", &self.len())
+            .field("best_bid", &self.best(Side::Bid))
+            .field("best_ask", &self.best(Side::Ask))
+            .finish_non_exhaustive()
     }
 }
 
-impl Total {
-    fn shown_at(self, price: Ticks) -> ShownLevel {
-        ShownLevel {
-            price,
-            quantity: BaseLots::new(u64::try_from(self.quantity).unwrap_or(u64::MAX)),
-            orders: self.orders,
-        }
-    }
-}
-
-impl Rank {
-    const fn new(side: Side, price: Ticks) -> Self {
-        match side {
-            Side::Bid => Self(u64::MAX - price.get()),
-            Side::Ask => Self(price.get()),
-        }
-    }
-
-    const fn price(self, side: Side) -> Ticks {
-        match side {
-            Side::Bid => Ticks::new(u64::MAX - self.0),
-            Side::Ask => Ticks::new(self.0),
-        }
+fn shown_level(ladder: &Ladder, level: Slot<LevelNode>) -> ShownLevel {
+    let node = ladder.level(level);
+    ShownLevel {
+        price: ladder.price(level),
+        quantity: node.shown_bounded(),
+        orders: node.orders,
     }
 }

@@ -76,6 +76,7 @@ fn fold(key: u64, multiplier: u64) -> u64 {
 }
 
 /// The slots of entries of `T` by the hash of a key of theirs.
+#[derive(Clone)]
 pub(crate) struct SlotIndex<T> {
     /// A power of two of them.
     groups: Vec<Group<T>>,

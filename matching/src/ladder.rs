@@ -157,6 +157,11 @@ impl LevelNode {
         self.key
     }
 
+    /// The sum of what is shown, bounded as the outside sees it.
+    pub(crate) fn shown_bounded(&self) -> BaseLots {
+        bounded(self.shown)
+    }
+
     const fn new(key: Key) -> Self {
         Self {
             queue: Queue::EMPTY,
@@ -194,6 +199,7 @@ impl Recent {
 }
 
 /// One side's levels.
+#[derive(Clone)]
 pub(crate) struct Ladder {
     /// Turns a price into a key and back: nothing for asks, every bit for bids.
     flip: u32,
@@ -253,6 +259,12 @@ impl Ladder {
     /// The level of the best price. Only if there is one.
     pub(crate) const fn best_level(&self) -> Slot<LevelNode> {
         self.best_level
+    }
+
+    /// The level at this price, if there is one.
+    pub(crate) fn find(&self, key: Key) -> Option<Slot<LevelNode>> {
+        let leaf = self.walk(key.leaf())?;
+        self.tiers[leaf].child(key.place()).map(Slot::new)
     }
 
     /// A level by its slot.
@@ -358,6 +370,19 @@ impl Ladder {
         part: BaseLots,
     ) {
         self.unhide(slot, part);
+        self.show_next(links, slot, order, filled, part);
+    }
+
+    /// An order in this level has used up `filled`, all that it showed, and shows `part` at the end
+    /// of the queue. Where that comes from is not known here.
+    pub(crate) fn show_next(
+        &mut self,
+        links: &mut Links,
+        slot: Slot<LevelNode>,
+        order: Slot<OrderNode>,
+        filled: BaseLots,
+        part: BaseLots,
+    ) {
         let level = &mut self.levels[slot];
         level.shown = level.shown - u128::from(filled.get()) + u128::from(part.get());
         level.queue.requeue(links, order);
@@ -407,10 +432,9 @@ impl Ladder {
     /// The level as the outside sees it.
     pub(crate) fn view(&self, slot: Slot<LevelNode>) -> Level {
         let level = &self.levels[slot];
-        let bounded = |lots: u128| BaseLots::new(u64::try_from(lots).unwrap_or(u64::MAX));
         Level {
             price: self.ticks(level.key),
-            quantity: bounded(level.shown),
+            quantity: level.shown_bounded(),
             hidden: bounded(self.hidden(slot)),
             orders: level.orders,
         }
@@ -627,6 +651,11 @@ impl Ladder {
             .sum::<u32>()
             + 1
     }
+}
+
+/// As much of a sum as the outside can be told.
+fn bounded(lots: u128) -> BaseLots {
+    BaseLots::new(u64::try_from(lots).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

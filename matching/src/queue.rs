@@ -31,6 +31,7 @@ impl Link {
 }
 
 /// The links of all orders, by slot and kind of list. An order hangs in one list of each kind.
+#[derive(Clone)]
 pub(crate) struct Links {
     links: Vec<[Link; 2]>,
 }

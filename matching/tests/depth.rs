@@ -87,7 +87,7 @@ fn both_sides_are_read_best_first() {
 /// A total stays at the highest number while there is more, and comes back exactly.
 #[test]
 fn a_total_beyond_all_numbers_is_bounded() {
-    let mut depth = Depth::new();
+    let mut depth = Depth::new(7);
     let orders = u64::MAX / QUANTITY_LOTS_MAX + 1;
     for id in 1..=orders {
         depth.add(&order(Side::Bid, id, QUANTITY_LOTS_MAX, 7), |_| ());
@@ -128,7 +128,7 @@ fn what_cannot_happen_is_refused() {
         }),
     ];
     for (what, act) in acts {
-        let mut depth = Depth::new();
+        let mut depth = Depth::new(7);
         depth.add(&order(Side::Bid, 1, 5, 100), |_| ());
         let result = std::panic::catch_unwind(move || act(&mut depth));
         assert!(result.is_err(), "{what}");
@@ -137,7 +137,7 @@ fn what_cannot_happen_is_refused() {
 
 /// Runs the steps and compares all that each tells.
 fn check(steps: &[(&str, &str)]) {
-    let mut depth = Depth::new();
+    let mut depth = Depth::new(7);
     for (number, (step, expected)) in steps.iter().enumerate() {
         let words: Vec<&str> = step.split_whitespace().collect();
         assert_eq!(run(&mut depth, &words), *expected, "step {number}: {step}");

@@ -82,7 +82,7 @@ pub struct ShadowCounters {
 }
 
 /// Kinds of commands.
-pub(crate) const KINDS: [&str; 8] = [
+pub(crate) const KINDS: [&str; 13] = [
     "place",
     "replace",
     "quote_set",
@@ -90,7 +90,12 @@ pub(crate) const KINDS: [&str; 8] = [
     "cancel_all",
     "transfer",
     "protection",
-    "other",
+    "market_status",
+    "session_policy",
+    "timer",
+    "revoke_key",
+    "wallet_register",
+    "wallet_revoke",
 ];
 
 impl ShadowCounters {
@@ -131,8 +136,12 @@ const fn kind(command: &Command<'_>) -> usize {
         Command::CancelAll(_) => 4,
         Command::Transfer(_) => 5,
         Command::SetProtection(_) => 6,
-        // What only operators send.
-        _ => 7,
+        Command::SetMarketStatus(_) => 7,
+        Command::SetSessionPolicy(_) => 8,
+        Command::SetTimer(_) => 9,
+        Command::RevokeKey(_) => 10,
+        Command::Register(_) => 11,
+        Command::Revoke(_) => 12,
     }
 }
 
@@ -147,4 +156,48 @@ pub struct CheckpointCounters {
     pub(crate) height: Counter,
     /// When it was written, or when the node started if none was: nanoseconds since the Unix epoch.
     pub(crate) at: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use types::auth::SigningKey;
+    use types::command::{Cancel, CancelScope, QuoteSet};
+    use types::keys::{
+        KeyGrant, KeyScope, Registration, Revocation, SessionPolicy, WalletSignature,
+    };
+    use types::{KeyId, MarketId, OrderId};
+
+    use super::*;
+
+    #[test]
+    fn commands_are_counted_by_their_kind() {
+        let key = SigningKey::development("dev-0").public();
+        let grant = KeyGrant {
+            scope: KeyScope::Trade,
+            ..KeyGrant::default()
+        };
+        let registration = Registration::new(key, &grant, WalletSignature::NONE);
+        let revocation = Revocation::new(key, WalletSignature::NONE);
+        let quotes = QuoteSet {
+            market: MarketId::new(0),
+            number: 1,
+            bids: &[],
+            asks: &[],
+        };
+        for (command, name) in [
+            (Command::QuoteSet(quotes), "quote_set"),
+            (Command::Cancel(Cancel::Order(OrderId::new(1))), "cancel"),
+            (Command::CancelAll(CancelScope::EVERYTHING), "cancel_all"),
+            (
+                Command::SetSessionPolicy(SessionPolicy::default()),
+                "session_policy",
+            ),
+            (Command::SetTimer(0), "timer"),
+            (Command::RevokeKey(KeyId::new(65)), "revoke_key"),
+            (Command::Register(&registration), "wallet_register"),
+            (Command::Revoke(&revocation), "wallet_revoke"),
+        ] {
+            assert_eq!(KINDS[kind(&command)], name);
+        }
+    }
 }

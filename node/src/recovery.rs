@@ -63,7 +63,7 @@ pub fn recover(
     })?;
     let mut reading = store::Recovery::begin_in(folders, config, restored.after.as_ref())?;
     let written = restored.state.position().height;
-    let data = MarketData::of(&restored.state);
+    let data = MarketData::of(&restored.state, shadow_seed);
     let mut feeds = feeds::Beginning::new(data, restored.feeds.clone());
     let restored = restored.replay(&mut reading, Workers::ONE, |_, _, outcome| {
         feeds.follow(outcome);

@@ -186,6 +186,8 @@ fn numbers_are_what_a_client_did() {
         }
         let everything = Command::CancelAll(CancelScope::EVERYTHING);
         send(&mut session, &[everything]).await;
+        let timers = [Command::SetTimer(60_000_000_000), Command::SetTimer(0)];
+        send(&mut session, &timers).await;
         // A frame of another account is refused by the session.
         let terms = *session.0.terms();
         let of_another = client::FrameSigner::new(
@@ -216,6 +218,8 @@ fn check_numbers(samples: &Samples) {
     for (name, value) in [
         ("keel_commands_total{kind=\"place\"}", 6.0),
         ("keel_commands_total{kind=\"transfer\"}", 0.0),
+        ("keel_commands_total{kind=\"timer\"}", 2.0),
+        ("keel_commands_total{kind=\"session_policy\"}", 0.0),
         (
             "keel_rejects_total{by=\"engine\",reason=\"ZERO_PRICE\"}",
             2.0,
@@ -244,6 +248,27 @@ fn check_numbers(samples: &Samples) {
     ] {
         assert_eq!(samples[name], value, "{name}");
     }
+    check_progress(samples);
+    assert!(samples["keel_stream_bytes_total{direction=\"out\"}"] > 0.0);
+    assert!(samples["process_resident_memory_bytes"] > 1e6);
+    assert!(samples["process_cpu_seconds_total"] > 0.0);
+    let builds = samples.iter();
+    let builds = builds.filter(|it| it.0.starts_with("keel_build_info{version=\""));
+    assert!(builds.clone().count() == 1 && builds.into_iter().all(|it| *it.1 == 1.0));
+    assert!(samples["keel_journal_room_bytes"] > 1e6);
+    let depths = samples
+        .iter()
+        .filter(|it| it.0.starts_with("keel_queue_depth"));
+    assert!(
+        depths.clone().count() == 11
+            && depths
+                .into_iter()
+                .all(|it| *it.1 == 0.0 || it.0.contains("checkpoint"))
+    );
+}
+
+/// Commands, frames and stages agree with each other.
+fn check_progress(samples: &Samples) {
     let sequence = samples["keel_sequence"];
     assert!(sequence >= 8.0, "eight commands, and perhaps ticks");
     for name in ["durable", "released", "answered"] {
@@ -267,22 +292,6 @@ fn check_numbers(samples: &Samples) {
     assert_eq!(commands, sequence);
     let bytes = samples["keel_stream_bytes_total{direction=\"in\"}"];
     assert!(bytes > 5.0 * 136.0, "{bytes}");
-    assert!(samples["keel_stream_bytes_total{direction=\"out\"}"] > 0.0);
-    assert!(samples["process_resident_memory_bytes"] > 1e6);
-    assert!(samples["process_cpu_seconds_total"] > 0.0);
-    let builds = samples.iter();
-    let builds = builds.filter(|it| it.0.starts_with("keel_build_info{version=\""));
-    assert!(builds.clone().count() == 1 && builds.into_iter().all(|it| *it.1 == 1.0));
-    assert!(samples["keel_journal_room_bytes"] > 1e6);
-    let depths = samples
-        .iter()
-        .filter(|it| it.0.starts_with("keel_queue_depth"));
-    assert!(
-        depths.clone().count() == 11
-            && depths
-                .into_iter()
-                .all(|it| *it.1 == 0.0 || it.0.contains("checkpoint"))
-    );
 }
 
 /// Every metric that the dashboard asks for exists.

@@ -132,7 +132,7 @@ impl Truth {
             facts: Vec::new(),
             replay: Replay::new(State::from_genesis(genesis, 77)),
             feeds: Feeds::new(
-                MarketData::of(&State::from_genesis(genesis, 79)),
+                MarketData::of(&State::from_genesis(genesis, 79), 79),
                 Positions::default(),
             ),
             model: Exchange::new(genesis),

@@ -15,7 +15,12 @@ use crate::outcome::Digest;
 use crate::wire::orders::OrdersFrame;
 use crate::{AccountId, Command, Nonce};
 
-const DOMAIN: &str = "EIP712Domain(string name,string version,bytes32 salt)";
+/// The type of the domain.
+pub const DOMAIN: &str = "EIP712Domain(string name,string version,bytes32 salt)";
+/// The name in it.
+pub const DOMAIN_NAME: &str = "Keel";
+/// The version in it.
+pub const DOMAIN_VERSION: &str = "1";
 /// The type of a registration.
 pub const REGISTER: &str = "RegisterKey(uint32 account,bytes32 key,uint8 scope,uint16[] markets,\
     uint128 orderNotional,uint128 openNotional,uint128 dailyLoss,uint64 expiresAt,uint64 nonce)";
@@ -89,8 +94,8 @@ impl WalletContext {
     fn digest(&self, message: &[u8; 32]) -> [u8; 32] {
         let domain = [
             keccak(DOMAIN.as_bytes()),
-            keccak(b"Keel"),
-            keccak(b"1"),
+            keccak(DOMAIN_NAME.as_bytes()),
+            keccak(DOMAIN_VERSION.as_bytes()),
             *self.genesis_hash.as_bytes(),
         ];
         let mut hasher = Keccak256::new();
@@ -138,7 +143,8 @@ impl WalletKey {
         Revocation::new(key, self.sign(context.revoke_digest(key)))
     }
 
-    fn sign(&self, digest: [u8; 32]) -> WalletSignature {
+    /// Signs what typed data comes to.
+    pub fn sign(&self, digest: [u8; 32]) -> WalletSignature {
         let message = Message::from_digest(digest);
         let signature = RecoverableSignature::sign_ecdsa_recoverable(message, &self.0);
         let (recovery, compact) = signature.serialize_compact();

@@ -13,6 +13,8 @@ use zerocopy::IntoBytes;
 pub(super) enum Content {
     /// There is no book.
     None,
+    /// What was there before the events is not known, so neither is what they lead to.
+    Unknown,
     /// The best of each side.
     L1([BestRecord; 2]),
     /// By side, best first.
@@ -53,11 +55,24 @@ impl Content {
         }
     }
 
+    /// What can be said of a feed's book without a snapshot of it.
+    pub(super) const fn unknown(channel: Channel) -> Self {
+        match channel {
+            Channel::L1 | Channel::L2 | Channel::L3 => Self::Unknown,
+            Channel::Trades | Channel::Account => Self::None,
+        }
+    }
+
+    pub(super) const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
     /// Takes events. An error is the index of the first that cannot happen.
     /// Conflated ones may tell what has not changed, or the end of what was never seen.
     pub(super) fn apply(&mut self, records: &Records<'_>, is_conflated: bool) -> Result<(), u64> {
         match (self, records) {
             (Self::None, Records::Trades(_) | Records::Account(_)) => Ok(()),
+            (Self::Unknown, Records::L1(_) | Records::L2(_) | Records::L3(_)) => Ok(()),
             (Self::L1(bests), Records::L1(events)) => {
                 for best in events.iter().map(|event| event.best()) {
                     bests[best.side() as usize] = *best;
@@ -111,7 +126,7 @@ impl Content {
     /// Every line as a snapshot has it.
     pub(super) fn for_each_line(&self, mut line: impl FnMut(&[u8])) {
         match self {
-            Self::None => {}
+            Self::None | Self::Unknown => {}
             Self::L1(bests) => bests.iter().for_each(|best| line(best.as_bytes())),
             Self::L2(halves) => {
                 let levels = halves.iter().flat_map(BTreeMap::values);
@@ -126,7 +141,7 @@ impl Content {
 
     pub(super) fn best(&self, side: Side) -> Option<(Ticks, BaseLots)> {
         match self {
-            Self::None => None,
+            Self::None | Self::Unknown => None,
             Self::L1(bests) => bests[side as usize].best(),
             Self::L2(_) => {
                 let level = self.levels(side).next()?;

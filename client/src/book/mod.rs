@@ -104,6 +104,18 @@ impl FeedBook {
         }
     }
 
+    /// Of a feed of which nothing but this position is known. All after it is checked as a chain; the
+    /// book is not built, and compared with nothing, until a snapshot comes.
+    pub const fn at(feed: FeedId, position: FeedPosition) -> Self {
+        Self {
+            feed,
+            content: Content::unknown(feed.channel()),
+            stage: Stage::Joined(position),
+            sequence: SequenceNumber::ZERO,
+            compared: 0,
+        }
+    }
+
     /// Takes the next message.
     pub fn apply(&mut self, message: &FeedMessage) -> Result<(), FeedFault> {
         match message {
@@ -253,10 +265,13 @@ impl FeedBook {
         if let Some(expected) = expected {
             return Err(self.fault(at, Fault::OutOfOrder { expected }));
         }
+        self.sequence = mark.sequence;
+        if self.content.is_unknown() {
+            return Ok(());
+        }
         if self.book_hash() != mark.book_hash {
             return Err(self.fault(at, Fault::WrongBook));
         }
-        self.sequence = mark.sequence;
         self.compared += 1;
         Ok(())
     }

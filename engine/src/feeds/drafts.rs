@@ -6,6 +6,7 @@ use types::AccountId;
 use types::wire::feed::{
     Channel, EVENTS_LENGTH_MAX, FeedId, FeedPosition, begin_events, finish_events,
 };
+use zerocopy::{Immutable, IntoBytes};
 
 use super::positions::{Positions, slot};
 
@@ -34,23 +35,24 @@ struct Draft {
 
 impl Drafts {
     /// Adds an event to its feed.
-    pub(super) fn push(
+    #[inline]
+    pub(super) fn push<Event: IntoBytes + Immutable>(
         &mut self,
         feed: FeedId,
-        event: &[u8],
+        event: &Event,
         positions: &mut Positions,
         sink: &mut impl FnMut(FeedId, FeedPosition, &[u8]),
     ) {
         let (draft, touched) = self.draft(feed);
-        if draft.length + event.len() > EVENTS_LENGTH_MAX {
+        if EVENTS_LENGTH_MAX < draft.length + size_of::<Event>() {
             draft.finish(feed, positions, sink);
         }
         if draft.count == 0 {
             begin_events(&mut draft.message);
             touched.push(feed);
         }
-        draft.message.extend_from_slice(event);
-        draft.length += event.len();
+        draft.message.extend_from_slice(event.as_bytes());
+        draft.length += size_of::<Event>();
         draft.count += 1;
     }
 
@@ -74,6 +76,7 @@ impl Drafts {
         self.used = 0;
     }
 
+    #[inline]
     fn draft(&mut self, feed: FeedId) -> (&mut Draft, &mut Vec<FeedId>) {
         let draft = match feed {
             FeedId::Market(channel, market) => {
@@ -110,6 +113,7 @@ impl Drafts {
 
 impl Draft {
     /// Hands out the message, if there is one, and empties the draft.
+    #[inline(never)]
     fn finish(
         &mut self,
         feed: FeedId,

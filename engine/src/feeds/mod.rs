@@ -6,26 +6,23 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `teller` | what each feed is told of an event |
 //! | `drafts` | messages that are being made |
-//! | `record` | events of a book as the bytes of the wire |
+//! | `record` | what a book shows as the bytes of the wire |
 //! | `positions` | where all feeds stand, and how that lies in a checkpoint |
 
 mod drafts;
 mod positions;
 mod record;
+mod teller;
 
-use matching::BookEvent;
-use types::outcome::{BlockOutcome, Event};
-use types::wire::ack::{FillReport, Role};
-use types::wire::ended::EndedReport;
-use types::wire::feed::{
-    AccountEvent, BookHasher, Channel, FeedId, FeedMark, FeedPosition, L2Event,
-};
+use types::outcome::BlockOutcome;
+use types::wire::feed::{BookHasher, FeedId, FeedMark, FeedPosition, L2Event};
 use types::{MarketId, SequenceNumber, Side, Ticks};
-use zerocopy::IntoBytes;
 
 use crate::market_data::MarketData;
 use drafts::Drafts;
+use teller::Teller;
 
 pub use positions::{NotPositions, Positions};
 pub use record::{best_event, book_lines};
@@ -60,25 +57,19 @@ impl Feeds {
             positions,
             drafts,
         } = self;
-        data.follow(outcome, |market, sequence, event| {
-            let (channel, record) = record::of_event(sequence, event);
-            let feed = FeedId::Market(channel, market);
-            drafts.push(feed, record.bytes(), positions, &mut sink);
-        });
+        let mut teller = Teller {
+            positions,
+            drafts,
+            sink: &mut sink,
+        };
         for record in &outcome.events {
             let event = record.event();
-            if let Event::Fill(fill) = &event {
-                for (party, role) in [(&fill.maker, Role::Maker), (&fill.taker, Role::Taker)] {
-                    let report = AccountEvent::from(&FillReport::new(fill, role));
-                    let feed = FeedId::Account(party.account);
-                    drafts.push(feed, report.as_bytes(), positions, &mut sink);
-                }
-            } else if let Some((owner, ended)) = EndedReport::of_event(&event) {
-                let report = AccountEvent::from(&ended);
-                let feed = FeedId::Account(owner);
-                drafts.push(feed, report.as_bytes(), positions, &mut sink);
-            }
+            data.apply(&event, |market, sequence, event| {
+                teller.tell_market(market, sequence, event);
+            });
+            teller.tell_accounts(&event);
         }
+        data.finish(outcome.last_sequence);
         drafts.finish(positions, &mut sink);
         positions.set_sequence(outcome.last_sequence);
     }
@@ -121,17 +112,5 @@ impl Feeds {
     /// The last command or tick that was followed.
     pub const fn sequence(&self) -> SequenceNumber {
         self.positions.sequence()
-    }
-}
-
-/// Which channel tells an event.
-pub const fn channel_of(event: &BookEvent) -> Channel {
-    match event {
-        BookEvent::Traded(_) | BookEvent::StatusChanged(_) | BookEvent::Indicated(_) => {
-            Channel::Trades
-        }
-        BookEvent::Added(_) | BookEvent::Shrunk(_) | BookEvent::Removed(_) => Channel::L3,
-        BookEvent::LevelChanged { .. } => Channel::L2,
-        BookEvent::BestChanged { .. } => Channel::L1,
     }
 }

@@ -1,54 +1,9 @@
-//! Events of a book, and what it shows, as the bytes of the wire.
+//! What a book shows, and its trades, as the wire has them.
 
-use matching::{Best, BookEvent, Depth, Indication, ShownLevel, ShownOrder, Traded};
-use types::wire::feed::{
-    BestRecord, Channel, L1Event, L2Event, L3Action, L3Event, LevelRecord, OrderRecord, TradeEvent,
-    TradeNews,
-};
+use matching::{Best, Depth, ShownLevel, ShownOrder, Traded};
+use types::wire::feed::{BestRecord, Channel, L1Event, LevelRecord, OrderRecord, TradeNews};
 use types::{SequenceNumber, Side};
 use zerocopy::IntoBytes;
-
-/// One event, of any channel of a market.
-pub(super) enum Record {
-    Trades(TradeEvent),
-    L1(L1Event),
-    L2(L2Event),
-    L3(L3Event),
-}
-
-impl Record {
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Trades(event) => event.as_bytes(),
-            Self::L1(event) => event.as_bytes(),
-            Self::L2(event) => event.as_bytes(),
-            Self::L3(event) => event.as_bytes(),
-        }
-    }
-}
-
-/// Which channel tells this, and how.
-pub(super) fn of_event(sequence: SequenceNumber, event: &BookEvent) -> (Channel, Record) {
-    let record = match event {
-        BookEvent::Traded(traded) => Record::Trades(TradeEvent::new(sequence, &trade(traded))),
-        BookEvent::StatusChanged(status) => {
-            Record::Trades(TradeEvent::new(sequence, &TradeNews::Status(*status)))
-        }
-        BookEvent::Indicated(indication) => {
-            let price = |it: Indication| (it.price, it.volume, it.surplus);
-            let news = TradeNews::Indicative(indication.map(price));
-            Record::Trades(TradeEvent::new(sequence, &news))
-        }
-        BookEvent::Added(order) => l3(sequence, L3Action::Added, order),
-        BookEvent::Shrunk(order) => l3(sequence, L3Action::Shrunk, order),
-        BookEvent::Removed(order) => l3(sequence, L3Action::Removed, order),
-        BookEvent::LevelChanged { side, level } => {
-            Record::L2(L2Event::new(sequence, level_record(*side, level)))
-        }
-        BookEvent::BestChanged { side, best } => Record::L1(best_event(sequence, *side, *best)),
-    };
-    (super::channel_of(event), record)
-}
 
 /// The best of a side as an event.
 pub fn best_event(sequence: SequenceNumber, side: Side, best: Option<Best>) -> L1Event {
@@ -86,15 +41,11 @@ fn best_record(side: Side, best: Option<Best>) -> BestRecord {
     BestRecord::new(side, best.map(|best| (best.price, best.quantity)))
 }
 
-const fn order_record(order: &ShownOrder) -> OrderRecord {
+pub(super) const fn order_record(order: &ShownOrder) -> OrderRecord {
     OrderRecord::new(order.order_id, order.side, order.price, order.shown)
 }
 
-const fn l3(sequence: SequenceNumber, action: L3Action, order: &ShownOrder) -> Record {
-    Record::L3(L3Event::new(sequence, action, order_record(order)))
-}
-
-const fn trade(traded: &Traded) -> TradeNews {
+pub(super) const fn trade(traded: &Traded) -> TradeNews {
     TradeNews::Trade {
         maker: traded.maker,
         taker_side: traded.taker_side,

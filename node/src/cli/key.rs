@@ -1,11 +1,16 @@
 //! `keel key`: an account's wallet registers a session key at a node, or revokes one.
+//!
+//! The wallet's secret can be here (`--wallet`), or where it belongs: then one call prints what is to
+//! be signed (`--typed-data`), and another takes the signature (`--signature`).
+
+mod typed_data;
 
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use client::{ConnectOptions, ServerPin, SignatureMode, WalletError, WalletRequest};
 use types::auth::PublicKey;
-use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
+use types::keys::{GrantedMarkets, KeyGrant, KeyScope, Registration, Revocation, WalletSignature};
 use types::limits::GRANT_MARKETS_MAX;
 use types::wallet::WalletKey;
 use types::{AccountId, Atoms, LogTime, MarketId, Nonce, genesis};
@@ -38,13 +43,36 @@ struct WalletOptions {
     /// The account's number.
     #[arg(long, value_name = "N")]
     account: u32,
+    #[command(flatten)]
+    signer: SignerOptions,
+    /// Above that of every earlier request of the wallet; without it, the time in nanoseconds. A
+    /// signature is for the nonce that was signed.
+    #[arg(long, value_name = "N")]
+    nonce: Option<u64>,
+}
+
+/// Where the wallet is.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct SignerOptions {
     /// The account's wallet: dev-0 .. dev-63, dev-operator, or a file with its secret in 64
     /// hexadecimal digits.
     #[arg(long, value_name = "W")]
-    wallet: String,
-    /// Above that of every earlier request of the wallet; without it, the time in nanoseconds.
-    #[arg(long, value_name = "N")]
-    nonce: Option<u64>,
+    wallet: Option<String>,
+    /// Send nothing: print what the wallet is to sign, as `eth_signTypedData_v4` takes it.
+    #[arg(long)]
+    typed_data: bool,
+    /// What the wallet answered to that: 65 bytes in hexadecimal digits. Repeat all other options, and
+    /// give the nonce of the message.
+    #[arg(long, value_name = "HEX", requires = "nonce", value_parser = typed_data::parse_signature)]
+    signature: Option<WalletSignature>,
+}
+
+/// Who signs.
+enum Signer {
+    Wallet(WalletKey),
+    /// It has signed already.
+    Elsewhere(WalletSignature),
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,13 +132,19 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 async fn register(options: &RegisterOptions) -> Result<(), Failure> {
     let grant = grant(options)?;
-    let wallet = load_wallet(&options.wallet.wallet)?;
     let session_key = keygen::load(&options.key)?;
     let public = session_key.public();
     let connect = connect_options(&options.wallet, session_key)?;
     let request = request(&options.wallet)?;
-    let registered = client::register_key(&connect, request, |context| {
-        wallet.register(context, public, &grant)
+    let Some(signer) = signer(&options.wallet.signer)? else {
+        let context = client::wallet_context(&connect, request).await;
+        let context = context.map_err(failed)?;
+        print_line(&typed_data::registration(&context, public, &grant).to_string());
+        return Ok(());
+    };
+    let registered = client::register_key(&connect, request, |context| match &signer {
+        Signer::Wallet(wallet) => wallet.register(context, public, &grant),
+        Signer::Elsewhere(signature) => Registration::new(public, &grant, *signature),
     });
     let key = registered.await.map_err(failed)?;
     let object = serde_json::json!({
@@ -124,7 +158,6 @@ async fn register(options: &RegisterOptions) -> Result<(), Failure> {
 }
 
 async fn revoke(options: &RevokeOptions) -> Result<(), Failure> {
-    let wallet = load_wallet(&options.wallet.wallet)?;
     let public = public_key("--public-key", &options.public_key)?;
     // Any key opens a guest's session; one of its own need not be left.
     let mut seed = [0; 32];
@@ -132,7 +165,16 @@ async fn revoke(options: &RevokeOptions) -> Result<(), Failure> {
     let session_key = types::auth::SigningKey::from_seed(seed);
     let connect = connect_options(&options.wallet, session_key)?;
     let request = request(&options.wallet)?;
-    let revoked = client::revoke_key(&connect, request, |context| wallet.revoke(context, public));
+    let Some(signer) = signer(&options.wallet.signer)? else {
+        let context = client::wallet_context(&connect, request).await;
+        let context = context.map_err(failed)?;
+        print_line(&typed_data::revocation(&context, public).to_string());
+        return Ok(());
+    };
+    let revoked = client::revoke_key(&connect, request, |context| match &signer {
+        Signer::Wallet(wallet) => wallet.revoke(context, public),
+        Signer::Elsewhere(signature) => Revocation::new(public, *signature),
+    });
     let cancelled = revoked.await.map_err(failed)?;
     let object = serde_json::json!({
         "public_key": public.to_string(),
@@ -200,6 +242,15 @@ fn connect_options(
 fn public_key(name: &str, text: &str) -> Result<PublicKey, Failure> {
     let key = PublicKey::from_hex(text);
     key.ok_or_else(|| Failure::Usage(format!("{name}: not 64 hexadecimal digits")))
+}
+
+/// Who signs; `None`: the wallet is to be shown what to sign.
+fn signer(options: &SignerOptions) -> Result<Option<Signer>, Failure> {
+    if let Some(signature) = options.signature {
+        return Ok(Some(Signer::Elsewhere(signature)));
+    }
+    let wallet = options.wallet.as_deref().map(load_wallet).transpose()?;
+    Ok(wallet.map(Signer::Wallet))
 }
 
 /// The wallet that `--wallet` names.

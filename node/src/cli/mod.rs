@@ -14,6 +14,7 @@ mod keygen;
 mod prove;
 mod replay;
 mod serve;
+mod subscribe;
 mod verify;
 
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Command {
     Audit(audit::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
+    /// Print what a feed tells, a line an event.
+    Subscribe(subscribe::Options),
     /// Check what this machine and a directory's disk offer to a node.
     Doctor(doctor::Options),
     /// Make a key.
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::CheckProof(options) => check_proof::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Client(options) => client::run(&options),
+        Command::Subscribe(options) => subscribe::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
         Command::Key(options) => key::run(&options),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::common::{Node, run, text};
+use crate::common::{Node, keel, run, text};
+use crate::shell::{Shell, accepted, op, place, rejected};
 
 /// One directory per released format.
 fn fixtures() -> Vec<PathBuf> {
@@ -68,7 +69,7 @@ fn directories_of_every_released_format_are_read_as_ever() {
         );
         let proof = fixture.join("proof.json");
         let root = expected["state_root"].as_str().unwrap();
-        let checked = crate::common::keel()
+        let checked = keel()
             .arg("check-proof")
             .arg(proof)
             .args(["--root", root])
@@ -79,4 +80,50 @@ fn directories_of_every_released_format_are_read_as_ever() {
         assert!(Node::serve(path).stop().success());
         text(&run("verify", path, &[]));
     }
+}
+
+/// What stands in a checkpoint beside the state, since version 2: keys with their limits, and feeds.
+#[test]
+fn keys_and_feeds_of_version_2_go_on() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2");
+    let directory = copied(&fixture);
+    let node = Node::serve(directory.path());
+    let session_key = fixture.join("session.key");
+    let session_key = session_key.to_str().unwrap();
+    let mut session = Shell::connect_with(&node, &["--key", session_key]);
+    let orders = session.check(&op("orders"), &accepted());
+    assert_eq!(orders["orders"].as_array().unwrap().len(), 3);
+    let too_large = rejected("KEY_ORDER_NOTIONAL");
+    session.check(&place("bid", "100", "1.000001"), &too_large);
+    // It may have 300 USD open, and what rested before counts.
+    let too_much = rejected("KEY_OPEN_NOTIONAL");
+    session.check(&place("bid", "100", "1"), &accepted());
+    session.check(&place("bid", "100", "0.75"), &too_much);
+    let mut taker = Shell::connect(&node, "dev-1");
+    taker.check(&place("ask", "100", "0.1"), &accepted());
+
+    let feeds = fs::read_to_string(fixture.join("feeds.json")).unwrap();
+    let feeds: Value = serde_json::from_str(&feeds).unwrap();
+    let feeds = feeds.as_object().unwrap();
+    assert_eq!(feeds.len(), 5);
+    for (feed, position) in feeds {
+        let number = position["number"].as_u64().unwrap();
+        let from = format!("{number}:{}", position["hash"].as_str().unwrap());
+        let subscribed = keel()
+            .args([
+                "subscribe",
+                "--connect",
+                &node.address.to_string(),
+                "--json",
+            ])
+            .args(["--key", session_key, "--market", "BTC-USD", "--feed", feed])
+            .args(["--from", &from, "--count", "1"])
+            .output()
+            .unwrap();
+        let subscribed = text(&subscribed);
+        let first = subscribed.lines().next().unwrap();
+        let first: Value = serde_json::from_str(first).unwrap();
+        assert_eq!(first["number"], number + 1, "{feed}: {first}");
+    }
+    assert!(node.stop().success());
 }

@@ -13,7 +13,9 @@
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
 //! | `signatures` | `replay --signatures` and `verify --signatures`, of a forged journal, too |
+//! | `subscribing` | the lines of `keel subscribe` |
 //! | `session_keys` | wallets, limits of keys, policies, timers |
+//! | `wallets` | `keel key` with a wallet that is elsewhere |
 //! | `keys` | `keygen`, pins, and a network that is not the development one |
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
@@ -32,4 +34,6 @@ mod restarting;
 mod session_keys;
 mod shell;
 mod signatures;
+mod subscribing;
 mod trading;
+mod wallets;

@@ -7,7 +7,7 @@
 
 mod conversation;
 mod line;
-mod reply;
+pub(super) mod reply;
 mod request;
 
 use std::fs::File;

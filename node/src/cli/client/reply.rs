@@ -203,14 +203,14 @@ pub(super) fn fill(reference: &Reference, fill: &FillReport) -> Option<Value> {
 
 /// A fill that no reply tells: of a resting order, of one that was set off, or of another session
 /// of this account.
-pub(super) fn fill_event(reference: &Reference, report: &FillReport) -> Option<Value> {
+pub(in super::super) fn fill_event(reference: &Reference, report: &FillReport) -> Option<Value> {
     let mut object = fill(reference, report)?;
     object["event"] = json!("fill");
     Some(object)
 }
 
 /// What else happened to an open order.
-pub(super) fn ended_event(reference: &Reference, ended: &EndedReport) -> Option<Value> {
+pub(in super::super) fn ended_event(reference: &Reference, ended: &EndedReport) -> Option<Value> {
     let spec = reference.markets.get(ended.market().index())?;
     let mut object = json!({
         "event": "ended",
@@ -373,7 +373,7 @@ pub(super) fn market_state(
     Some(object)
 }
 
-fn indicative(spec: &MarketSpec, indicative: &IndicativePrice) -> Value {
+pub(in super::super) fn indicative(spec: &MarketSpec, indicative: &IndicativePrice) -> Value {
     let mut object = json!({
         "price": spec.format_price(indicative.price),
         "quantity": spec.format_volume(indicative.volume),
