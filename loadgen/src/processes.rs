@@ -3,7 +3,7 @@
 //! The parent starts this program again for each part of the clients, lets all of them open their
 //! sessions, starts them together, and merges what they saw as if it had been one run: the schedule is
 //! that of all clients, so who sends a frame makes no difference to when it is meant to be sent. Parts
-//! talk in lines of JSON: see [`Said`]. They start within the time in which a line reaches a process.
+//! talk in lines of JSON: see `Said`. They start within the time in which a line reaches a process.
 //!
 //! Start with [`run_processes`] for the parent, [`run_part`] for its children.
 

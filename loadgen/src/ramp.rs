@@ -2,7 +2,7 @@
 //! halving the gap.
 //!
 //! Every step is a run of its own at a fixed rate, so that one which went wrong leaves nothing behind
-//! for the next. [`Search`] decides, [`ramp`] drives.
+//! for the next. `Search` decides, [`ramp()`] drives.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

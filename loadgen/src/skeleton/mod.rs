@@ -6,7 +6,7 @@
 //! process, over loopback, with the commands of the usual mix, signed as they are sent. Nothing is
 //! shared with the gateway but the verifier and the layout of messages.
 //!
-//! Start with [`skeleton`].
+//! Start with [`skeleton()`].
 
 mod server;
 
