@@ -24,7 +24,7 @@ fn set_protection(limits: &Value) -> Value {
 }
 
 /// Asks until the market is like this: what is published comes with a tick, not with an order.
-pub(crate) fn wait_for_market(shell: &mut Shell, expected: &Value) {
+fn wait_for_market(shell: &mut Shell, expected: &Value) {
     let market = with(op("market"), "market", "BTC-USD");
     let deadline = Instant::now() + PATIENCE;
     loop {

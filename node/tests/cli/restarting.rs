@@ -2,6 +2,7 @@
 //! so to everybody who replays it.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -13,23 +14,46 @@ use types::phase::Phase;
 use types::wire::payload::decode_entries;
 
 use crate::common::{Node, run, text};
-use crate::markets::wait_for_market;
-use crate::shell::{Shell, accepted, cancel, op, place, rejected, with};
+use crate::shell::{Shell, accepted, cancel, includes, op, place, rejected, with};
 
 /// Nothing of a test takes so long: the exchange stays closed until the node is killed.
 const DAY: [&str; 2] = ["--cancel-only", "86400000"];
 
-/// A market's status as a client is answered it.
-fn has_status(shell: &mut Shell, status: &str) {
+/// Until a client is answered this status of a market. Answers come from a state that follows the node,
+/// so one that is asked for at once may be of before.
+fn wait_for_status(shell: &mut Shell, status: &str) {
     let market = with(op("market"), "market", "BTC-USD");
-    shell.check(&market, &json!({"market_status": status}));
+    let started = Instant::now();
+    loop {
+        let reply = shell.check(&market, &accepted());
+        if reply["market_status"] == status {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{reply}");
+    }
 }
+
+/// Until an order is taken: meanwhile there is one reason for which it is not.
+fn wait_until_taken(shell: &mut Shell, order: &Value, expected: &Value) {
+    let started = Instant::now();
+    loop {
+        let reply = shell.ask(order);
+        if includes(&reply, expected) {
+            return;
+        }
+        assert!(includes(&reply, &rejected("MARKET_STATUS")), "{reply}");
+        assert!(started.elapsed() < PATIENCE, "{reply}");
+    }
+}
+
+/// Far longer than the exchange stays closed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the whole exchange takes cancels and nothing else from this client.
 fn is_cancel_only(node: &Node, stale: &Value) {
     let mut maker = Shell::connect(node, "dev-0");
     let mut taker = Shell::connect(node, "dev-1");
-    has_status(&mut taker, "cancel_only");
+    wait_for_status(&mut taker, "cancel_only");
     for bid in [
         place("bid", "110", "1"),
         with(place("bid", "110", "1"), "tif", "ioc"),
@@ -71,15 +95,15 @@ fn a_node_that_is_back_takes_cancels_before_it_takes_orders() {
     let mut taker = Shell::connect(&node, "dev-1");
     let filled = json!({"filled": "0.5"});
     taker.check(&place("bid", "112", "0.5"), &filled);
-    has_status(&mut taker, "open");
+    wait_for_status(&mut taker, "open");
     node.kill();
 
     // And else by itself.
     let node = Node::serve_with(path, &["--cancel-only", "200"]);
     assert_eq!(node.ready["cancel_only_ms"], 200);
     let mut taker = Shell::connect(&node, "dev-1");
-    wait_for_market(&mut taker, &json!({"market_status": "open", "last": "112"}));
-    taker.check(&place("bid", "112", "0.5"), &filled);
+    wait_until_taken(&mut taker, &place("bid", "112", "0.5"), &filled);
+    wait_for_status(&mut taker, "open");
     assert!(node.stop().success());
     check_journal(path);
 }

@@ -109,7 +109,7 @@ impl Drop for Shell {
 }
 
 /// Whether everything that is expected is there; objects may have more.
-fn includes(found: &Value, expected: &Value) -> bool {
+pub(crate) fn includes(found: &Value, expected: &Value) -> bool {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
             let has = |(key, value)| found.get(key).is_some_and(|found| includes(found, value));
