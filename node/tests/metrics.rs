@@ -270,7 +270,7 @@ fn check_numbers(samples: &Samples) {
 /// Commands, frames and stages agree with each other.
 fn check_progress(samples: &Samples) {
     let sequence = samples["keel_sequence"];
-    assert!(sequence >= 8.0, "eight commands, and perhaps ticks");
+    assert!(sequence >= 10.0, "ten commands, and perhaps ticks");
     for name in ["durable", "released", "answered"] {
         assert_eq!(
             samples[&format!("keel_{name}_sequence")],
@@ -279,7 +279,7 @@ fn check_progress(samples: &Samples) {
         );
     }
     let frames = samples["keel_frames_total{state=\"admitted\"}"];
-    assert!((5.0..=6.0).contains(&frames), "{frames}");
+    assert!((6.0..=7.0).contains(&frames), "{frames}");
     for stage in ["sequence", "execute", "durable", "send", "total"] {
         let count = samples[&format!("keel_stage_seconds_count{{stage=\"{stage}\"}}")];
         let all = samples[&format!("keel_stage_seconds_bucket{{stage=\"{stage}\",le=\"+Inf\"}}")];
