@@ -13,6 +13,7 @@ use types::block::{Block, Entry};
 use types::wire::receipts::{ReceiptKey, Receipts};
 use types::{KeyId, Nonce, SequenceNumber, decimal};
 
+use super::connect::public_key;
 use super::{Failure, print_line};
 use crate::data_dir::DataDir;
 use crate::recovery::{ReplayFrom, Workers, replay_directory};
@@ -41,8 +42,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let server = match &options.pin {
         None => Identity::from_seed(directory.tls_seed()?).public_key(),
-        Some(text) => PublicKey::from_hex(text)
-            .ok_or_else(|| Failure::Usage("--pin: not 64 hexadecimal digits".to_owned()))?,
+        Some(text) => public_key("--pin", text)?,
     };
     let genesis = directory.genesis();
     let mut audit = Audit {

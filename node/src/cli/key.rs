@@ -8,13 +8,14 @@ mod typed_data;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use client::{ConnectOptions, ServerPin, SignatureMode, WalletError, WalletRequest};
-use types::auth::PublicKey;
+use client::{ConnectOptions, WalletError, WalletRequest};
+use types::auth::SigningKey;
 use types::keys::{GrantedMarkets, KeyGrant, KeyScope, Registration, Revocation, WalletSignature};
 use types::limits::GRANT_MARKETS_MAX;
 use types::wallet::WalletKey;
 use types::{AccountId, Atoms, LogTime, MarketId, Nonce, genesis};
 
+use super::connect::{connect_options, public_key, server_pin};
 use super::{Failure, keygen, print_line};
 
 /// Options of `keel key`.
@@ -134,7 +135,7 @@ async fn register(options: &RegisterOptions) -> Result<(), Failure> {
     let grant = grant(options)?;
     let session_key = keygen::load(&options.key)?;
     let public = session_key.public();
-    let connect = connect_options(&options.wallet, session_key)?;
+    let connect = connect(&options.wallet, session_key)?;
     let request = request(&options.wallet)?;
     let Some(signer) = signer(&options.wallet.signer)? else {
         let context = client::wallet_context(&connect, request).await;
@@ -162,8 +163,8 @@ async fn revoke(options: &RevokeOptions) -> Result<(), Failure> {
     // Any key opens a guest's session; one of its own need not be left.
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::failed("no entropy", error))?;
-    let session_key = types::auth::SigningKey::from_seed(seed);
-    let connect = connect_options(&options.wallet, session_key)?;
+    let session_key = SigningKey::from_seed(seed);
+    let connect = connect(&options.wallet, session_key)?;
     let request = request(&options.wallet)?;
     let Some(signer) = signer(&options.wallet.signer)? else {
         let context = client::wallet_context(&connect, request).await;
@@ -220,28 +221,9 @@ fn request(options: &WalletOptions) -> Result<WalletRequest, Failure> {
     })
 }
 
-fn connect_options(
-    options: &WalletOptions,
-    key: types::auth::SigningKey,
-) -> Result<ConnectOptions, Failure> {
-    let pin = match &options.pin {
-        None => ServerPin::Development,
-        Some(text) => ServerPin::PublicKey(public_key("--pin", text)?),
-    };
-    Ok(ConnectOptions {
-        server: options.connect,
-        pin,
-        network: None,
-        key,
-        signatures: SignatureMode::Frame,
-        keep_alive: client::KEEP_ALIVE,
-        receipts: false,
-    })
-}
-
-fn public_key(name: &str, text: &str) -> Result<PublicKey, Failure> {
-    let key = PublicKey::from_hex(text);
-    key.ok_or_else(|| Failure::Usage(format!("{name}: not 64 hexadecimal digits")))
+fn connect(options: &WalletOptions, key: SigningKey) -> Result<ConnectOptions, Failure> {
+    let pin = server_pin(options.pin.as_deref())?;
+    Ok(connect_options(options.connect, pin, key))
 }
 
 /// Who signs; `None`: the wallet is to be shown what to sign.

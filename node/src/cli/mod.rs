@@ -6,6 +6,7 @@
 mod audit;
 mod check_proof;
 mod client;
+mod connect;
 mod demo;
 mod doctor;
 mod dump;

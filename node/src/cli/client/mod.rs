@@ -15,9 +15,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use client::{ConnectOptions, ServerPin, SignatureMode};
-use types::auth::PublicKey;
+use client::ConnectOptions;
 
+use super::connect::{connect_options, server_pin};
 use super::{Failure, keygen};
 
 /// Options of `keel client`.
@@ -42,21 +42,12 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let pin = match &options.pin {
-        None => ServerPin::Development,
-        Some(text) => ServerPin::PublicKey(
-            PublicKey::from_hex(text)
-                .ok_or_else(|| Failure::Usage("--pin: not 64 hexadecimal digits".to_owned()))?,
-        ),
-    };
+    let pin = server_pin(options.pin.as_deref())?;
+    let key = keygen::load(&options.key)?;
     let connect = ConnectOptions {
-        server: options.connect,
-        pin,
-        network: None,
-        key: keygen::load(&options.key)?,
-        signatures: SignatureMode::Frame,
         keep_alive: Duration::from_millis(options.keep_alive_ms),
         receipts: options.receipts.is_some(),
+        ..connect_options(options.connect, pin, key)
     };
     let receipts = options
         .receipts

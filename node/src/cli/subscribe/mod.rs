@@ -8,17 +8,14 @@ mod line;
 use std::net::SocketAddr;
 
 use client::book::FeedBook;
-use client::{
-    ConnectOptions, FeedError, FeedStream, Message, Receiver, Sender, ServerPin, SessionError,
-    SignatureMode,
-};
+use client::{ConnectOptions, FeedError, FeedStream, Message, Receiver, Sender, SessionError};
 use tokio::signal::unix::{SignalKind, signal};
 use types::MarketId;
-use types::auth::PublicKey;
 use types::outcome::Digest;
 use types::wire::feed::{Channel, FeedId, FeedPosition};
 use types::wire::query::{Question, Reference};
 
+use super::connect::{connect_options, server_pin};
 use super::{Failure, keygen};
 use line::Writer;
 
@@ -80,22 +77,8 @@ fn parse_position(text: &str) -> Result<FeedPosition, String> {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let pin = match &options.pin {
-        None => ServerPin::Development,
-        Some(text) => ServerPin::PublicKey(
-            PublicKey::from_hex(text)
-                .ok_or_else(|| Failure::Usage("--pin: not 64 hexadecimal digits".to_owned()))?,
-        ),
-    };
-    let connect = ConnectOptions {
-        server: options.connect,
-        pin,
-        network: None,
-        key: keygen::load(&options.key)?,
-        signatures: SignatureMode::Frame,
-        keep_alive: client::KEEP_ALIVE,
-        receipts: false,
-    };
+    let pin = server_pin(options.pin.as_deref())?;
+    let connect = connect_options(options.connect, pin, keygen::load(&options.key)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
