@@ -28,9 +28,12 @@ pub(crate) async fn accept(shared: Rc<Shared>, endpoint: Endpoint) {
         let handshakes = shared.handshakes.get();
         let (config, counters) = (&shared.config, &shared.counters);
         let address = incoming.remote_address().ip();
-        let reserved = config.handshakes_reserved.min(config.handshakes_max / 4);
         let is_known = shared.neighbors.borrow().is_known(address);
-        let reserved = if is_known { 0 } else { reserved };
+        let reserved = if is_known {
+            0
+        } else {
+            config.handshakes_max / 4
+        };
         if handshakes >= config.handshakes_max - reserved {
             counters.connections_refused.add(1);
             incoming.refuse();

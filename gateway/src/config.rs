@@ -20,10 +20,8 @@ pub struct GatewayConfig {
     /// Open sessions of guests, who may do nothing but send what a wallet has signed.
     pub guests_max: u32,
     /// Connections between their first packet and their session's opening. Beyond it they are
-    /// turned away at once.
+    /// turned away at once. The last quarter is for addresses from which a known key has a session.
     pub handshakes_max: u32,
-    /// The last of those, at most a quarter, are for addresses from which a known key has a session.
-    pub handshakes_reserved: u32,
     /// Pending handshakes from which on a newcomer must prove its address first (a QUIC Retry).
     pub retry_from: u32,
     /// Connections of one address, or of one network of 64 bits.
@@ -74,7 +72,6 @@ impl Default for GatewayConfig {
             sessions_per_key: 64,
             guests_max: 64,
             handshakes_max: 256,
-            handshakes_reserved: 64,
             retry_from: 64,
             connections_per_address: 64,
             arrivals_per_address: Pace {

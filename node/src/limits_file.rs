@@ -90,7 +90,6 @@ impl Limits {
         set(&mut gateway.sessions_per_key, connections.sessions_per_key);
         if let Some(handshakes) = connections.handshakes {
             gateway.handshakes_max = handshakes;
-            gateway.handshakes_reserved = handshakes / 4;
             gateway.retry_from = handshakes / 4;
         }
         set(
@@ -177,7 +176,6 @@ mod tests {
         let expected = GatewayConfig {
             sessions_max: 7,
             handshakes_max: 40,
-            handshakes_reserved: 10,
             retry_from: 10,
             arrivals: pace(5, 6),
             limits_loopback: true,
