@@ -177,16 +177,16 @@ impl Pipeline {
     /// Whether everything that was taken in is released. A silence that a full disk has no room for does
     /// not keep a node from stopping: after the next start its key is listened for anew.
     pub fn is_idle(&self) -> bool {
-        let has_come = match self.admit_silence(payload::TICK_LENGTH) {
+        let has_come = match self.admit_own(payload::TICK_LENGTH) {
             Admission::Refuse => !self.ports.frames.is_empty(),
             Admission::Take | Admission::Wait | Admission::Seal => self.ports.has_come(),
         };
         !has_come && self.sequencer.is_empty() && self.gate.waiting() == 0
     }
 
-    /// Whether there is room for a silence behind a payload of this length. It only takes off, so it has
-    /// the room of cancels.
-    fn admit_silence(&self, length: u64) -> Admission {
+    /// Whether there is room for an entry of the node's own behind a payload of this length. A silence
+    /// only takes off, and without a phase not even cancels are taken: both have the room of cancels.
+    fn admit_own(&self, length: u64) -> Admission {
         self.space.admit(length + payload::TICK_LENGTH, || true)
     }
 
@@ -280,20 +280,18 @@ impl Pipeline {
     /// for a tick.
     fn take_phase(&mut self, now: u64) -> u64 {
         let length = payload::TICK_LENGTH;
-        let longer = length + payload::TICK_LENGTH;
         let is_late = is_planted(Bug::PhaseTooLate) && self.ports.has_come();
         let Some(phase) = self.grace.due(now).filter(|_| !is_late) else {
             return length;
         };
-        // It may use what is kept for cancels: without it not even they are taken.
-        let Admission::Take = self.space.admit(longer, || true) else {
+        let Admission::Take = self.admit_own(length) else {
             return length;
         };
         self.sequencer.phase(phase, LogTime::new(now));
         self.grace = self.grace.logged(now);
         let is_closed = phase == Phase::CancelOnly;
         self.counters.cancel_only.set(is_closed.into());
-        longer
+        length + payload::TICK_LENGTH
     }
 
     /// Takes frames into the block until it is full or there is no room for more; those under one
@@ -302,7 +300,7 @@ impl Pipeline {
         let mut refused = false;
         // What a silence takes off must not wait for what others place.
         while self.sequencer.has_room(1)
-            && matches!(self.admit_silence(length), Admission::Take)
+            && matches!(self.admit_own(length), Admission::Take)
             && let Ok(key) = self.ports.silences.pop()
         {
             length += payload::TICK_LENGTH;

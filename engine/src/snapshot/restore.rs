@@ -28,8 +28,8 @@ use crate::view::StateView;
 
 impl State {
     /// The state that a snapshot was made of, that of its sessions, which checkpoints of the first
-    /// version have not, and its phase, which is open in those of the first two. What never changes comes from the genesis, which must be the one that the
-    /// snapshot's history started from.
+    /// version have not, and its phase, which is open in those of the first two. What never changes comes
+    /// from the genesis, which must be the one that the snapshot's history started from.
     pub fn restore(
         (snapshot, sessions, phase): (&ArchivedStateSnapshot<'_>, Option<&[u8]>, Option<&[u8]>),
         genesis: &Genesis,
