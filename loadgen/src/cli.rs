@@ -248,7 +248,7 @@ fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
     line.finish();
     let mut report = report?;
     if options.target.connect.ip().is_loopback() {
-        report.measure_skeleton(&options, arguments.skeleton_seconds)?;
+        report.add_skeleton(options.skeleton(arguments.skeleton_seconds)?);
     }
     outputs.write(&report)?;
     // What is a file is written by now.

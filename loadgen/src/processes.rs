@@ -60,6 +60,17 @@ pub(crate) struct PartReport {
     pub(crate) node: Option<Result<NodeFigures, String>>,
 }
 
+impl PartReport {
+    /// The report of a run that this is all of.
+    pub(crate) fn report(self, options: &RunOptions) -> RunReport {
+        let mut report = RunReport::new(options, &self.tally, self.cpu);
+        if let Some(node) = self.node {
+            report.add_node(node);
+        }
+        report
+    }
+}
+
 /// Runs in so many processes, each started with `arguments` behind its part, and reports.
 pub fn run_processes(
     options: &RunOptions,
@@ -84,7 +95,11 @@ pub fn run_processes(
     }
     parts.go()?;
     let mut orders = vec![0; processes as usize];
-    let (mut tally, mut cpu, mut node) = (Tally::new(), Duration::ZERO, None);
+    let mut total = PartReport {
+        tally: Tally::new(),
+        cpu: Duration::ZERO,
+        node: None,
+    };
     let mut done = 0;
     while done < processes {
         match parts.hear(&said)? {
@@ -97,20 +112,16 @@ pub fn run_processes(
                 });
             }
             (_, Said::Done(report)) => {
-                tally.merge(&report.tally);
-                cpu += report.cpu;
-                node = node.or(report.node);
+                total.tally.merge(&report.tally);
+                total.cpu += report.cpu;
+                total.node = total.node.or(report.node);
                 done += 1;
             }
             (index, other) => return Err(out_of_turn(index, &other)),
         }
     }
     parts.wait()?;
-    let mut report = RunReport::new(options, &tally, cpu);
-    if let Some(node) = node {
-        report.add_node(node);
-    }
-    Ok(report)
+    Ok(total.report(options))
 }
 
 /// One part, in the process that the parent started for it: speaks to the parent over standard input

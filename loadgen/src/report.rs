@@ -14,16 +14,13 @@ mod text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client::SignatureMode;
 use serde::Serialize;
 use types::RejectReason;
 
-use crate::error::LoadError;
 use crate::latency::Latencies;
 use crate::machine::{Machine, command_line};
 use crate::node_metrics::NodeFigures;
 use crate::run::{Rate, RunOptions};
-use crate::skeleton::{SkeletonOptions, skeleton};
 use crate::tally::{Stages, Tally};
 
 pub use curve::CurvePoint;
@@ -211,28 +208,10 @@ impl RunReport {
         self.cpu_us_per_order += ratio(microseconds(cpu), self.orders as f64);
     }
 
-    /// Measures a bare skeleton for so long and compares. Not against a schedule, which the skeleton
-    /// does not know, nor rolling signatures, which it does not verify.
-    pub fn measure_skeleton(
-        &mut self,
-        options: &RunOptions,
-        duration: Duration,
-    ) -> Result<(), LoadError> {
-        let is_alike = options.rate == Rate::Max
-            && options.target.signatures == SignatureMode::Frame
-            && !duration.is_zero();
-        if !is_alike {
-            return Ok(());
-        }
-        let rate = skeleton(&SkeletonOptions {
-            frame: options.frame,
-            clients: options.clients,
-            window: options.window_frames(),
-            duration,
-        })?;
-        self.skeleton_orders_per_second = Some(rate);
-        self.skeleton_ratio = Some(ratio(self.orders_per_second, rate));
-        Ok(())
+    /// Adds the rate of a bare skeleton, if it was measured: [`RunOptions::skeleton`].
+    pub fn add_skeleton(&mut self, rate: Option<f64>) {
+        self.skeleton_orders_per_second = rate;
+        self.skeleton_ratio = rate.map(|rate| ratio(self.orders_per_second, rate));
     }
 
     /// Adds the node's side, or why there is none.

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::SignatureMode;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use types::limits::COMMANDS_PER_FRAME_MAX;
@@ -24,6 +25,7 @@ use crate::report::RunReport;
 use crate::schedule::Schedule;
 use crate::series::{Intervals, Series};
 use crate::session::{NamedKey, Session, Target, development_keys};
+use crate::skeleton::{SkeletonOptions, skeleton};
 use crate::tally::Tally;
 use crate::workload::{Scenario, Spread, Workload, WorkloadPlan};
 
@@ -97,6 +99,22 @@ impl RunOptions {
         }
     }
 
+    /// Measures a bare skeleton of this run for so long. `None`: not for no time, nor against a schedule,
+    /// which the skeleton does not know, nor for rolling signatures, which it does not verify.
+    pub fn skeleton(&self, duration: Duration) -> Result<Option<f64>, LoadError> {
+        let is_alike = self.rate == Rate::Max && self.target.signatures == SignatureMode::Frame;
+        if !is_alike || duration.is_zero() {
+            return Ok(None);
+        }
+        let rate = skeleton(&SkeletonOptions {
+            frame: self.frame,
+            clients: self.clients,
+            window: self.window_frames(),
+            duration,
+        })?;
+        Ok(Some(rate))
+    }
+
     pub(crate) fn check(&self) -> Result<(), LoadError> {
         let problem = if self.frame == 0 || self.frame > COMMANDS_PER_FRAME_MAX {
             format!(
@@ -141,7 +159,7 @@ impl RunOptions {
     /// Frames that a client has in flight at maximum rate. If nobody says: so many that the node always
     /// has the next block to work on while it syncs the last one, and not so many that they only wait
     /// there.
-    pub(crate) fn window_frames(&self) -> usize {
+    fn window_frames(&self) -> usize {
         let per_client = COMMANDS_IN_FLIGHT / self.clients as usize;
         let chosen = (per_client / self.frame).max(WINDOW_MIN);
         self.window.unwrap_or(chosen)
@@ -151,12 +169,7 @@ impl RunOptions {
 /// Runs to the end and reports. `progress` is called a few times a second. Blocks the calling
 /// thread, which must not be one of another async runtime.
 pub fn run(options: &RunOptions, progress: impl FnMut(Progress)) -> Result<RunReport, LoadError> {
-    let measured = measure(options, || Ok(()), progress)?;
-    let mut report = RunReport::new(options, &measured.tally, measured.cpu);
-    if let Some(node) = measured.node {
-        report.add_node(node);
-    }
-    Ok(report)
+    Ok(measure(options, || Ok(()), progress)?.report(options))
 }
 
 /// Runs to the end. `gate` is waited for once all sessions are open; it may block.

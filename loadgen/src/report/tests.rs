@@ -6,6 +6,7 @@ use types::wire::ack::{Ack, StageTimes};
 use types::{Nonce, SequenceNumber};
 
 use super::*;
+use crate::error::LoadError;
 use crate::tally::SentFrame;
 
 mod forms;

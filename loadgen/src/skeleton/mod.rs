@@ -83,6 +83,10 @@ struct Client {
     send: SendStream,
     receive: RecvStream,
     received: BytesMut,
+    /// Buffers for sending, used again.
+    commands: Frame,
+    encoded: Vec<u8>,
+    burst: Vec<u8>,
     unanswered: usize,
     answered: u64,
 }
@@ -122,6 +126,9 @@ async fn open(
             send,
             receive,
             received: BytesMut::new(),
+            commands: Frame::new(),
+            encoded: Vec::new(),
+            burst: Vec::new(),
             unanswered: 0,
             answered: 0,
         };
@@ -186,18 +193,19 @@ impl Client {
         frames: usize,
         size: usize,
     ) -> Result<(), Failure> {
-        let mut bytes = Vec::new();
-        let (mut frame, mut encoded) = (Frame::new(), Vec::new());
+        self.burst.clear();
         for _ in 0..frames {
             self.header.nonce = self.header.nonce.next();
-            self.workload.fill_frame(&mut frame, size);
-            frame.with(|commands| {
-                OrdersFrame::encode(&self.header, commands, &frame_key, &self.key, &mut encoded);
+            self.workload.fill_frame(&mut self.commands, size);
+            let (header, key, encoded) = (&self.header, &self.key, &mut self.encoded);
+            self.commands.with(|commands| {
+                OrdersFrame::encode(header, commands, &frame_key, key, encoded);
             });
-            bytes.extend_from_slice(&encoded);
+            self.burst.extend_from_slice(&self.encoded);
         }
         self.unanswered += frames;
-        self.send.write_all(&bytes).await.map_err(Failure::new)
+        let written = self.send.write_all(&self.burst).await;
+        written.map_err(Failure::new)
     }
 
     /// Takes the answers that have come, at least one read of them.

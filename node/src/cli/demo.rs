@@ -80,7 +80,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let failed = |error: loadgen::LoadError| Failure::Failed(error.to_string());
     let mut report = report.map_err(failed)?;
     let duration = Duration::from_secs(options.skeleton_seconds);
-    report.measure_skeleton(&load, duration).map_err(failed)?;
+    report.add_skeleton(load.skeleton(duration).map_err(failed)?);
     let (report, replayed) = check(report, &state, &directory)?;
     if options.json {
         let json = serde_json::to_string(&report)
