@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::common::Node;
-use crate::shell::{Shell, accepted, cancel, op, place, rejected, with};
+use crate::shell::{Shell, accepted, assert_has, cancel, op, place, rejected, with};
 
 /// Longer than a tick takes to come, so that a failing test ends.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,26 +25,31 @@ fn set_protection(limits: &Value) -> Value {
 
 /// Asks until the market is like this: what is published comes with a tick, not with an order.
 fn wait_for_market(shell: &mut Shell, expected: &Value) {
-    let market = with(op("market"), "market", "BTC-USD");
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut reply = shell.check(&market, &accepted());
+    wait_until_market(shell, |reply| {
+        let mut reply = reply.clone();
         for name in ["status", "sequence", "market"] {
             reply.as_object_mut().unwrap().remove(name);
         }
-        if reply == *expected {
+        reply == *expected
+    });
+}
+
+/// Asks until the answer is one that is waited for.
+pub(crate) fn wait_until_market(shell: &mut Shell, is_there: impl Fn(&Value) -> bool) {
+    let market = with(op("market"), "market", "BTC-USD");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let reply = shell.check(&market, &accepted());
+        if is_there(&reply) {
             return;
         }
-        assert!(Instant::now() < deadline, "{reply} is not {expected}");
+        assert!(Instant::now() < deadline, "{reply}");
     }
 }
 
 /// The next event must include this.
 fn hear(shell: &mut Shell, expected: &Value) {
-    let event = shell.later_event();
-    for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&event[name], value, "{name} of {event}");
-    }
+    assert_has(&shell.later_event(), expected);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use types::phase::Phase;
 use types::wire::payload::decode_entries;
 
 use crate::common::{Node, run, text};
-use crate::shell::{Shell, accepted, cancel, includes, op, place, rejected, with};
+use crate::markets::wait_until_market;
+use crate::shell::{Shell, accepted, cancel, includes, place, rejected, with};
 
 /// Nothing of a test takes so long: the exchange stays closed until the node is killed.
 const DAY: [&str; 2] = ["--cancel-only", "86400000"];
@@ -22,15 +23,7 @@ const DAY: [&str; 2] = ["--cancel-only", "86400000"];
 /// Until a client is answered this status of a market. Answers come from a state that follows the node,
 /// so one that is asked for at once may be of before.
 fn wait_for_status(shell: &mut Shell, status: &str) {
-    let market = with(op("market"), "market", "BTC-USD");
-    let started = Instant::now();
-    loop {
-        let reply = shell.check(&market, &accepted());
-        if reply["market_status"] == status {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{reply}");
-    }
+    wait_until_market(shell, |reply| reply["market_status"] == status);
 }
 
 /// Until an order is taken: meanwhile there is one reason for which it is not.

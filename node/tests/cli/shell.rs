@@ -123,6 +123,14 @@ pub(crate) fn includes(found: &Value, expected: &Value) -> bool {
     }
 }
 
+/// Each name that is expected must have exactly this value; there may be more names.
+#[track_caller]
+pub(crate) fn assert_has(found: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&found[name], value, "{name} of {found}");
+    }
+}
+
 /// A limit order in `BTC-USD`.
 pub(crate) fn place(side: &str, price: &str, quantity: &str) -> Value {
     json!({"op": "place", "market": "BTC-USD", "side": side, "price": price, "quantity": quantity})

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
 use crate::common::{Node, keel};
-use crate::shell::{Shell, accepted, place};
+use crate::shell::{Shell, accepted, assert_has, place};
 
 /// A subscriber in a process of its own.
 struct Subscriber {
@@ -69,12 +69,6 @@ fn trade(node: &Node) {
 
 const TRADES: [&str; 5] = ["--market", "BTC-USD", "--feed", "trades", "--json"];
 
-fn includes(found: &Value, expected: &Value) {
-    for (name, value) in expected.as_object().unwrap() {
-        assert_eq!(&found[name], value, "{name} of {found}");
-    }
-}
-
 #[test]
 fn each_feed_is_told_line_by_line() {
     let directory = tempfile::tempdir().unwrap();
@@ -115,7 +109,7 @@ fn each_feed_is_told_line_by_line() {
         let (lines, code) = subscriber.finish();
         assert_eq!(code, Some(0), "{feed}: {lines:?}");
         let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
-        includes(&last, &expected);
+        assert_has(&last, &expected);
         assert_eq!(last["hash"].as_str().unwrap().len(), 64);
     }
 }
@@ -129,20 +123,20 @@ fn a_reader_joins_at_a_snapshot_and_goes_on_where_it_was() {
     let json = [&orders[..], &["--json"]].concat();
     let mut first = Subscriber::start(&node, &json);
     let snapshot = first.object();
-    includes(&snapshot, &json!({"event": "snapshot", "number": 3}));
+    assert_has(&snapshot, &json!({"event": "snapshot", "number": 3}));
     assert!(snapshot["book_hash"].is_string());
-    includes(
+    assert_has(
         &first.object(),
         &json!({"event": "order", "side": "bid", "price": "100", "quantity": "0.75"}),
     );
-    includes(
+    assert_has(
         &first.object(),
         &json!({"event": "order", "price": "99", "quantity": "2"}),
     );
     let mut maker = Shell::connect(&node, "dev-0");
     maker.check(&place("bid", "98", "3"), &accepted());
     let event = first.event();
-    includes(
+    assert_has(
         &event,
         &json!({"number": 4, "event": "added", "price": "98"}),
     );
@@ -166,12 +160,12 @@ fn a_reader_joins_at_a_snapshot_and_goes_on_where_it_was() {
     let forged = from(&json!("ab".repeat(32)));
     let mut lost = Subscriber::start(&node, &[&json[..], &["--from", &forged]].concat());
     let gap = lost.object();
-    includes(
+    assert_has(
         &gap,
         &json!({"event": "gap", "reason": "forked", "after": 4}),
     );
     // It may be one that was made for another reader, with the events since.
-    includes(
+    assert_has(
         &lost.object(),
         &json!({"event": "snapshot", "number": gap["through"]}),
     );
