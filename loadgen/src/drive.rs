@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use client::{Message, Receiver, Sender, SessionError};
 use tokio::sync::Notify;
-use types::RejectReason;
+use types::command::CancelScope;
 use types::limits::NONCE_WINDOW;
+use types::wire::query::Question;
+use types::{Command, RejectReason, SequenceNumber};
 
 use crate::error::LoadError;
 use crate::in_flight::InFlight;
 use crate::pacer::Pacer;
+use crate::record::Recorder;
 use crate::run::Board;
 use crate::schedule::Schedule;
-use crate::session::{Session, ended};
+use crate::session::{Balances, Session, ended};
 use crate::tally::{SentFrame, Tally};
 use crate::workload::{Frame, Workload};
 
@@ -29,6 +32,7 @@ pub(crate) struct Client {
     pace: Pace,
     frames: FrameSource,
     window: usize,
+    recorder: Option<Recorder>,
 }
 
 /// When a client sends.
@@ -48,10 +52,12 @@ impl Client {
         frame: usize,
         pace: Pace,
         frames_in_flight_max: usize,
+        recorder: Option<Recorder>,
     ) -> Self {
         // Nonces farther apart than their window would be refused.
         let allowed = frames_in_flight_max.min(NONCE_WINDOW as usize / 2).max(1);
         Self {
+            recorder,
             session,
             pace,
             frames: FrameSource {
@@ -80,6 +86,9 @@ impl Client {
                 tally: Tally::new(),
                 in_flight: InFlight::with_capacity(self.window),
                 window: self.window,
+                recorder: self.recorder,
+                last_sequence: SequenceNumber::ZERO,
+                balances: None,
             }),
             answered: Notify::new(),
         };
@@ -94,17 +103,21 @@ impl Client {
                 Pace::Windowed(_) => exchange.send_windowed(&mut sender, &mut frames).await?,
             }
             exchange.drain().await;
-            Ok(())
+            exchange.settle(&mut sender).await
         };
         tokio::select! {
             sent = sending => sent.map_err(|failure: Failure| failure.of(&name))?,
             error = exchange.receive(&mut receiver) => return Err(ended(&name, error)),
         }
         // The report is complete; a node that does not say goodbye changes nothing about it.
+        let next_nonce = sender.next_nonce();
         let _ = tokio::time::timeout(DRAIN_LIMIT, sender.close()).await;
         let state = exchange.state.into_inner();
         let mut tally = state.tally;
         tally.unanswered = state.in_flight.len() as u64;
+        if let Some(recorder) = state.recorder {
+            recorder.finish(next_nonce, state.balances.as_ref())?;
+        }
         Ok(tally)
     }
 }
@@ -130,6 +143,12 @@ struct State {
     in_flight: InFlight<SentFrame>,
     /// Frames that may be in flight. Shrinks when the node says it is too many.
     window: usize,
+    /// Keeps what comes, if the run is recorded.
+    recorder: Option<Recorder>,
+    /// Where the last answered frame was sequenced.
+    last_sequence: SequenceNumber,
+    /// The balances of a recorded client at its end.
+    balances: Option<Balances>,
 }
 
 /// Why sending stopped before its end.
@@ -252,9 +271,13 @@ impl Exchange<'_> {
 
     fn take(&self, message: &Message, now: Duration) {
         let state = &mut *self.state.borrow_mut();
+        if let Some(recorder) = &mut state.recorder {
+            recorder.take(message);
+        }
         match message {
             Message::Ack(message) => {
                 let ack = message.view();
+                state.last_sequence = ack.first_sequence;
                 let frame = state.in_flight.answer(ack.nonce);
                 let answered = &self.board.answered;
                 answered.set(answered.get() + ack.outcomes.len() as u64);
@@ -270,7 +293,15 @@ impl Exchange<'_> {
                     state.window = (state.window * 3 / 4).max(1);
                 }
             }
-            // Nobody asks questions during a run, and no order of the mix ends by itself.
+            Message::Balances {
+                sequence, balances, ..
+            } if state.recorder.is_some() => {
+                state.balances = Some(Balances {
+                    sequence: *sequence,
+                    records: balances.clone(),
+                });
+            }
+            // Nobody asks questions else, and no order of the mix ends by itself.
             Message::Ended(_)
             | Message::Subscribed { .. }
             | Message::Receipts(_)
@@ -285,12 +316,55 @@ impl Exchange<'_> {
     /// Waits for the answers that are still to come, but not for ever.
     async fn drain(&self) {
         let drained = async {
-            while self.state.borrow().in_flight.len() > 0 {
+            while self.in_flight() > 0 {
                 self.answered.notified().await;
             }
         };
         // What is missing then is counted as unanswered.
         let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
+    }
+
+    /// At the end of a recorded run: takes all orders off the books, so that nothing moves any more,
+    /// and asks what there is. If an answer is missing, nothing is asked, and the record says so.
+    async fn settle(&self, sender: &mut Sender) -> Result<(), Failure> {
+        let is_recorded = self.state.borrow().recorder.is_some();
+        if !is_recorded || self.in_flight() > 0 {
+            return Ok(());
+        }
+        let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
+        let frame = SentFrame {
+            intended: self.board.elapsed(),
+            commands: 1,
+            measured: false,
+        };
+        self.state.borrow_mut().in_flight.push(nonce, frame);
+        self.flush(sender).await?;
+        self.drain().await;
+        let settled = async {
+            while self.in_flight() == 0 && !self.is_settled() {
+                self.state.borrow_mut().balances = None;
+                sender.queue_query(Question::Balances);
+                self.flush(sender).await?;
+                while self.state.borrow().balances.is_none() {
+                    self.answered.notified().await;
+                }
+            }
+            Ok(())
+        };
+        // Without an answer in time the record has no balances at its end, and says so.
+        let settled = tokio::time::timeout(DRAIN_LIMIT, settled).await;
+        settled.unwrap_or(Ok(()))
+    }
+
+    /// Whether the balances include everything: whoever tells them may be behind the answers.
+    fn is_settled(&self) -> bool {
+        let state = self.state.borrow();
+        let balances = state.balances.as_ref();
+        balances.is_some_and(|balances| state.last_sequence <= balances.sequence)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.state.borrow().in_flight.len()
     }
 
     fn room(&self) -> usize {

@@ -15,6 +15,8 @@
 //! | `meter`, `series` | what was answered and used when |
 //! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
 //! | `compare` | two outcomes, and whether the second is worse |
+//! | `record` | what the clients saw, message by message, on disk |
+//! | [`mod@check`] | that record against what a journal comes to |
 //! | [`processes`] | a run over several processes |
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
@@ -22,6 +24,7 @@
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
 mod compare;
 mod drive;
@@ -36,6 +39,7 @@ mod pacer;
 mod ping;
 pub mod processes;
 pub mod ramp;
+mod record;
 pub mod replay;
 pub mod report;
 pub mod run;

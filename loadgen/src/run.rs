@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::error::LoadError;
 use crate::meter::{Meter, cpu_time};
 use crate::node_metrics;
 use crate::processes::{Part, PartReport};
+use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::schedule::Schedule;
 use crate::series::{Intervals, Series};
@@ -57,6 +59,9 @@ pub struct RunOptions {
     /// Where the node tells its numbers (`keel serve --metrics`); `None`: its side of the run is not
     /// reported.
     pub metrics: Option<SocketAddr>,
+    /// Where to keep what every client sees, for [`Check`](crate::check::Check): an empty folder;
+    /// `None`: nowhere.
+    pub record: Option<PathBuf>,
 }
 
 /// How fast commands are sent, over all clients.
@@ -96,6 +101,7 @@ impl RunOptions {
             window: None,
             part: None,
             metrics: None,
+            record: None,
         }
     }
 
@@ -309,7 +315,13 @@ fn open_client(
 ) -> Result<Client, LoadError> {
     // A frame has fewer sets than this, so the numbers of a run are above those of earlier ones.
     let sets = session.first_nonce.get() * COMMANDS_PER_FRAME_MAX as u64;
-    let workload = Workload::new(plan, client, &session.free, sets)?;
+    let workload = Workload::new(plan, client, &session.balances.free(), sets)?;
+    let recorder = options.record.as_ref().map(|folder| {
+        let sender = &session.sender;
+        let named = (client, session.name.as_str());
+        let next = sender.next_nonce();
+        Recorder::begin(folder, named, sender.terms(), next, &session.balances)
+    });
     let frames_in_flight_max = session.sender.terms().frames_in_flight as usize;
     let pace = match options.rate {
         Rate::PerSecond(rate) => Pace::Scheduled(Schedule {
@@ -326,6 +338,7 @@ fn open_client(
         options.frame,
         pace,
         frames_in_flight_max,
+        recorder.transpose()?,
     ))
 }
 
