@@ -19,6 +19,7 @@ use types::auth::PublicKey;
 
 use crate::compare::{CompareArguments, compare};
 use crate::error::LoadError;
+use crate::frames::Signing;
 use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
 use crate::processes::{Part, run_part, run_processes};
@@ -108,6 +109,13 @@ struct RunArguments {
     /// The same seed makes the same commands.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Sign frames as they are sent, or all of them before the clock starts.
+    #[arg(long, value_enum, default_value_t)]
+    signing: SigningTime,
+    /// With `--signing ahead` and `--rate max`: how many commands to sign, over all clients. The run
+    /// ends when the first client has sent all of its.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    ahead_orders: Option<u64>,
     /// With `--rate max`: frames that each client has in flight.
     #[arg(long, value_name = "FRAMES")]
     window: Option<usize>,
@@ -135,6 +143,14 @@ struct RunArguments {
     record: Option<PathBuf>,
     #[command(flatten)]
     forms: Forms,
+}
+
+/// [`Signing`] as an option.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum SigningTime {
+    #[default]
+    Live,
+    Ahead,
 }
 
 #[derive(Debug, Args)]
@@ -218,7 +234,15 @@ const EXIT_USAGE: u8 = 2;
 
 impl RunArguments {
     /// The command line before the scenario, the scenario before the defaults.
-    fn options(&self) -> RunOptions {
+    fn options(&self) -> Result<RunOptions, LoadError> {
+        let signing = match (self.signing, self.ahead_orders) {
+            (SigningTime::Ahead, orders) => Signing::Ahead { orders },
+            (SigningTime::Live, None) => Signing::Live,
+            (SigningTime::Live, Some(_)) => {
+                let why = "`--ahead-orders` goes with `--signing ahead`".to_owned();
+                return Err(LoadError::Options(why));
+            }
+        };
         let usual = RunOptions::development(self.target.connect);
         let Load {
             frame,
@@ -227,7 +251,8 @@ impl RunArguments {
             signatures,
         } = self.scenario.load;
         let rate = self.rate.or(rate.map(Rate::PerSecond));
-        RunOptions {
+        Ok(RunOptions {
+            signing,
             target: self.target.target(signatures),
             scenario: self.scenario.clone(),
             rate: rate.unwrap_or(usual.rate),
@@ -241,12 +266,12 @@ impl RunArguments {
             metrics: self.metrics,
             part: None,
             record: self.record.clone(),
-        }
+        })
     }
 }
 
 fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
-    let options = arguments.options();
+    let options = arguments.options()?;
     let json = arguments.target.json.as_deref();
     // A search has a JSON report of its own.
     let json_of_run = json.filter(|_| !arguments.ramp);
@@ -292,7 +317,7 @@ fn part_command(arguments: &PartArguments) -> Result<Verdict, LoadError> {
         index: arguments.index,
         of: arguments.of,
     };
-    run_part(&arguments.run.options(), part).map(|()| Verdict::Pass)
+    run_part(&arguments.run.options()?, part).map(|()| Verdict::Pass)
 }
 
 fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
@@ -491,11 +516,18 @@ mod tests {
         let Subcommands::Run(arguments) = parsed.command else {
             panic!("it is a run");
         };
-        let options = arguments.options();
+        let options = arguments.options().unwrap();
         assert_eq!(options.scenario, Scenario::of(Spread::Zipf));
         assert_eq!((options.frame, options.clients), (8, 2));
         let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        let line = "loadgen run --ahead-orders 9";
+        let parsed = CommandLine::try_parse_from(line.split_whitespace()).unwrap();
+        let Subcommands::Run(arguments) = parsed.command else {
+            panic!("it is a run");
+        };
+        let error = arguments.options().unwrap_err().to_string();
+        assert!(error.contains("goes with `--signing ahead`"), "{error}");
         let line = "loadgen check --record seen --dir data/node";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line = "loadgen run --ramp --record seen";

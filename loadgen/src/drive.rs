@@ -13,9 +13,10 @@ use tokio::sync::Notify;
 use types::command::CancelScope;
 use types::limits::NONCE_WINDOW;
 use types::wire::query::Question;
-use types::{Command, RejectReason, SequenceNumber};
+use types::{Command, LogTime, RejectReason, SequenceNumber};
 
 use crate::error::LoadError;
+use crate::frames::Frames;
 use crate::in_flight::InFlight;
 use crate::pacer::Pacer;
 use crate::record::Recorder;
@@ -23,14 +24,13 @@ use crate::run::Board;
 use crate::schedule::Schedule;
 use crate::session::{Balances, Session, ended};
 use crate::tally::{SentFrame, Tally};
-use crate::workload::{Frame, Workload};
 
 /// One client, ready to go.
 #[derive(Debug)]
 pub(crate) struct Client {
     session: Session,
     pace: Pace,
-    frames: FrameSource,
+    frames: Frames,
     window: usize,
     recorder: Option<Recorder>,
 }
@@ -48,8 +48,7 @@ impl Client {
     /// `frames_in_flight_max` is what the node allows.
     pub(crate) fn new(
         session: Session,
-        workload: Workload,
-        frame: usize,
+        frames: Frames,
         pace: Pace,
         frames_in_flight_max: usize,
         recorder: Option<Recorder>,
@@ -60,11 +59,7 @@ impl Client {
             recorder,
             session,
             pace,
-            frames: FrameSource {
-                workload,
-                frame: Frame::new(),
-                size: frame,
-            },
+            frames,
             window: match pace {
                 Pace::Scheduled(_) => allowed,
                 Pace::Windowed(window) => allowed.min(window),
@@ -103,31 +98,22 @@ impl Client {
                 Pace::Windowed(_) => exchange.send_windowed(&mut sender, &mut frames).await?,
             }
             exchange.drain().await;
-            exchange.settle(&mut sender).await
+            exchange.settle(&mut sender, &mut frames).await
         };
         tokio::select! {
             sent = sending => sent.map_err(|failure: Failure| failure.of(&name))?,
             error = exchange.receive(&mut receiver) => return Err(ended(&name, error)),
         }
         // The report is complete; a node that does not say goodbye changes nothing about it.
-        let next_nonce = sender.next_nonce();
         let _ = tokio::time::timeout(DRAIN_LIMIT, sender.close()).await;
         let state = exchange.state.into_inner();
         let mut tally = state.tally;
         tally.unanswered = state.in_flight.len() as u64;
         if let Some(recorder) = state.recorder {
-            recorder.finish(next_nonce, state.balances.as_ref())?;
+            recorder.finish(frames.next_nonce, state.balances.as_ref())?;
         }
         Ok(tally)
     }
-}
-
-/// Makes the next frame's commands in buffers that are used again.
-#[derive(Debug)]
-struct FrameSource {
-    workload: Workload,
-    frame: Frame,
-    size: usize,
 }
 
 /// What the two loops of a client share.
@@ -163,16 +149,16 @@ impl Exchange<'_> {
     async fn send_scheduled(
         &self,
         sender: &mut Sender,
-        frames: &mut FrameSource,
+        frames: &mut Frames,
         schedule: &Schedule,
     ) -> Result<(), Failure> {
         let mut pacer = Pacer::new().map_err(Failure::System)?;
-        let total = schedule.frames_before(self.board.total);
+        let total = schedule.frames_before(self.board.total());
         let first_measured = schedule.frames_before(self.board.warm_up);
         let mut next = 0;
         while next < total {
             let now = self.board.elapsed();
-            if now > self.board.total + OVERRUN_MAX {
+            if now > self.board.total() + OVERRUN_MAX {
                 break;
             }
             let due = schedule.due(now).min(total);
@@ -200,19 +186,21 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Closed loop: as many frames as the window has room for, until the time is up.
-    async fn send_windowed(
-        &self,
-        sender: &mut Sender,
-        frames: &mut FrameSource,
-    ) -> Result<(), Failure> {
+    /// Closed loop: as many frames as the window has room for, until the time is up or, if they were
+    /// made ahead, until a client has no more of them.
+    async fn send_windowed(&self, sender: &mut Sender, frames: &mut Frames) -> Result<(), Failure> {
         loop {
-            let left = self.board.total.saturating_sub(self.board.elapsed());
+            let left = self.board.left();
             if left.is_zero() {
                 return Ok(());
             }
-            let burst = self.room().min(BURST_FRAMES);
-            if burst < self.burst_min() {
+            let frames_left = frames.left().unwrap_or(BURST_FRAMES);
+            if frames_left == 0 {
+                self.board.end();
+                return Ok(());
+            }
+            let burst = self.room().min(BURST_FRAMES).min(frames_left);
+            if burst < self.burst_min().min(frames_left) {
                 let waiting = tokio::time::timeout(left, self.answered.notified());
                 // Whether it was woken or gave up, the loop looks at the time.
                 let _ = waiting.await;
@@ -226,12 +214,11 @@ impl Exchange<'_> {
     }
 
     /// Makes, signs and queues one frame. Its latency counts from `intended`, or from now.
-    fn queue(&self, sender: &mut Sender, frames: &mut FrameSource, intended: Option<Duration>) {
+    fn queue(&self, sender: &mut Sender, frames: &mut Frames, intended: Option<Duration>) {
         let now = self.board.elapsed();
         let intended = intended.unwrap_or(now);
         let measured = self.board.measures(intended);
-        frames.workload.fill_frame(&mut frames.frame, frames.size);
-        let nonce = frames.frame.with(|commands| sender.queue_frame(commands));
+        let nonce = frames.queue(sender);
         let state = &mut *self.state.borrow_mut();
         if measured {
             state.tally.sent(now.saturating_sub(intended));
@@ -326,12 +313,14 @@ impl Exchange<'_> {
 
     /// At the end of a recorded run: takes all orders off the books, so that nothing moves any more,
     /// and asks what there is. If an answer is missing, nothing is asked, and the record says so.
-    async fn settle(&self, sender: &mut Sender) -> Result<(), Failure> {
+    async fn settle(&self, sender: &mut Sender, frames: &mut Frames) -> Result<(), Failure> {
         let is_recorded = self.state.borrow().recorder.is_some();
         if !is_recorded || self.in_flight() > 0 {
             return Ok(());
         }
-        let nonce = sender.queue_frame(&[Command::CancelAll(CancelScope::EVERYTHING)]);
+        let nonce = frames.take_nonce();
+        let everything = Command::CancelAll(CancelScope::EVERYTHING);
+        sender.queue_frame_with(nonce, LogTime::ZERO, &[everything]);
         let frame = SentFrame {
             intended: self.board.elapsed(),
             commands: 1,

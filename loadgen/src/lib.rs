@@ -10,6 +10,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`workload`] | commands from a seed |
+//! | `frames` | frames of these commands, signed as they are sent or ahead |
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | `meter`, `series` | what was answered and used when |
@@ -29,6 +30,7 @@ pub mod cli;
 mod compare;
 mod drive;
 mod error;
+mod frames;
 mod in_flight;
 mod latency;
 mod machine;
@@ -51,6 +53,7 @@ mod tally;
 pub mod workload;
 
 pub use error::LoadError;
+pub use frames::Signing;
 pub use machine::Machine;
 pub use node_metrics::NodeFigures;
 pub use ping::{PingOptions, PingReport, ping};
