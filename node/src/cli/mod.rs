@@ -13,6 +13,7 @@ mod dump;
 mod key;
 mod keygen;
 mod prove;
+mod reconcile;
 mod replay;
 mod serve;
 mod subscribe;
@@ -49,6 +50,8 @@ enum Command {
     CheckProof(check_proof::Options),
     /// Compare when frames arrived, by signed receipts, with when they were executed.
     Audit(audit::Options),
+    /// Compare what the clients of `loadgen run --record` saw with journal and ledger.
+    Reconcile(reconcile::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
     /// Print what a feed tells, a line an event.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Prove(options) => prove::run(&options),
         Command::CheckProof(options) => check_proof::run(&options),
         Command::Audit(options) => audit::run(&options),
+        Command::Reconcile(options) => reconcile::run(&options),
         Command::Client(options) => client::run(&options),
         Command::Subscribe(options) => subscribe::run(&options),
         Command::Doctor(options) => doctor::run(&options),
