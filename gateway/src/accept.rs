@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use quinn::{Connection, Endpoint, Incoming, SendStream, VarInt};
+use quinn::{Connection, Endpoint, Incoming, SendStream};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout_at};
 use types::auth::{FrameKey, OpenRun, RollingChain};
@@ -102,7 +102,7 @@ async fn welcome(shared: &Shared, incoming: Incoming) -> Option<Opened> {
     } = introduced?;
     match opened {
         Ok((session, run)) => {
-            connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+            session.set_window(RECEIVE_WINDOW);
             Some(Opened {
                 session,
                 run,
