@@ -21,6 +21,9 @@ pub(crate) struct Dialer {
     server: SocketAddr,
 }
 
+/// What a client keeps until the node takes it: when it stops, it wants an answer to all of it.
+const SEND_WINDOW: u64 = 256 * 1024;
+
 /// A connection with its stream and, once it is open, the terms of its session.
 pub(crate) struct Raw {
     pub(crate) connection: Connection,
@@ -36,6 +39,7 @@ impl Dialer {
         transport
             .keep_alive_interval(Some(Duration::from_secs(6)))
             .stream_receive_window(VarInt::from_u32(64 * 1024))
+            .send_window(SEND_WINDOW)
             .receive_window(VarInt::from_u32(64 * 1024));
         config.transport_config(Arc::new(transport));
         Self {
