@@ -102,6 +102,7 @@ impl MessageReader {
         arrivals: &RefCell<Arrivals>,
         packets: usize,
         message_timeout: Duration,
+        signature_due: Option<Instant>,
     ) -> Result<bool, RejectReason> {
         // The rest of a message that is awaited must not keep a whole block.
         let before = BytesMut::from(&self.buffer[..]);
@@ -115,12 +116,20 @@ impl MessageReader {
             let read = pin!(stream.read_chunks(packets)).poll(context);
             read.map_ok(|count| count.map(|count| arrivals.collect(&before, count)))
         });
-        let received = if before.is_empty() {
-            read.await
-        } else {
-            let began = *self.began.get_or_insert_with(Instant::now);
-            let received = timeout_at(began + message_timeout, read).await;
-            received.map_err(|_| RejectReason::Timeout)?
+        let due = match before.is_empty() {
+            true => None,
+            false => {
+                let began = *self.began.get_or_insert_with(Instant::now);
+                Some((began + message_timeout, RejectReason::Timeout))
+            }
+        };
+        let signature_due = signature_due.map(|due| (due, RejectReason::SignatureMissing));
+        let due = due.into_iter().chain(signature_due);
+        let received = match due.min_by_key(|(at, _)| *at) {
+            None => read.await,
+            // Bytes that keep coming would keep the timeout from being looked at.
+            Some((due, reason)) if due <= Instant::now() => return Err(reason),
+            Some((due, reason)) => timeout_at(due, read).await.map_err(|_| reason)?,
         };
         // A reset stream or a lost connection ends a session like a finished stream.
         match received {
@@ -150,7 +159,7 @@ impl MessageReader {
             if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
-            if !self.receive(arrivals, 1, message_timeout).await? {
+            if !self.receive(arrivals, 1, message_timeout, None).await? {
                 return Ok(None);
             }
         }
@@ -162,7 +171,7 @@ pub(crate) async fn read(
     shared: &Shared,
     session: &Rc<Session>,
     reader: &mut MessageReader,
-    run: Option<OpenRun>,
+    run: Option<Box<OpenRun>>,
 ) -> Ending {
     let message_timeout = shared.config.message_timeout;
     let mut unsigned = run.map(|run| Unsigned { run, due: None });
@@ -188,8 +197,8 @@ pub(crate) async fn read(
             true => PACKETS_PER_NARROW_READ,
             false => PACKETS_PER_READ,
         };
-        let received = reader.receive(&shared.arrivals, packets, message_timeout);
-        let ended = match receive_until(due, received).await {
+        let received = reader.receive(&shared.arrivals, packets, message_timeout, due);
+        let ended = match received.await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;
                 shared.counters.bytes_received.add(received as u64);
@@ -301,25 +310,9 @@ fn widen(shared: &Shared, session: &Session) {
     }
 }
 
-/// Waits for bytes, but not longer than a rolling signature may take.
-async fn receive_until(
-    due: Option<Instant>,
-    receive: impl Future<Output = Result<bool, RejectReason>>,
-) -> Result<bool, RejectReason> {
-    let Some(due) = due else {
-        return receive.await;
-    };
-    // Bytes that keep coming would keep the timeout from being looked at.
-    if due <= Instant::now() {
-        return Err(RejectReason::SignatureMissing);
-    }
-    let received = timeout_at(due, receive).await;
-    received.unwrap_or(Err(RejectReason::SignatureMissing))
-}
-
 /// Frames that wait for a rolling signature.
 struct Unsigned {
-    run: OpenRun,
+    run: Box<OpenRun>,
     /// When it must be there, if any wait.
     due: Option<Instant>,
 }

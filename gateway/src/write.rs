@@ -24,7 +24,8 @@ const BUFFER_KEPT: usize = 256 * 1024;
 /// How long a client may take to acknowledge the last bytes before its connection is closed.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes one session's answers until it ends, then closes its connection.
+/// Writes one session's answers until it ends, then closes its connection. What only happens then is
+/// boxed: most of the time this one only waits.
 pub(crate) async fn write(
     session: Rc<Session>,
     mut stream: SendStream,
@@ -36,10 +37,11 @@ pub(crate) async fn write(
         if sending.is_empty() {
             match session.ending() {
                 Ending::Closing(reason) => {
-                    return farewell(&session.connection, stream, Some(reason)).await;
+                    let farewell = farewell(&session.connection, stream, Some(reason));
+                    return Box::pin(farewell).await;
                 }
                 Ending::Finishing if session.is_settled() => {
-                    return farewell(&session.connection, stream, None).await;
+                    return Box::pin(farewell(&session.connection, stream, None)).await;
                 }
                 Ending::Open | Ending::Finishing => session.writer_woken().await,
             }
