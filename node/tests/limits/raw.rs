@@ -1,12 +1,12 @@
 //! Connections of clients that do not play by the rules: many on one socket, byte by byte.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::{ServerPin, quic_config};
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
-use quinn::{TransportConfig, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, RecvStream};
+use quinn::{SendStream, TokioRuntime, TransportConfig, VarInt};
 use types::auth::SigningKey;
 use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
 use types::{Nonce, RejectReason};
@@ -31,6 +31,17 @@ pub(crate) struct Raw {
     pub(crate) receive: RecvStream,
 }
 
+/// One socket for thousands of connections needs room for what each is told in the same moment; else most
+/// of a crowd miss their dismissal.
+fn endpoint() -> Endpoint {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let state = quinn::udp::UdpSocketState::new((&socket).into()).unwrap();
+    // The kernel gives as much as it may.
+    let _ = state.set_recv_buffer_size((&socket).into(), 16 << 20);
+    let runtime = Arc::new(TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), None, socket, runtime).unwrap()
+}
+
 impl Dialer {
     pub(crate) fn new(server: SocketAddr) -> Self {
         let mut config = quic_config(&ServerPin::Development);
@@ -43,7 +54,7 @@ impl Dialer {
             .receive_window(VarInt::from_u32(64 * 1024));
         config.transport_config(Arc::new(transport));
         Self {
-            endpoint: Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap(),
+            endpoint: endpoint(),
             config,
             server,
         }
