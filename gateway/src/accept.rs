@@ -232,10 +232,14 @@ async fn hold(shared: Rc<Shared>, opened: Box<Opened>, address: IpAddr) {
     session.end(ending);
     counters.open.set(counters.open.get() - 1);
     counters.draining.add(1);
-    tokio::select! {
-        _ = &mut writer => {}
-        _ = session.connection.closed() => writer.abort(),
-    }
+    // Boxed, for most of the time a session is not at its end.
+    let ended = Box::pin(async {
+        tokio::select! {
+            _ = &mut writer => {}
+            _ = session.connection.closed() => writer.abort(),
+        }
+    });
+    ended.await;
     counters.draining.set(counters.draining.get() - 1);
     shared.feeds.borrow_mut().forget(id);
     shared.table.borrow_mut().remove(&session);
@@ -252,10 +256,13 @@ mod tests {
         size_of::<F>()
     }
 
-    /// Ten thousand idle sessions are ten thousand of each.
+    /// Ten thousand idle sessions are ten thousand of each: the task that reads, the one that writes, and
+    /// what they share.
     #[test]
-    fn tasks_of_an_open_session_are_small() {
-        assert!(future_size(hold) <= 832, "{}", future_size(hold));
-        assert!(future_size(write) <= 256, "{}", future_size(write));
+    fn an_open_session_is_small() {
+        let sizes = [future_size(hold), future_size(write), size_of::<Session>()];
+        let limits = [512, 256, 240];
+        let fit = sizes.iter().zip(limits).all(|(size, limit)| *size <= limit);
+        assert!(fit, "{sizes:?}");
     }
 }

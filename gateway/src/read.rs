@@ -95,8 +95,8 @@ impl MessageReader {
         Ok(message)
     }
 
-    /// Waits for bytes, so many packets at most: `false` at the end of the stream. A message that has begun must go on
-    /// within `message_timeout` of its beginning.
+    /// Waits for bytes, so many packets at most: `false` at the end of the stream. A message that has
+    /// begun must go on within `message_timeout` of its beginning.
     pub(crate) async fn receive(
         &mut self,
         arrivals: &RefCell<Arrivals>,
@@ -127,9 +127,13 @@ impl MessageReader {
         let due = due.into_iter().chain(signature_due);
         let received = match due.min_by_key(|(at, _)| *at) {
             None => read.await,
-            // Bytes that keep coming would keep the timeout from being looked at.
-            Some((due, reason)) if due <= Instant::now() => return Err(reason),
-            Some((due, reason)) => timeout_at(due, read).await.map_err(|_| reason)?,
+            // Bytes that keep coming would keep the timeout from being looked at. A message ends with
+            // them; frames without a signature do not.
+            Some((due, reason @ RejectReason::SignatureMissing)) if due <= Instant::now() => {
+                return Err(reason);
+            }
+            // Boxed, for an idle session waits for nothing.
+            Some((due, reason)) => Box::pin(timeout_at(due, read)).await.map_err(|_| reason)?,
         };
         // A reset stream or a lost connection ends a session like a finished stream.
         match received {

@@ -38,7 +38,7 @@ pub(crate) struct Session {
     grown: Cell<bool>,
     writer: Notify,
     /// In a session that wants receipts.
-    receipts: Option<PendingReceipts>,
+    receipts: Option<Box<PendingReceipts>>,
 }
 
 /// What all sessions have together.
@@ -118,7 +118,7 @@ impl Session {
             together,
             grown: Cell::new(false),
             writer: Notify::new(),
-            receipts,
+            receipts: receipts.map(Box::new),
         }
     }
 
