@@ -268,12 +268,11 @@ async fn pay(shared: &Shared, session: &Session, toll: Toll) -> Duration {
         false => toll.refusals + toll.without_room,
     };
     let (account, pace) = (session.account(), shared.config.refusals);
-    let mut refusals = shared.refusals.borrow_mut();
-    refusals.charge(account, charged, pace, shared.elapsed());
-    drop(refusals);
+    let (all, now) = (&shared.refusals, shared.elapsed());
+    all.borrow_mut().charge(account, charged, pace, now);
     let debt = || {
-        let refusals = shared.refusals.borrow();
-        refusals.debt(account, pace, shared.elapsed())
+        let now = shared.elapsed();
+        all.borrow().debt(account, pace, now)
     };
     let is_in_debt = !debt().is_zero();
     let refills = toll.over_budget && (is_in_debt || session.is_narrow());
