@@ -39,6 +39,7 @@ struct Connections {
 struct Commands {
     orders: Option<PaceFields>,
     cancels: Option<PaceFields>,
+    refusals: Option<PaceFields>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -104,7 +105,9 @@ impl Limits {
         set(&mut gateway.limits_loopback, connections.limit_loopback);
         gateway.commands = commands.orders.map(Pace::from);
         gateway.cancels = commands.cancels.or(commands.orders).map(Pace::from);
-        let paces = [Some(gateway.arrivals), Some(gateway.arrivals_per_address)];
+        set(&mut gateway.refusals, commands.refusals);
+        let (arrivals, of_address) = (gateway.arrivals, gateway.arrivals_per_address);
+        let paces = [arrivals, of_address, gateway.refusals].map(Some);
         let paces = paces.into_iter().chain([gateway.commands, gateway.cancels]);
         if paces
             .flatten()
@@ -169,6 +172,7 @@ mod tests {
             "[connections]\nsessions = 7\nhandshakes = 40\nnew = { per_second = 5, burst = 6 }\n\
              limit_loopback = true\n\
              [commands]\norders = { per_second = 100, burst = 200 }\n\
+             refusals = { per_second = 7, burst = 8 }\n\
              [weights]\n3 = 4\n",
         )
         .unwrap();
@@ -179,6 +183,7 @@ mod tests {
             retry_from: 10,
             arrivals: pace(5, 6),
             limits_loopback: true,
+            refusals: pace(7, 8),
             commands: Some(pace(100, 200)),
             cancels: Some(pace(100, 200)),
             ..GatewayConfig::default()
@@ -199,6 +204,7 @@ mod tests {
             "[connections]\nnew = { per_second = 0, burst = 1 }",
             "[commands]\norders = { per_second = 1, burst = 0 }",
             "[commands]\norders = { per_second = 1 }",
+            "[commands]\nrefusals = { per_second = 0, burst = 1 }",
             "[weights]\ndev = 1",
             "[weights]\n3 = 0",
         ] {

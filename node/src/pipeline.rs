@@ -109,6 +109,10 @@ impl Pipeline {
     ) -> Self {
         let height = state.position().height;
         let counters = Arc::new(CachePadded::new(PipelineCounters::after(&state)));
+        // Nothing is taken before that is logged, so it is so already.
+        if grace.is_to_begin() {
+            counters.cancel_only.set(1);
+        }
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),

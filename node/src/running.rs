@@ -307,7 +307,10 @@ impl Core {
             feeds::run(feeds, &nudge, parking, stop);
         });
         let (parking, nudge, ports) = ends.shadow;
-        let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let mut shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        if grace.is_due_at_once() {
+            shadow.wait_for_a_block();
+        }
         let shadow_counters = shadow.counters();
         let shadow = start_shadow(shadow, nudge, parking, fatal);
         let (parking, ports) = ends.checkpoint;
