@@ -16,6 +16,7 @@ mod data_dir;
 pub mod feeds;
 mod genesis_file;
 pub mod grace;
+mod history;
 mod journal_io;
 pub mod journal_thread;
 mod limits_file;

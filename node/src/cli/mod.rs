@@ -10,6 +10,7 @@ mod connect;
 mod demo;
 mod doctor;
 mod dump;
+mod history;
 mod key;
 mod keygen;
 mod prove;
@@ -44,6 +45,8 @@ enum Command {
     Replay(replay::Options),
     /// Print the state at the end of a journal as text.
     Dump(dump::Options),
+    /// Write trades, fills, orders and candles as Parquet files.
+    History(history::Options),
     /// Prove what the newest checkpoint says about an account.
     Prove(prove::Options),
     /// Check a proof against a root.
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Dump(options) => dump::run(&options),
+        Command::History(options) => history::run(&options),
         Command::Prove(options) => prove::run(&options),
         Command::CheckProof(options) => check_proof::run(&options),
         Command::Audit(options) => audit::run(&options),
