@@ -8,6 +8,7 @@
 //! in one thread, under a clock and a disk of its own.
 #![forbid(unsafe_code)]
 
+pub mod api;
 mod checkpoint_parts;
 pub mod checkpoint_thread;
 mod cli;

@@ -29,6 +29,7 @@ use types::wire::query::{
 };
 use types::{AssetId, SequenceNumber};
 
+use crate::api::Teller;
 use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::counters::ShadowCounters;
@@ -54,6 +55,8 @@ pub struct Ports {
     pub spent: Consumer<Sections>,
     /// Wakes whoever writes them.
     pub wake_checkpoint: Waker,
+    /// Tells the trader API, if there is one.
+    pub teller: Option<Teller>,
 }
 
 /// Whose checkpoints these are, and how often one is made.
@@ -164,7 +167,7 @@ impl Shadow {
 
     /// Does all there is to do now; whether that was anything.
     pub fn turn(&mut self) -> Result<bool, Diverged> {
-        let followed = self.follow()?;
+        let followed = self.follow()? | self.tell_image();
         let answered = self.answer();
         let written = self.checkpoint_if_due();
         Ok(followed || answered || written)
@@ -198,6 +201,12 @@ impl Shadow {
         Arc::clone(&self.counters)
     }
 
+    /// The trader API begins with the whole state, and anew after a gap.
+    fn tell_image(&mut self) -> bool {
+        let teller = self.ports.teller.as_mut();
+        teller.is_some_and(|teller| teller.catch_up(&self.state))
+    }
+
     fn follow(&mut self) -> Result<bool, Diverged> {
         let mut popped = 0;
         while let Ok(followed) = self.ports.followed.pop() {
@@ -221,6 +230,9 @@ impl Shadow {
         let (block, outcome) = (&released.block, &released.outcome);
         if !sequential::repeat(&mut self.state, block, outcome, &mut self.scratch) {
             return Err(Diverged(block.height));
+        }
+        if let Some(teller) = &mut self.ports.teller {
+            teller.tell(&self.state, released);
         }
         self.answers.follow(outcome);
         for (feed, position) in &followed.moved {
