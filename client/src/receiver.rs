@@ -94,7 +94,8 @@ impl Receiver {
             | Kind::FeedGap
             | Kind::Tick
             | Kind::Silence
-            | Kind::Phase => {
+            | Kind::Phase
+            | Kind::Action => {
                 return Err(RejectReason::UnexpectedMessage.into());
             }
         };

@@ -1,5 +1,5 @@
-//! Whether a signed frame may execute: key or wallet, epoch, expiry and nonce, decided in the total
-//! order.
+//! Whether a signed frame may execute: key, wallet or agent, epoch, expiry and nonce, decided in the
+//! total order.
 //!
 //! The gateway has verified the signature against the key that the session opened with; here the
 //! frame is judged by the state at its own position, so that every replay judges it alike. Only a
@@ -9,6 +9,8 @@ use ledger::{Ledger, NonceCheck};
 use types::auth::AuthenticFrame;
 use types::outcome::{Digest, FrameVerdict};
 use types::wallet::WalletContext;
+use types::wire::action::SignedAction;
+use types::wire::orders::FrameHeader;
 use types::{KeyId, LogTime, RejectReason, SequenceNumber};
 
 /// Judges a frame whose first command is at `first_sequence`; if it is to execute, its nonce is used
@@ -20,12 +22,16 @@ pub(crate) fn admit(
     first_sequence: SequenceNumber,
 ) -> FrameVerdict {
     let header = frame.frame().header();
+    if let Some(action) = frame.action() {
+        return admit_action(ledger, time, &header, action);
+    }
     if header.key == KeyId::WALLET {
         return admit_wallet(ledger, (time, genesis_hash), frame, first_sequence);
     }
     let registered = ledger
         .key(header.key)
-        .filter(|key| key.account == header.account)
+        // An agent signs actions and nothing else.
+        .filter(|key| key.account == header.account && key.public.agent().is_none())
         .map(|key| key.epoch);
     match registered {
         None => return FrameVerdict::Refused(RejectReason::UnknownKey),
@@ -81,6 +87,61 @@ fn admit_wallet(
     }
     ledger.use_wallet_nonce(account, header.nonce, frame.digest(), first_sequence);
     FrameVerdict::Executed
+}
+
+/// Judges the frame of an action. Who signed it was recovered where it came in, and an audit recovers it
+/// again. An owner, and an agent of any of his accounts, may act for all of them.
+fn admit_action(
+    ledger: &mut Ledger,
+    time: LogTime,
+    header: &FrameHeader,
+    action: &SignedAction,
+) -> FrameVerdict {
+    match may_sign(ledger, time, header, action) {
+        Ok(()) => {
+            ledger.use_action_nonce(action.signer, action.nonce);
+            FrameVerdict::Executed
+        }
+        Err(reason) => FrameVerdict::Refused(reason),
+    }
+}
+
+fn may_sign(
+    ledger: &Ledger,
+    time: LogTime,
+    header: &FrameHeader,
+    action: &SignedAction,
+) -> Result<(), RejectReason> {
+    if !ledger.contains(header.account) {
+        return Err(RejectReason::UnknownKey);
+    }
+    let owner = ledger.owner(header.account);
+    if header.key == KeyId::WALLET {
+        if action.signer != owner {
+            return Err(RejectReason::WrongWallet);
+        }
+    } else {
+        let key = ledger.key(header.key);
+        let key = key.filter(|key| ledger.owner(key.account) == owner);
+        let key = key.filter(|key| key.public.agent() == Some(action.signer));
+        if key.ok_or(RejectReason::UnknownKey)?.epoch != header.epoch {
+            return Err(RejectReason::StaleEpoch);
+        }
+    }
+    if is_over(header.expires_at, time) {
+        return Err(RejectReason::Expired);
+    }
+    ledger.check_action_nonce(&action.signer, action.nonce, time)?;
+    let Some(status) = ledger.key_status(header.key) else {
+        return Ok(());
+    };
+    if status.is_revoked {
+        return Err(RejectReason::KeyRevoked);
+    }
+    if is_over(status.grant.expires_at, time) {
+        return Err(RejectReason::KeyExpired);
+    }
+    Ok(())
 }
 
 /// A frame's verdict by its nonce alone; that of a fresh one is still open.

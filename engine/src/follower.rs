@@ -9,7 +9,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use hashbrown::HashMap;
 use ledger::{Ledger, Trade};
 use types::genesis::{Genesis, MarketSpec};
-use types::outcome::{BlockOutcome, Event, Fill, Indicative, Party, Reduced, StatusChanged};
+use types::outcome::{
+    AccountOpened, BlockOutcome, Event, Fill, Indicative, Party, Reduced, StatusChanged,
+};
 use types::wire::query::{IndicativePrice, MarketState, OpenOrder};
 use types::{AccountId, BaseLots, MarketId, OrderId, SequenceNumber};
 
@@ -81,6 +83,15 @@ impl Follower {
                     .expect("only covered transfers happen"),
                 Event::StatusChanged(changed) => self.status_changed(&changed),
                 Event::Indicative(indicative) => self.indicative(&indicative),
+                Event::AccountOpened(opened) => self.account_opened(&opened),
+                Event::Deposited(it) => self
+                    .ledger
+                    .deposit(it.account, it.asset, it.amount)
+                    .expect("the supply is bounded"),
+                Event::Withdrawn(it) => self
+                    .ledger
+                    .withdraw(it.account, it.asset, it.amount)
+                    .expect("only what is free is withdrawn"),
                 Event::KeyChanged(_) | Event::PolicySet(_) => {}
             }
         }
@@ -111,6 +122,21 @@ impl Follower {
     /// What the markets are like, by id.
     pub fn market_states(&self) -> &[MarketState] {
         &self.states
+    }
+
+    /// An account like another of its owner, or the first of its owner.
+    fn account_opened(&mut self, opened: &AccountOpened) {
+        let opened_here = match self.ledger.account_at(&opened.owner) {
+            Some(first) => self.ledger.open_sub_account(first),
+            None => self.ledger.open_account(opened.owner),
+        };
+        assert_eq!(
+            opened_here,
+            Ok(opened.account),
+            "accounts are numbered in order"
+        );
+        assert_eq!(self.ledger.group(opened.account), opened.group);
+        self.open.push(HashMap::default());
     }
 
     /// The maker, and in an auction the taker, pay from what their orders hold; what an order holds

@@ -112,7 +112,10 @@ impl MarketData {
             | Event::Armed(_)
             | Event::Transferred(_)
             | Event::KeyChanged(_)
-            | Event::PolicySet(_) => {}
+            | Event::PolicySet(_)
+            | Event::AccountOpened(_)
+            | Event::Deposited(_)
+            | Event::Withdrawn(_) => {}
         }
     }
 

@@ -1,14 +1,17 @@
-//! What is to become of a key's orders when nobody is there: session policies and timers, by key.
+//! What is to become of orders when nobody is there: session policies and timers of keys, and timers of
+//! accounts.
 
 use std::collections::BTreeMap;
 
 use types::keys::SessionPolicy;
 use types::{AccountId, KeyId, LogTime};
 
-/// The policies of all keys that have one.
+/// The policies and timers of all that have one.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     rules: BTreeMap<KeyId, SessionRule>,
+    /// When all orders of an account are taken off.
+    account_timers: BTreeMap<AccountId, LogTime>,
 }
 
 /// What a key has asked for.
@@ -57,6 +60,28 @@ impl Sessions {
         self.change(account, key, |rule| rule.timer_at = timer_at);
     }
 
+    /// When this account's timer runs out; zero stops it.
+    pub(crate) fn set_account_timer(&mut self, account: AccountId, timer_at: LogTime) {
+        if timer_at == LogTime::ZERO {
+            self.account_timers.remove(&account);
+        } else {
+            self.account_timers.insert(account, timer_at);
+        }
+    }
+
+    /// The timers of accounts that run.
+    pub fn account_timers(&self) -> impl Iterator<Item = (AccountId, LogTime)> {
+        let timers = self.account_timers.iter();
+        timers.map(|(account, timer_at)| (*account, *timer_at))
+    }
+
+    /// The account whose timer has run out, the lowest if there are several.
+    pub(crate) fn timed_out_account(&self, now: LogTime) -> Option<AccountId> {
+        let mut timers = self.account_timers();
+        let found = timers.find(|(_, timer_at)| *timer_at <= now);
+        found.map(|(account, _)| account)
+    }
+
     fn change(&mut self, account: AccountId, key: KeyId, change: impl FnOnce(&mut SessionRule)) {
         let rule = self.rules.entry(key);
         let rule = rule.or_insert_with(|| SessionRule::new(account));
@@ -77,7 +102,7 @@ impl Sessions {
         self.rules.get(&key)
     }
 
-    /// Whether nobody has asked for anything.
+    /// Whether no key has asked for anything.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
@@ -98,13 +123,17 @@ impl Sessions {
     /// When the next timer runs out.
     pub(crate) fn next_timer(&self) -> Option<LogTime> {
         let timers = self.rules.values().map(|rule| rule.timer_at);
-        timers.filter(|timer_at| timer_at.get() > 0).min()
+        let timers = timers.filter(|timer_at| timer_at.get() > 0);
+        timers.chain(self.account_timers.values().copied()).min()
     }
 
     /// As they were; `None` if one asks for nothing.
     pub(crate) fn restore(rules: impl IntoIterator<Item = (KeyId, SessionRule)>) -> Option<Self> {
         let rules: BTreeMap<_, _> = rules.into_iter().collect();
         let is_sound = rules.values().all(|rule| !rule.is_void());
-        is_sound.then_some(Self { rules })
+        is_sound.then_some(Self {
+            rules,
+            account_timers: BTreeMap::new(),
+        })
     }
 }

@@ -4,13 +4,13 @@ use ledger::{KeyStatus, Ledger, WalletUse};
 use types::auth::FrameKey;
 use types::block::{Block, Entry};
 use types::command::{MarketStatus, SetProtection, StopLeg};
-use types::genesis::{Genesis, MarketSpec};
+use types::genesis::{Genesis, MarketSpec, OwnerAddress};
 use types::limits::INDICATIVE_INTERVAL_NS;
 use types::outcome::Digest;
 use types::phase::Phase;
 use types::{
     AccountId, AssetId, Atoms, BaseLots, GroupId, Height, KeyId, LogTime, MarketId, OrderId,
-    SequenceNumber, Side, Ticks,
+    RejectReason, SequenceNumber, Side, Ticks,
 };
 
 use crate::clusters::Clusters;
@@ -28,8 +28,8 @@ const STATE_CONTEXT: &str = "keel 2026-11-23 engine state";
 #[derive(Debug)]
 pub struct State {
     ledger: Ledger,
-    /// By account; never changes after genesis, and kept beside the ledger so that a fill can move
-    /// balances while the book asks who belongs together.
+    /// By account, as in the ledger; kept beside it so that a fill can move balances while the book asks
+    /// who belongs together.
     groups: Vec<GroupId>,
     /// Who may open and close markets, by id; never changes after genesis.
     operators: Vec<AccountId>,
@@ -131,11 +131,8 @@ impl State {
             .zip(markets)
             .map(|(spec, state)| Market { spec: *spec, state });
         Self {
-            ledger,
-            groups: genesis
-                .accounts()
-                .iter()
-                .map(|account| account.group)
+            groups: (0..ledger.account_count())
+                .map(|account| ledger.group(AccountId::new(account)))
                 .collect(),
             operators: (0..)
                 .map(AccountId::new)
@@ -143,6 +140,7 @@ impl State {
                 .filter(|(_, account)| account.operator)
                 .map(|(id, _)| id)
                 .collect(),
+            ledger,
             markets: markets.collect(),
             clusters,
             sessions,
@@ -225,6 +223,10 @@ impl State {
         self.ledger.restore_keys(statuses, wallets)
     }
 
+    pub(crate) fn put_account_timer(&mut self, account: AccountId, timer_at: LogTime) {
+        self.sessions.set_account_timer(account, timer_at);
+    }
+
     pub(crate) fn put_sessions(&mut self, sessions: Sessions) {
         self.sessions = sessions;
     }
@@ -270,6 +272,7 @@ impl State {
         self.sessions = mark.sessions.clone();
         self.phase = mark.phase;
         self.ledger = mark.ledger.clone();
+        self.groups.truncate(self.ledger.account_count() as usize);
         self.position = mark.position;
     }
 
@@ -475,6 +478,18 @@ impl StateView for State {
     fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
+
+    fn open_account(&mut self, owner: OwnerAddress) -> Result<AccountId, RejectReason> {
+        let opened = self.ledger.open_account(owner)?;
+        self.groups.push(self.ledger.group(opened));
+        Ok(opened)
+    }
+
+    fn open_sub_account(&mut self, of: AccountId) -> Result<AccountId, RejectReason> {
+        let opened = self.ledger.open_sub_account(of)?;
+        self.groups.push(self.ledger.group(opened));
+        Ok(opened)
+    }
 }
 
 /// Everything of a market in canonical order. Lists are preceded by their lengths.
@@ -572,6 +587,10 @@ fn digest_sessions(sessions: &Sessions, hasher: &mut blake3::Hasher) {
         ] {
             hasher.update(&u64::to_le_bytes(number));
         }
+    }
+    for (account, timer_at) in sessions.account_timers() {
+        hasher.update(&account.get().to_le_bytes());
+        hasher.update(&timer_at.get().to_le_bytes());
     }
 }
 

@@ -7,10 +7,10 @@
 
 use ledger::{Fees, KeyStatus, Ledger, Trade};
 use types::command::{MarketStatus, SetProtection};
-use types::genesis::MarketSpec;
+use types::genesis::{MarketSpec, OwnerAddress};
 use types::limits::OPEN_ORDERS_PER_ACCOUNT_MAX;
 use types::phase::Phase;
-use types::{AccountId, AssetId, Atoms, GroupId, KeyId, MarketId};
+use types::{AccountId, AssetId, Atoms, GroupId, KeyId, MarketId, RejectReason};
 
 use crate::market::MarketState;
 use crate::protection::Protections;
@@ -127,8 +127,14 @@ pub trait StateView {
     /// From here on the exchange lets markets do this. Only for what runs alone.
     fn set_phase(&mut self, phase: Phase);
 
-    /// Keys, to be changed. Only for commands that run alone.
+    /// Keys, and what crosses the edge, to be changed. Only for commands that run alone.
     fn ledger_mut(&mut self) -> &mut Ledger;
+
+    /// Opens an owner's first account. Only for commands that run alone.
+    fn open_account(&mut self, owner: OwnerAddress) -> Result<AccountId, RejectReason>;
+
+    /// Opens another account of the owner of this one. Only for commands that run alone.
+    fn open_sub_account(&mut self, of: AccountId) -> Result<AccountId, RejectReason>;
 }
 
 impl Funds for Ledger {

@@ -113,7 +113,10 @@ impl Watch {
             | Event::StatusChanged(_)
             | Event::Indicative(_)
             | Event::KeyChanged(_)
-            | Event::PolicySet(_) => {}
+            | Event::PolicySet(_)
+            | Event::AccountOpened(_)
+            | Event::Deposited(_)
+            | Event::Withdrawn(_) => {}
         }
     }
 

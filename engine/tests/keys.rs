@@ -10,7 +10,7 @@ use common::desk::{GTC, IOC, MARKET, ask, bid, place, until};
 use common::keyed::{Keyring, public, random_stream};
 use common::{Random, limited_genesis, poor_genesis, random_command, random_levels};
 use engine::State;
-use engine::snapshot::{self, encode_sessions};
+use engine::snapshot::{self, Beside, BesideBytes};
 use ledger::StateTree;
 use types::block::Entry;
 use types::command::{
@@ -677,16 +677,21 @@ fn a_restart_changes_nothing() {
 fn rewritten(state: &State, genesis: &types::genesis::Genesis) -> State {
     let tree = StateTree::new(state.ledger());
     let bytes = rkyv::to_bytes::<rkyv::rancor::Panic>(&state.snapshot(&tree)).unwrap();
-    let sessions = encode_sessions(&state.sessions_snapshot());
+    let beside = BesideBytes::of(state);
     let archived = snapshot::access(&bytes).unwrap();
-    let phase = snapshot::encode_phase(state.phase());
-    let parts = (archived, Some(&*sessions), Some(&phase[..]));
-    let restored = State::restore(parts, genesis, 9).unwrap();
+    let restored = State::restore(archived, beside.read(), genesis, 9).unwrap();
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
-    let again = encode_sessions(&restored.sessions_snapshot());
-    assert!(again[..] == sessions[..]);
+    let again = BesideBytes::of(&restored);
+    assert!(again.sessions[..] == beside.sessions[..]);
     restored
+}
+
+fn only(sessions: &[u8]) -> Beside<'_> {
+    Beside {
+        sessions: Some(sessions),
+        ..Beside::default()
+    }
 }
 
 /// Bytes that are damaged in spite of their digest are refused or restored, and never a panic.
@@ -700,8 +705,8 @@ fn damaged_sessions_never_panic() {
         if watched > 3 {
             let tree = StateTree::new(ring.state.ledger());
             let bytes = rkyv::to_bytes::<rkyv::rancor::Panic>(&ring.state.snapshot(&tree));
-            let sessions = encode_sessions(&ring.state.sessions_snapshot());
-            last = Some((bytes.unwrap(), sessions));
+            let beside = BesideBytes::of(&ring.state);
+            last = Some((bytes.unwrap(), beside.sessions));
         }
     });
     let (bytes, sessions) = last.unwrap();
@@ -710,13 +715,13 @@ fn damaged_sessions_never_panic() {
     for at in 0..sessions.len() {
         let mut damaged = sessions.to_vec();
         damaged[at] ^= 1 << (at % 8);
-        let restored = State::restore((archived, Some(&damaged), None), &genesis, 0);
+        let restored = State::restore(archived, only(&damaged), &genesis, 0);
         refused += u64::from(restored.is_err());
     }
     println!("{refused} of {} refused", sessions.len());
     assert!(0 < refused);
     for length in 0..sessions.len() {
-        let cut = State::restore((archived, Some(&sessions[..length]), None), &genesis, 0);
+        let cut = State::restore(archived, only(&sessions[..length]), &genesis, 0);
         assert!(cut.is_err(), "{length} bytes");
     }
 }

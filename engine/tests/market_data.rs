@@ -349,6 +349,9 @@ impl Reached {
                 Event::StatusChanged(_) => "status changed",
                 Event::Indicative(_) => "indicative",
                 Event::KeyChanged(_) | Event::PolicySet(_) => "of keys",
+                Event::AccountOpened(_) | Event::Deposited(_) | Event::Withdrawn(_) => {
+                    "of the edge"
+                }
             };
             self.what.insert(what);
         }

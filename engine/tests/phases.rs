@@ -9,7 +9,7 @@ use common::ACCOUNTS;
 use common::desk::{Desk, GTC, IOC, MARKET, armed, ask, bid, cancel, id, place, replace};
 use engine::State;
 use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
-use engine::snapshot::{self, Contradiction};
+use engine::snapshot::{self, Beside, BesideBytes, Contradiction};
 use ledger::StateTree;
 use rkyv::rancor::Panic;
 use types::block::Entry;
@@ -218,12 +218,16 @@ fn a_snapshot_keeps_the_phase() {
         let tree = StateTree::new(state.ledger());
         let bytes = rkyv::to_bytes::<Panic>(&state.snapshot(&tree)).unwrap();
         let archived = snapshot::access(&bytes).unwrap();
-        State::restore((archived, None, phase), &genesis, 5)
+        let beside = Beside {
+            phase,
+            ..Beside::default()
+        };
+        State::restore(archived, beside, &genesis, 5)
     };
     let open = restored(&desk.state, None).unwrap();
     assert_eq!(open.digest(), desk.state.digest());
     desk.run(Entry::Phase(Phase::CancelOnly));
-    let phase = snapshot::encode_phase(desk.state.phase());
+    let phase = BesideBytes::of(&desk.state).phase;
     let closed = restored(&desk.state, Some(&phase)).unwrap();
     assert_eq!(closed.phase(), Phase::CancelOnly);
     assert_eq!(closed.digest(), desk.state.digest());

@@ -4,7 +4,9 @@ mod common;
 
 use common::{cut, limited_genesis, random_frames, run};
 use engine::State;
-use engine::snapshot::{self, ChangedAccounts, Contradiction, Image, Memory, StateSnapshot};
+use engine::snapshot::{
+    self, Beside, BesideBytes, ChangedAccounts, Contradiction, Image, Memory, StateSnapshot,
+};
 use ledger::StateTree;
 use rkyv::util::AlignedVec;
 use types::genesis::Genesis;
@@ -38,11 +40,11 @@ impl Memory for Aligned {
 fn restored(genesis: &Genesis, state: &State, tree: &StateTree, hash_seed: u64) -> State {
     let bytes = written(state, tree);
     let archived = snapshot::access(&bytes).expect("it is an archive");
-    assert_eq!(archived.ledger.state_root(), tree.root());
-    let sessions = snapshot::encode_sessions(&state.sessions_snapshot());
-    let phase = snapshot::encode_phase(state.phase());
-    let parts = (archived, Some(&*sessions), Some(&phase[..]));
-    let restored = State::restore(parts, genesis, hash_seed).expect("a state writes itself down");
+    let edge = state.ledger().edge();
+    assert_eq!(archived.ledger.state_root(edge), tree.root());
+    let beside = BesideBytes::of(state);
+    let restored = State::restore(archived, beside.read(), genesis, hash_seed);
+    let restored = restored.expect("a state writes itself down");
     restored.assert_invariants();
     assert_eq!(restored.digest(), state.digest());
     assert_eq!(restored.position(), state.position());
@@ -171,7 +173,8 @@ fn what_contradicts_itself_is_not_restored() {
         let mut snapshot = state.snapshot(&tree);
         change(&mut snapshot);
         let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&snapshot).unwrap();
-        let restored = State::restore((snapshot::access(&bytes).unwrap(), None, None), &genesis, 0);
+        let archived = snapshot::access(&bytes).unwrap();
+        let restored = State::restore(archived, Beside::default(), &genesis, 0);
         assert_eq!(restored.err(), Some(Contradiction(what)));
     }
 }
@@ -188,7 +191,7 @@ fn damaged_bytes_never_panic() {
         damaged.extend_from_slice(&bytes);
         damaged[at] ^= 1 << (at % 8);
         let restored = snapshot::access(&damaged)
-            .and_then(|snapshot| State::restore((snapshot, None, None), &genesis, 0));
+            .and_then(|archived| State::restore(archived, Beside::default(), &genesis, 0));
         refused += u64::from(restored.is_err());
     }
     println!("{refused} of {} refused", bytes.len());

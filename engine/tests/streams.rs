@@ -136,6 +136,9 @@ fn kind_of(event: &Event) -> &'static str {
         Event::Indicative(_) => "indicative",
         Event::KeyChanged(_) => "key changed",
         Event::PolicySet(_) => "policy set",
+        Event::AccountOpened(_) => "account opened",
+        Event::Deposited(_) => "deposited",
+        Event::Withdrawn(_) => "withdrawn",
     }
 }
 

@@ -422,6 +422,9 @@ impl Exchange {
             Event::Indicative(_) => "indicative",
             Event::KeyChanged(_) => "key changed",
             Event::PolicySet(_) => "policy set",
+            Event::AccountOpened(_) => "account opened",
+            Event::Deposited(_) => "deposited",
+            Event::Withdrawn(_) => "withdrawn",
         }
     }
 

@@ -140,6 +140,12 @@ fn orders(bytes: &[u8], reached: &mut Reached) {
         Command::SetSessionPolicy(_) => "session policy",
         Command::SetTimer(_) => "timer",
         Command::RevokeKey(_) => "revoke key",
+        Command::SetTimerAt(_) => "timer at",
+        Command::Send(_) => "send",
+        Command::Withdraw(_) => "withdraw",
+        Command::OpenSubAccount => "open sub-account",
+        Command::ApproveAgent(_) => "approve agent",
+        Command::Inbox(_) => "inbox",
         Command::Register(_) => "register",
         Command::Revoke(_) => "revoke",
     }));

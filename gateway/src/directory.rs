@@ -23,12 +23,12 @@ pub struct KeyRecord {
 pub struct KeyDirectory {
     keys: HashMap<PublicKey, KeyRecord>,
     public: HashMap<KeyId, PublicKey>,
-    /// By account; they never change.
+    /// By account.
     owners: Vec<OwnerAddress>,
 }
 
 impl KeyDirectory {
-    /// The accounts of a genesis, without keys.
+    /// The accounts of a genesis, without those that were opened later, and without keys.
     pub fn without_keys(genesis: &Genesis) -> Self {
         let owners = genesis.accounts().iter().map(|account| account.owner);
         Self {
@@ -51,6 +51,12 @@ impl KeyDirectory {
             directory.insert(*public, record);
         }
         directory
+    }
+
+    /// Adds the next account. Panics on any other.
+    pub fn insert_account(&mut self, account: AccountId, owner: OwnerAddress) {
+        assert_eq!(account.index(), self.owners.len(), "one after the other");
+        self.owners.push(owner);
     }
 
     /// Adds a key, in the place of another one of its number.

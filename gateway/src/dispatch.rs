@@ -157,14 +157,18 @@ impl Dispatcher {
     }
 }
 
-/// Takes note of keys that come and go, and of what their silence does.
+/// Takes note of accounts and keys that come and go, and of what a silence of these does.
 fn follow_keys(shared: &Shared, table: &SessionTable, block: &ReleasedBlock) {
     for record in &block.outcome.events {
-        if !record.is_of_key() {
+        if !record.is_of_access() {
             continue;
         }
         match record.event() {
             Event::KeyChanged(changed) => follow_key(shared, table, &changed),
+            Event::AccountOpened(opened) => {
+                let mut directory = shared.directory.borrow_mut();
+                directory.insert_account(opened.account, opened.owner);
+            }
             Event::PolicySet(set) => {
                 let silence = Duration::from_nanos(set.silence_ns);
                 let mut presence = shared.presence.borrow_mut();

@@ -1,7 +1,7 @@
 //! The balance cells, and the only function that writes one.
 //!
 //! Balances lie in one dense table, account by account, `stride` assets each: an address is one
-//! multiplication, and nothing is hashed or allocated after genesis. What exists once per asset
+//! multiplication, and nothing is hashed, or allocated unless an account is opened. What exists once per asset
 //! (fees, dust, deposits and the observed sum) shares a cache line in [`AssetSums`].
 //!
 //! Every write goes through [`Cells::change`], which moves the observed sum of the asset by the
@@ -74,6 +74,19 @@ impl Cells {
     pub(crate) fn deposit(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
         self.sums[asset.index()].deposited += amount;
         self.credit(Cell::Free(account), asset, amount);
+    }
+
+    /// Funds leave the system. Panics if they are not there: the caller has checked.
+    pub(crate) fn withdraw(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
+        self.debit(Cell::Free(account), asset, amount);
+        let deposited = &mut self.sums[asset.index()].deposited;
+        *deposited = *deposited - amount;
+    }
+
+    /// One more account, with nothing in it.
+    pub(crate) fn add_account(&mut self) {
+        let length = self.balances.len() + self.stride;
+        self.balances.resize(length, Balance::default());
     }
 
     /// Takes `amount` out of a cell. Panics if it is not there: the caller has checked.

@@ -6,12 +6,16 @@
 //! test vectors is `docs/STATE_TREE.md`; a change here is a protocol change.
 
 use types::genesis::OwnerAddress;
+use types::inbox::InboxPosition;
 use types::{AccountId, AssetId, Atoms};
 
-use crate::{Balance, Ledger};
+use crate::Ledger;
 
 /// The first bytes of every record: what it is and in which version.
 pub const RECORD_TAG: [u8; 8] = *b"keelacc1";
+
+/// The first bytes of the record of [`AccountId::INBOX`].
+pub const INBOX_TAG: [u8; 8] = *b"keelinb1";
 
 /// The owner of the system's accounts: nobody.
 pub(crate) const NOBODY: OwnerAddress = [0; 20];
@@ -23,13 +27,24 @@ pub struct AccountRecord {
     pub account: AccountId,
     /// Who may withdraw; zero for the system's accounts.
     pub owner: OwnerAddress,
-    /// By ascending asset, only where something is free or held.
-    pub balances: Vec<(AssetId, Balance)>,
+    /// By ascending asset, only where something is not zero.
+    pub balances: Vec<(AssetId, Holding)>,
+}
+
+/// What an account has of an asset, and what it has taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// May be spent.
+    pub free: Atoms,
+    /// Is locked behind open orders.
+    pub held: Atoms,
+    /// Was withdrawn, in all: the owner claims it on the chain.
+    pub withdrawn: Atoms,
 }
 
 impl AccountRecord {
     /// Appends the canonical bytes: one word of tag, account and owner, then two words per balance,
-    /// first asset and free (128 bits each), then held. So the length is 32 modulo 64, and never
+    /// first asset and free (128 bits each), then withdrawn and held. So the length is 32 modulo 64, and never
     /// the 64 bytes of an inner node.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         encode_account(
@@ -60,24 +75,48 @@ impl AccountRecord {
     }
 }
 
-/// Asset, free, zero and held; something of it is not zero.
-fn decode_balance(words: &[u8; 64]) -> Option<(AssetId, Balance)> {
+/// Asset, free, withdrawn and held; something of it is not zero.
+fn decode_balance(words: &[u8; 64]) -> Option<(AssetId, Holding)> {
     let (numbers, _) = words.as_chunks::<16>();
-    let [asset, free, _, held] = *numbers else {
+    let [asset, free, withdrawn, held] = *numbers else {
         return None;
     };
     let asset = u16::try_from(u128::from_be_bytes(asset)).ok()?;
-    let balance = Balance {
-        free: Atoms::new(u128::from_be_bytes(free)),
-        held: Atoms::new(u128::from_be_bytes(held)),
+    let amount = |bytes| Atoms::new(u128::from_be_bytes(bytes));
+    let holding = Holding {
+        free: amount(free),
+        held: amount(held),
+        withdrawn: amount(withdrawn),
     };
-    (balance != Balance::default()).then_some((AssetId::new(asset), balance))
+    (holding != Holding::default()).then_some((AssetId::new(asset), holding))
+}
+
+/// The record of [`AccountId::INBOX`], 72 bytes: tag, account u32, 20 zero bytes, how many entries were
+/// consumed u64, and the running hash after them (32), big-endian.
+pub fn encode_inbox(inbox: &InboxPosition, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&INBOX_TAG);
+    bytes.extend_from_slice(&AccountId::INBOX.get().to_be_bytes());
+    bytes.extend_from_slice(&NOBODY);
+    bytes.extend_from_slice(&inbox.count.to_be_bytes());
+    bytes.extend_from_slice(&inbox.hash);
+}
+
+/// Reads the record of the inbox; `None` unless these are the canonical bytes of one that is not empty.
+pub fn decode_inbox(bytes: &[u8]) -> Option<InboxPosition> {
+    let (count, hash) = bytes.get(32..)?.split_first_chunk::<8>()?;
+    let inbox = InboxPosition {
+        count: u64::from_be_bytes(*count),
+        hash: hash.try_into().ok()?,
+    };
+    let mut canonical = Vec::new();
+    encode_inbox(&inbox, &mut canonical);
+    (canonical == bytes && inbox.count > 0).then_some(inbox)
 }
 
 pub(crate) fn encode_account(
     account: AccountId,
     owner: &OwnerAddress,
-    balances: impl Iterator<Item = (AssetId, Balance)>,
+    balances: impl Iterator<Item = (AssetId, Holding)>,
     bytes: &mut Vec<u8>,
 ) {
     bytes.extend_from_slice(&RECORD_TAG);
@@ -86,7 +125,7 @@ pub(crate) fn encode_account(
     for (asset, balance) in balances {
         bytes.extend_from_slice(&u128::from(asset.get()).to_be_bytes());
         bytes.extend_from_slice(&balance.free.get().to_be_bytes());
-        bytes.extend_from_slice(&[0; 16]);
+        bytes.extend_from_slice(&balance.withdrawn.get().to_be_bytes());
         bytes.extend_from_slice(&balance.held.get().to_be_bytes());
     }
 }
@@ -101,14 +140,18 @@ impl Ledger {
         })
     }
 
-    /// All accounts that have a leaf, in order: the ordinary ones, then the system's.
+    /// All that have a leaf, in order: the ordinary accounts, then the system's.
     pub(crate) fn leaf_accounts(&self) -> impl Iterator<Item = AccountId> {
+        let inbox = (self.edge().inbox().count > 0).then_some(AccountId::INBOX);
         let system = [AccountId::DUST, AccountId::FEES];
-        self.account_ids().chain(system)
+        self.account_ids().chain(inbox).chain(system)
     }
 
-    /// Appends the record of an account that has a leaf, without building it first.
+    /// Appends the record of a leaf, without building it first.
     pub(crate) fn encode_leaf(&self, account: AccountId, bytes: &mut Vec<u8>) {
+        if account == AccountId::INBOX {
+            return encode_inbox(self.edge().inbox(), bytes);
+        }
         let owner = self.leaf_owner(account);
         encode_account(account, &owner, self.leaf_balances(account), bytes);
     }
@@ -125,10 +168,13 @@ impl Ledger {
         }
     }
 
-    fn leaf_balances(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Balance)> {
-        self.assets()
-            .map(move |asset| (asset, self.balance(account, asset)))
-            .filter(|(_, balance)| *balance != Balance::default())
+    fn leaf_balances(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Holding)> {
+        let holding = move |asset| {
+            let balance = self.balance(account, asset);
+            (asset, self.edge().holding(account, asset, balance))
+        };
+        let holdings = self.assets().map(holding);
+        holdings.filter(|(_, holding)| *holding != Holding::default())
     }
 }
 

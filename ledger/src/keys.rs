@@ -63,7 +63,12 @@ pub(crate) struct Keys {
     statuses: BTreeMap<KeyId, KeyStatus>,
     /// By account.
     wallets: BTreeMap<AccountId, WalletUse>,
+    /// By account and the name that it has given. Some may be revoked.
+    agents: BTreeMap<(AccountId, AgentName), KeyId>,
 }
+
+/// An owner's name for an agent.
+pub type AgentName = [u8; 16];
 
 impl Keys {
     pub(crate) fn from_genesis(genesis: &Genesis) -> Self {
@@ -90,6 +95,7 @@ impl Keys {
             of_account: BTreeMap::new(),
             statuses: BTreeMap::new(),
             wallets: BTreeMap::new(),
+            agents: BTreeMap::new(),
         }
     }
 
@@ -199,6 +205,24 @@ impl Ledger {
         self.keys.wallets.iter().map(|(account, it)| (*account, it))
     }
 
+    /// All agents by account and name; some may be revoked.
+    pub fn agents(&self) -> impl Iterator<Item = (AccountId, &AgentName, KeyId)> {
+        let agents = self.keys.agents.iter();
+        agents.map(|((account, name), key)| (*account, name, *key))
+    }
+
+    /// Gives a registered key of the account this name, and returns the key that had it and is not
+    /// revoked. Panics if there is no such key.
+    pub fn name_agent(&mut self, account: AccountId, name: AgentName, key: KeyId) -> Option<KeyId> {
+        assert!(self.keys.keys[key.index()].account == account);
+        // A number that was given anew has one name.
+        let agents = &mut self.keys.agents;
+        agents.retain(|(owner, _), named| *owner != account || *named != key);
+        let before = agents.insert((account, name), key)?;
+        let is_revoked = self.keys.statuses[&before].is_revoked;
+        (!is_revoked).then_some(before)
+    }
+
     /// Lets a key sign for an account: a new one, one of its own under another grant, or one in the
     /// place of a revoked one. Refused without effect: [`RejectReason::KeyTaken`],
     /// [`RejectReason::TooManyKeys`].
@@ -261,6 +285,22 @@ impl Ledger {
             first_sequence,
         };
         self.keys.wallets.insert(account, usage);
+    }
+
+    /// The names of agents, as they were.
+    pub fn restore_agents(
+        &mut self,
+        agents: impl IntoIterator<Item = (AccountId, AgentName, KeyId)>,
+    ) -> Result<(), Contradiction> {
+        for (account, name, key) in agents {
+            let registered = self.keys.keys.get(key.index());
+            let registered = registered.filter(|_| self.keys.statuses.contains_key(&key));
+            let is_own = registered.is_some_and(|it| it.account == account);
+            Contradiction::unless(is_own, "an agent is a registered key of its account")?;
+            let before = self.keys.agents.insert((account, name), key);
+            Contradiction::unless(before.is_none(), "a name is one agent's")?;
+        }
+        Ok(())
     }
 
     /// What keys may do and what wallets have signed, as it was.

@@ -1,7 +1,7 @@
 //! [`Ledger`]: who has what. All state that money depends on and nothing else.
 //!
-//! Accounts, assets and keys are dense tables fixed at genesis, so no verb hashes, and none
-//! allocates (but for the first nonce of a key). A verb either refuses before it has touched
+//! Accounts, assets and keys are dense tables, so no verb of trading hashes, and none allocates (but
+//! for the first nonce of a key). Accounts and keys are added one by one. A verb either refuses before it has touched
 //! anything or completes. Asking about an account, asset or key that does not exist is the
 //! caller's mistake and panics; [`Ledger::contains`], [`Ledger::asset_count`] and
 //! [`Ledger::key`] tell beforehand.
@@ -12,8 +12,10 @@ use types::{AccountId, AssetId, Atoms, GroupId};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::cells::{Balance, Cell, Cells};
+use crate::edge::{Addresses, Edge};
 use crate::keys::Keys;
 use crate::nonce::NonceWindow;
+use crate::signer::Signers;
 
 /// The free balance does not cover the amount; nothing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,9 @@ pub struct Ledger {
     pub(crate) keys: Keys,
     /// By key; allocated at its first nonce.
     pub(crate) windows: Vec<Option<NonceWindow>>,
+    pub(crate) signers: Signers,
+    pub(crate) addresses: Addresses,
+    pub(crate) edge: Edge,
 }
 
 /// A row of the table, in memory as in a snapshot.
@@ -59,8 +64,12 @@ impl Ledger {
             "the genesis bounds the supply"
         );
         let keys = Keys::from_genesis(genesis);
+        let accounts: Vec<_> = genesis.accounts().iter().map(account).collect();
         Self {
-            accounts: genesis.accounts().iter().map(account).collect(),
+            addresses: Addresses::new(&accounts),
+            edge: Edge::default(),
+            signers: Signers::default(),
+            accounts,
             cells,
             windows: vec![None; keys.as_slice().len()],
             keys,
@@ -159,7 +168,7 @@ impl Ledger {
         self.accounts[account.index()].owner
     }
 
-    /// The group that an ordinary account trades in; fixed at genesis.
+    /// The group that an ordinary account trades in, from the start.
     #[inline]
     pub fn group(&self, account: AccountId) -> GroupId {
         self.accounts[account.index()].group

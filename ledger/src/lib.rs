@@ -14,7 +14,9 @@
 //! | `fold` | movements that were added up elsewhere |
 //! | `cells` | the balance cells; the one function that writes them |
 //! | `conservation` | the recount and its cheap always-on twin |
-//! | `keys` | registered session keys |
+//! | `edge` | [`Edge`]: deposits, withdrawals, and accounts that are opened later |
+//! | `keys` | registered session keys, and agents |
+//! | `signer` | [`ActionNonces`]: the same for signers of actions |
 //! | `nonce` | [`NonceWindow`]: each nonce is used once |
 //! | [`encoding`] | the canonical account record, which is what a leaf hashes |
 //! | [`tree`] | the state root and proofs, from scratch |
@@ -25,12 +27,14 @@
 
 mod cells;
 mod conservation;
+mod edge;
 pub mod encoding;
 mod fold;
 mod keys;
 mod ledger;
 mod nonce;
 mod settlement;
+mod signer;
 pub mod snapshot;
 mod state_hash;
 mod state_tree;
@@ -38,9 +42,12 @@ pub mod tree;
 
 pub use cells::Balance;
 pub use conservation::ConservationError;
-pub use keys::{Key, KeyStatus, WalletUse};
+pub use edge::Edge;
+pub use encoding::Holding;
+pub use keys::{AgentName, Key, KeyStatus, WalletUse};
 pub use ledger::{InsufficientFunds, Ledger};
 pub use nonce::{NonceCheck, NonceWindow};
 pub use settlement::{Charge, Fees, Settlement, Trade};
+pub use signer::ActionNonces;
 pub use state_tree::{StateTree, SystemLeaves};
 pub use tree::{Claim, Proof};

@@ -18,12 +18,14 @@ use types::{AccountId, AssetId, Atoms, GroupId, KeyEpoch, KeyId, Nonce, Sequence
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::cells::{AssetSums, Cells};
-use crate::encoding::{AccountRecord, NOBODY, encode_account};
+use crate::edge::{Addresses, Edge};
+use crate::encoding::{AccountRecord, Holding, NOBODY, encode_account, encode_inbox};
 use crate::keys::{Key, Keys};
 use crate::ledger::Account;
 use crate::nonce::NonceWindow;
+use crate::signer::Signers;
 use crate::state_tree::Nodes;
-use crate::tree::{Claim, EMPTY_LEAF, Proof, empty_subtree, leaf_hash, node_hash};
+use crate::tree::{EMPTY_LEAF, Proof, empty_subtree, leaf_hash, node_hash};
 use crate::{Balance, Ledger, StateTree, SystemLeaves};
 
 /// Below this height the nodes of the state tree are not kept: 64 leaves are hashed in microseconds.
@@ -197,7 +199,8 @@ impl Ledger {
         [row.as_bytes(), self.cells.row(account).as_bytes()]
     }
 
-    /// The ledger that a snapshot was made of.
+    /// The ledger that a snapshot was made of, but for what is beside it in a checkpoint: see
+    /// [`Ledger::restore_edge`], [`Ledger::restore_keys`] and what else is called so.
     pub fn restore(snapshot: &ArchivedLedgerSnapshot<'_>) -> Result<Self, Contradiction> {
         let accounts = snapshot.accounts.iter().map(|row| Account {
             owner: row.owner,
@@ -216,6 +219,9 @@ impl Ledger {
         Contradiction::unless(keys.iter().all(is_owned), "a key of no account")?;
         let windows = restore_windows(snapshot, keys.len())?;
         Ok(Self {
+            addresses: Addresses::new(&accounts),
+            edge: Edge::default(),
+            signers: Signers::default(),
             accounts,
             cells,
             keys: Keys::new(keys),
@@ -293,18 +299,18 @@ fn restore_windows(
 
 impl ArchivedLedgerSnapshot<'_> {
     /// Proves what the snapshot's state root says about an account: its record, or that it does not
-    /// exist. Panics on a snapshot that contradicts itself; see [`ArchivedLedgerSnapshot::check`].
-    pub fn prove(&self, account: AccountId) -> Proof {
-        let record = self.record(account);
+    /// exist. `edge` is what lies beside the snapshot in its checkpoint. Panics on a snapshot that
+    /// contradicts itself; see [`ArchivedLedgerSnapshot::check`].
+    pub fn prove(&self, edge: &Edge, account: AccountId) -> Proof {
         Proof {
-            claim: record.map_or(Claim::Absent(account), Claim::Has),
-            siblings: self.nodes().siblings(account),
+            claim: edge.claim(account, self.record(edge, account)),
+            siblings: self.nodes(edge).siblings(account),
         }
     }
 
     /// The state root, from the nodes that the snapshot keeps.
-    pub fn state_root(&self) -> Digest {
-        self.nodes().root()
+    pub fn state_root(&self, edge: &Edge) -> Digest {
+        self.nodes(edge).root()
     }
 
     /// Whether the tables are as long as the number of accounts and assets says: what reading in
@@ -318,14 +324,14 @@ impl ArchivedLedgerSnapshot<'_> {
     }
 
     /// What the state tree says about an account, if it exists.
-    pub fn record(&self, account: AccountId) -> Option<AccountRecord> {
+    pub fn record(&self, edge: &Edge, account: AccountId) -> Option<AccountRecord> {
         let is_system = account == AccountId::FEES || account == AccountId::DUST;
         let owner = match self.accounts.get().get(account.index()) {
             Some(row) => row.owner,
             None if is_system => NOBODY,
             None => return None,
         };
-        let balances = self.balances_of(account);
+        let balances = self.holdings_of(edge, account);
         Some(AccountRecord {
             account,
             owner,
@@ -333,8 +339,12 @@ impl ArchivedLedgerSnapshot<'_> {
         })
     }
 
-    /// What an account has, by asset, where it has anything.
-    fn balances_of(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Balance)> + '_ {
+    /// What an account has or had, by asset, where that is anything.
+    fn holdings_of<'s>(
+        &'s self,
+        edge: &'s Edge,
+        account: AccountId,
+    ) -> impl Iterator<Item = (AssetId, Holding)> + 's {
         let assets = self.assets.len();
         let ids = (0..self.asset_count()).map(AssetId::new);
         ids.map(move |asset| {
@@ -347,32 +357,33 @@ impl ArchivedLedgerSnapshot<'_> {
                 }
             };
             let (free, held) = (Atoms::new(free), Atoms::new(held));
-            (asset, Balance { free, held })
+            (asset, edge.holding(account, asset, Balance { free, held }))
         })
-        .filter(|(_, balance)| *balance != Balance::default())
+        .filter(|(_, holding)| *holding != Holding::default())
     }
 
     fn asset_count(&self) -> u16 {
         u16::try_from(self.assets.len()).unwrap_or(u16::MAX)
     }
 
-    fn nodes(&self) -> Nodes<impl Fn(usize, u32) -> Digest + '_> {
+    fn nodes<'s>(&'s self, edge: &'s Edge) -> Nodes<impl Fn(usize, u32) -> Digest + 's> {
         let lengths = layer_lengths(self.accounts.len());
         let system = SystemLeaves {
-            dust: self.leaf(AccountId::DUST.get()),
-            fees: self.leaf(AccountId::FEES.get()),
+            dust: self.leaf(edge, AccountId::DUST.get()),
+            fees: self.leaf(edge, AccountId::FEES.get()),
+            inbox: self.leaf(edge, AccountId::INBOX.get()),
         };
         Nodes {
             top: LOWEST_NODES + lengths.len() - 1,
             system,
-            node: move |height, index| self.node(&lengths, height, index),
+            node: move |height, index| self.node(edge, &lengths, (height, index)),
         }
     }
 
     /// A node over ordinary accounts: a kept one, or hashed from the leaves below it.
-    fn node(&self, lengths: &[usize], height: usize, index: u32) -> Digest {
+    fn node(&self, edge: &Edge, lengths: &[usize], (height, index): (usize, u32)) -> Digest {
         if height < LOWEST_NODES {
-            return self.low_node(height, index);
+            return self.low_node(edge, height, index);
         }
         let layer = height - LOWEST_NODES;
         if lengths[layer] <= index as usize {
@@ -382,16 +393,21 @@ impl ArchivedLedgerSnapshot<'_> {
         Digest::new(self.nodes[start + index as usize])
     }
 
-    fn low_node(&self, height: usize, index: u32) -> Digest {
+    fn low_node(&self, edge: &Edge, height: usize, index: u32) -> Digest {
         if height == 0 {
-            return self.leaf(index);
+            return self.leaf(edge, index);
         }
-        let [left, right] = [0, 1].map(|side| self.low_node(height - 1, index * 2 + side));
+        let [left, right] = [0, 1].map(|side| self.low_node(edge, height - 1, index * 2 + side));
         node_hash(&left, &right)
     }
 
-    fn leaf(&self, index: u32) -> Digest {
+    fn leaf(&self, edge: &Edge, index: u32) -> Digest {
         let account = AccountId::new(index);
+        if account == AccountId::INBOX && edge.inbox().count > 0 {
+            let mut bytes = Vec::new();
+            encode_inbox(edge.inbox(), &mut bytes);
+            return leaf_hash(&bytes);
+        }
         let is_system = account == AccountId::FEES || account == AccountId::DUST;
         let owner = match self.accounts.get().get(account.index()) {
             Some(row) => row.owner,
@@ -399,7 +415,7 @@ impl ArchivedLedgerSnapshot<'_> {
             None => return EMPTY_LEAF,
         };
         let mut bytes = Vec::new();
-        encode_account(account, &owner, self.balances_of(account), &mut bytes);
+        encode_account(account, &owner, self.holdings_of(edge, account), &mut bytes);
         leaf_hash(&bytes)
     }
 }

@@ -1,7 +1,7 @@
 //! One digest of the whole ledger, for comparing two of them: executors, replays, build profiles.
 //!
-//! Unlike the state root it also covers what no exit needs: groups, open order counts, keys and
-//! nonces.
+//! Unlike the state root it also covers what no exit needs: groups, open order counts, keys, agents
+//! and nonces.
 //! It is never stored and never signed, so its bytes are not frozen.
 
 use types::outcome::Digest;
@@ -19,6 +19,7 @@ impl Ledger {
         self.hash_accounts(&mut hasher);
         self.hash_keys(&mut hasher);
         self.hash_nonces(&mut hasher);
+        self.hash_edge(&mut hasher);
         Digest::new(*hasher.finalize().as_bytes())
     }
 
@@ -75,6 +76,27 @@ impl Ledger {
                 usage.first_sequence.get(),
             ] {
                 hasher.update(&number.to_le_bytes());
+            }
+        }
+    }
+
+    fn hash_edge(&self, hasher: &mut blake3::Hasher) {
+        for (account, asset, amount) in self.edge().withdrawals() {
+            hasher.update(&account.get().to_le_bytes());
+            hasher.update(&asset.get().to_le_bytes());
+            hasher.update(&amount.get().to_le_bytes());
+        }
+        hasher.update(&self.edge().inbox().count.to_le_bytes());
+        hasher.update(&self.edge().inbox().hash);
+        for (account, name, key) in self.agents() {
+            hasher.update(&account.get().to_le_bytes());
+            hasher.update(name);
+            hasher.update(&key.get().to_le_bytes());
+        }
+        for (signer, nonces) in self.action_nonces() {
+            hasher.update(signer);
+            for nonce in nonces.iter() {
+                hasher.update(&nonce.to_le_bytes());
             }
         }
     }

@@ -8,7 +8,6 @@ use types::AccountId;
 use types::outcome::Digest;
 
 use crate::Ledger;
-use crate::encoding::AccountRecord;
 use crate::tree::{Claim, DEPTH, EMPTY_LEAF, Proof, empty_subtree, leaf_hash, node_hash};
 
 /// All nodes over the accounts of a ledger, as of the last update.
@@ -29,40 +28,39 @@ pub struct SystemLeaves {
     pub dust: Digest,
     /// Of [`AccountId::FEES`].
     pub fees: Digest,
+    /// Of [`AccountId::INBOX`]; empty before anything was consumed.
+    pub inbox: Digest,
 }
 
 impl StateTree {
     /// Hashes all accounts of a ledger.
     pub fn new(ledger: &Ledger) -> Self {
-        let accounts = ledger.account_count();
-        let mut layers = vec![vec![EMPTY_LEAF; accounts as usize]];
-        while let Some(below) = layers.last()
-            && below.len() > 1
-        {
-            let height = layers.len();
-            layers.push(vec![empty_subtree(height); below.len().div_ceil(2)]);
-        }
         let none = SystemLeaves {
             dust: EMPTY_LEAF,
             fees: EMPTY_LEAF,
+            inbox: EMPTY_LEAF,
         };
         let mut tree = Self {
-            layers,
+            layers: vec![Vec::new()],
             system: none,
             record: Vec::new(),
             changed: Vec::new(),
         };
-        tree.update(ledger, (0..accounts).map(AccountId::new));
+        tree.update(ledger, []);
         tree
     }
 
-    /// Hashes these accounts again, and the system's. Every account that has changed since the last
-    /// update must be among them; in which order, and how often, does not matter.
+    /// Hashes these accounts again, those that were opened, and the system's. Every account that has
+    /// changed since the last update must be among them; in which order, and how often, does not matter.
     pub fn update(&mut self, ledger: &Ledger, changed: impl IntoIterator<Item = AccountId>) {
+        let known = self.layers[0].len() as u32;
+        self.grow(ledger.account_count() as usize);
+        let opened = (known..ledger.account_count()).map(AccountId::new);
         let mut nodes = std::mem::take(&mut self.changed);
         nodes.clear();
         let ordinary = changed
             .into_iter()
+            .chain(opened)
             .filter(|account| ledger.contains(*account));
         nodes.extend(ordinary.map(AccountId::get));
         nodes.sort_unstable();
@@ -86,7 +84,25 @@ impl StateTree {
         self.system = SystemLeaves {
             dust: self.leaf(ledger, AccountId::DUST),
             fees: self.leaf(ledger, AccountId::FEES),
+            inbox: match ledger.edge().inbox().count {
+                0 => EMPTY_LEAF,
+                _ => self.leaf(ledger, AccountId::INBOX),
+            },
         };
+    }
+
+    /// Makes room for so many accounts, whose nodes are hashed by whoever calls.
+    fn grow(&mut self, accounts: usize) {
+        self.layers[0].resize(accounts, EMPTY_LEAF);
+        let mut height = 1;
+        while self.layers[height - 1].len() > 1 {
+            let length = self.layers[height - 1].len().div_ceil(2);
+            match self.layers.get_mut(height) {
+                Some(layer) => layer.resize(length, empty_subtree(height)),
+                None => self.layers.push(vec![empty_subtree(height); length]),
+            }
+            height += 1;
+        }
     }
 
     /// The state root as of the last update.
@@ -149,6 +165,8 @@ impl<N: Fn(usize, u32) -> Digest> Nodes<N> {
         let is_last = index == u32::MAX >> height;
         match index {
             _ if height == 0 && index == AccountId::DUST.get() => self.system.dust,
+            _ if height == 0 && index == AccountId::INBOX.get() => self.system.inbox,
+            _ if height == 1 && index == AccountId::INBOX.get() >> 1 => self.over_inbox(),
             _ if height == 0 && is_last => self.system.fees,
             _ if is_last => self.right(height),
             0 if self.top <= height => self.left(height),
@@ -163,12 +181,18 @@ impl<N: Fn(usize, u32) -> Digest> Nodes<N> {
         (self.top..height).fold(top, |node, height| node_hash(&node, &empty_subtree(height)))
     }
 
-    /// The rightmost node, which has the system's accounts below it.
+    /// The rightmost node above the leaves, which has the system's accounts below it.
     fn right(&self, height: usize) -> Digest {
         let pair = node_hash(&self.system.dust, &self.system.fees);
-        (1..height).fold(pair, |node, height| {
-            node_hash(&empty_subtree(height), &node)
+        (1..height).fold(pair, |node, height| match height {
+            1 => node_hash(&self.over_inbox(), &node),
+            _ => node_hash(&empty_subtree(height), &node),
         })
+    }
+
+    /// The node over the inbox, whose neighbor is nobody.
+    fn over_inbox(&self) -> Digest {
+        node_hash(&EMPTY_LEAF, &self.system.inbox)
     }
 }
 
@@ -183,7 +207,6 @@ impl Ledger {
     }
 
     fn claim(&self, account: AccountId) -> Claim {
-        let record: Option<AccountRecord> = self.account_record(account);
-        record.map_or(Claim::Absent(account), Claim::Has)
+        self.edge().claim(account, self.account_record(account))
     }
 }

@@ -15,10 +15,11 @@ use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
 use types::AccountId;
+use types::inbox::InboxPosition;
 use types::outcome::Digest;
 
 use crate::Ledger;
-use crate::encoding::AccountRecord;
+use crate::encoding::{AccountRecord, encode_inbox};
 
 /// Nodes between a leaf and the root.
 pub const DEPTH: usize = 32;
@@ -73,6 +74,8 @@ pub enum Claim {
     Has(AccountRecord),
     /// It does not exist.
     Absent(AccountId),
+    /// Of [`AccountId::INBOX`]: so much was consumed.
+    Inbox(InboxPosition),
 }
 
 impl Claim {
@@ -81,19 +84,25 @@ impl Claim {
         match self {
             Self::Has(record) => record.account,
             Self::Absent(account) => *account,
+            Self::Inbox(_) => AccountId::INBOX,
         }
+    }
+
+    /// The bytes that its leaf hashes, if there is a leaf.
+    pub fn record(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Has(record) => record.encode(&mut bytes),
+            Self::Inbox(inbox) => encode_inbox(inbox, &mut bytes),
+            Self::Absent(_) => return None,
+        }
+        Some(bytes)
     }
 
     /// The leaf that stands for it.
     pub fn leaf(&self) -> Digest {
-        match self {
-            Self::Has(record) => {
-                let mut bytes = Vec::new();
-                record.encode(&mut bytes);
-                leaf_hash(&bytes)
-            }
-            Self::Absent(_) => EMPTY_LEAF,
-        }
+        let record = self.record();
+        record.map_or(EMPTY_LEAF, |bytes| leaf_hash(&bytes))
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Tag {
     Sessions = 3,
     /// Whether the exchange is open: `engine/src/snapshot/restore.rs`.
     Phase = 4,
+    /// What has crossed the edge of the ledger, agents and timers: `engine/src/snapshot/edge.rs`.
+    Edge = 5,
 }
 
 /// The parts of a section, to be read.
@@ -38,13 +40,20 @@ pub(crate) struct NotParts;
 
 impl Tag {
     /// All of them.
-    const ALL: [Self; 4] = [Self::Answers, Self::Feeds, Self::Sessions, Self::Phase];
+    const ALL: [Self; 5] = [
+        Self::Answers,
+        Self::Feeds,
+        Self::Sessions,
+        Self::Phase,
+        Self::Edge,
+    ];
 
     /// The first version of the format that has it.
     const fn since(self) -> u32 {
         match self {
             Self::Answers | Self::Feeds | Self::Sessions => FIRST_WITH_PARTS,
             Self::Phase => 3,
+            Self::Edge => 4,
         }
     }
 }

@@ -82,7 +82,7 @@ pub struct ShadowCounters {
 }
 
 /// Kinds of commands.
-pub(crate) const KINDS: [&str; 13] = [
+pub(crate) const KINDS: [&str; 19] = [
     "place",
     "replace",
     "quote_set",
@@ -96,6 +96,12 @@ pub(crate) const KINDS: [&str; 13] = [
     "revoke_key",
     "wallet_register",
     "wallet_revoke",
+    "timer_at",
+    "send",
+    "withdraw",
+    "open_sub_account",
+    "approve_agent",
+    "inbox",
 ];
 
 impl ShadowCounters {
@@ -142,6 +148,12 @@ const fn kind(command: &Command<'_>) -> usize {
         Command::RevokeKey(_) => 10,
         Command::Register(_) => 11,
         Command::Revoke(_) => 12,
+        Command::SetTimerAt(_) => 13,
+        Command::Send(_) => 14,
+        Command::Withdraw(_) => 15,
+        Command::OpenSubAccount => 16,
+        Command::ApproveAgent(_) => 17,
+        Command::Inbox(_) => 18,
     }
 }
 
@@ -165,7 +177,7 @@ mod tests {
     use types::keys::{
         KeyGrant, KeyScope, Registration, Revocation, SessionPolicy, WalletSignature,
     };
-    use types::{KeyId, MarketId, OrderId};
+    use types::{KeyId, LogTime, MarketId, OrderId};
 
     use super::*;
 
@@ -196,6 +208,8 @@ mod tests {
             (Command::RevokeKey(KeyId::new(65)), "revoke_key"),
             (Command::Register(&registration), "wallet_register"),
             (Command::Revoke(&revocation), "wallet_revoke"),
+            (Command::SetTimerAt(LogTime::ZERO), "timer_at"),
+            (Command::OpenSubAccount, "open_sub_account"),
         ] {
             assert_eq!(KINDS[kind(&command)], name);
         }

@@ -11,7 +11,7 @@ use engine::executor::{Executor, ExecutorKind};
 use engine::feeds::Positions;
 use engine::market_data::MarketData;
 use engine::replay::{DecodedBlock, RecordedBlock, Replay};
-use engine::snapshot::{self, ChangedAccounts, Image, encode_phase, encode_sessions};
+use engine::snapshot::{self, Beside, BesideBytes, ChangedAccounts, Image};
 use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
@@ -155,8 +155,13 @@ impl Restored {
         let archived = snapshot::access(checkpoint.section(0)).map_err(|it| it.to_string())?;
         let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
         let parts = parts.map_err(|error| error.to_string())?;
-        let snapshots = (archived, parts.part(Tag::Sessions), parts.part(Tag::Phase));
-        let state = State::restore(snapshots, genesis, hash_seed).map_err(|it| it.to_string())?;
+        let beside = Beside {
+            sessions: parts.part(Tag::Sessions),
+            edge: parts.part(Tag::Edge),
+            phase: parts.part(Tag::Phase),
+        };
+        let state = State::restore(archived, beside, genesis, hash_seed);
+        let state = state.map_err(|contradiction| contradiction.to_string())?;
         let position = state.position();
         let found = (position.height, position.sequence, position.outcome_hash);
         if found != (meta.height, meta.sequence, meta.outcome_hash) {
@@ -201,13 +206,9 @@ impl Restored {
     pub(crate) fn copy_state(&self, genesis: &Genesis, hash_seed: u64) -> State {
         let mut image = Image::new(Buffer(AlignedBuffer::with_capacity(0)));
         image.update(&self.state, &self.tree, &[]);
-        let sessions = encode_sessions(&self.state.sessions_snapshot());
-        let phase = encode_phase(self.state.phase());
+        let beside = BesideBytes::of(&self.state);
         let copy = snapshot::access(image.memory().0.bytes())
-            .and_then(|archived| {
-                let snapshots = (archived, Some(&*sessions), Some(&phase[..]));
-                State::restore(snapshots, genesis, hash_seed)
-            })
+            .and_then(|archived| State::restore(archived, beside.read(), genesis, hash_seed))
             .expect("what a state writes down is a state");
         assert_eq!(copy.digest(), self.state.digest());
         copy

@@ -359,6 +359,10 @@ impl Core {
 fn directory_of(genesis: &Genesis, state: &State) -> KeyDirectory {
     let mut directory = KeyDirectory::without_keys(genesis);
     let ledger = state.ledger();
+    let listed = u32::try_from(genesis.accounts().len()).expect("limited by the genesis");
+    for opened in (listed..ledger.account_count()).map(AccountId::new) {
+        directory.insert_account(opened, ledger.owner(opened));
+    }
     for key in (0..ledger.key_count()).map(KeyId::new) {
         let found = ledger.key(key).expect("compared with the count");
         let status = ledger.key_status(key);

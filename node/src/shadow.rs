@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use engine::feeds::Positions;
-use engine::snapshot::{ChangedAccounts, encode_phase, encode_sessions};
+use engine::snapshot::{BesideBytes, ChangedAccounts};
 use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
@@ -335,11 +335,12 @@ impl Sections {
         self.parts.clear();
         self.append(Tag::Answers, |bytes| answers.encode(bytes));
         self.append(Tag::Feeds, |bytes| feeds.encode(bytes));
-        let sessions = encode_sessions(&state.sessions_snapshot());
-        append_part(&mut self.parts, Tag::Sessions, &sessions);
+        let beside = BesideBytes::of(state);
+        append_part(&mut self.parts, Tag::Sessions, &beside.sessions);
         if !is_planted(Bug::PhaseMissing) {
-            append_part(&mut self.parts, Tag::Phase, &encode_phase(state.phase()));
+            append_part(&mut self.parts, Tag::Phase, &beside.phase);
         }
+        append_part(&mut self.parts, Tag::Edge, &beside.edge);
     }
 
     fn append(&mut self, tag: Tag, encode: impl FnOnce(&mut Vec<u8>)) {

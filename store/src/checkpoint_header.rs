@@ -9,7 +9,7 @@ use crate::format::{HEADER_LENGTH, HeaderFault, Identity, InstanceId, PAGE, chec
 use crate::start::After;
 
 /// Version of the checkpoint format, as it is written.
-pub const CHECKPOINT_VERSION: u32 = 3;
+pub const CHECKPOINT_VERSION: u32 = 4;
 
 /// The oldest version that is read. Versions differ in what section 1 means, which is not known here.
 const OLDEST_READ: u32 = 1;

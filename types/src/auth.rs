@@ -16,8 +16,10 @@ mod rolling;
 
 use std::sync::Arc;
 
+use crate::genesis::OwnerAddress;
 use crate::limits::PROTOCOL_VERSION;
 use crate::outcome::Digest;
+use crate::wire::action::SignedAction;
 use crate::wire::orders::OrdersFrame;
 use crate::wire::rolling::RollingSignature;
 use crate::{NetworkId, RejectReason};
@@ -31,7 +33,10 @@ const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
 /// Context of the published development keys.
 const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
 
-/// An Ed25519 public key.
+/// What the bytes of an agent begin with.
+const AGENT: [u8; 12] = *b"keel agent: ";
+
+/// An Ed25519 public key, or what stands for an agent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -44,6 +49,20 @@ impl PublicKey {
     /// The bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// What stands for an agent where keys are listed: a wallet that signs actions, and nothing else.
+    /// Nobody knows a secret for these bytes.
+    pub fn of_agent(address: &OwnerAddress) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..AGENT.len()].copy_from_slice(&AGENT);
+        bytes[AGENT.len()..].copy_from_slice(address);
+        Self(bytes)
+    }
+
+    /// The address of the agent that these bytes stand for, if they do.
+    pub fn agent(&self) -> Option<OwnerAddress> {
+        self.0.strip_prefix(&AGENT)?.try_into().ok()
     }
 
     /// From 64 hexadecimal digits.
@@ -168,8 +187,18 @@ impl FrameKey {
 pub struct AuthenticFrame {
     frame: OrdersFrame,
     digest: Digest,
-    /// With the last of the frames that it covers.
-    rolling: Option<Arc<RollingSignature>>,
+    evidence: Evidence,
+}
+
+/// Where the signature over a frame is.
+#[derive(Clone, Debug)]
+enum Evidence {
+    /// In the frame, or with a later one of the same run.
+    InFrame,
+    /// With this one, which is the last of the frames that it covers.
+    Rolling(Arc<RollingSignature>),
+    /// Over the action that the frame came from.
+    Action(Arc<SignedAction>),
 }
 
 impl AuthenticFrame {
@@ -199,7 +228,17 @@ impl AuthenticFrame {
         Self {
             frame,
             digest,
-            rolling: None,
+            evidence: Evidence::InFrame,
+        }
+    }
+
+    /// The frame that a signed action came to. Whoever calls has recovered the signer, or takes both
+    /// back out of our own journal.
+    pub fn of_action(frame: OrdersFrame, action: SignedAction, frame_key: &FrameKey) -> Self {
+        Self {
+            digest: frame_key.digest(frame.signed_bytes()),
+            frame,
+            evidence: Evidence::Action(Arc::new(action)),
         }
     }
 
@@ -209,19 +248,30 @@ impl AuthenticFrame {
         if self.is_signed() {
             return Err(RejectReason::UnexpectedMessage);
         }
-        self.rolling = Some(Arc::new(signature));
+        self.evidence = Evidence::Rolling(Arc::new(signature));
         Ok(())
     }
 
     /// The rolling signature whose last frame this is.
     pub fn rolling(&self) -> Option<&RollingSignature> {
-        self.rolling.as_deref()
+        match &self.evidence {
+            Evidence::Rolling(signature) => Some(signature),
+            Evidence::InFrame | Evidence::Action(_) => None,
+        }
     }
 
-    /// Whether a signature is with it: its own, or a rolling one that ends here. If not, the frames
-    /// right behind it go on to the one that covers it.
+    /// The signed action that it came from.
+    pub fn action(&self) -> Option<&SignedAction> {
+        match &self.evidence {
+            Evidence::Action(action) => Some(action),
+            Evidence::InFrame | Evidence::Rolling(_) => None,
+        }
+    }
+
+    /// Whether a signature is with it: its own, a rolling one that ends here, or that of its action. If
+    /// not, the frames right behind it go on to the one that covers it.
     pub fn is_signed(&self) -> bool {
-        self.rolling.is_some() || !self.frame.is_unsigned()
+        !matches!(self.evidence, Evidence::InFrame) || !self.frame.is_unsigned()
     }
 
     /// The frame.

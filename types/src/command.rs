@@ -9,6 +9,8 @@
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::genesis::OwnerAddress;
+use crate::inbox::InboxEntry;
 use crate::keys::{Registration, Revocation, SessionPolicy};
 use crate::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyId, LogTime, MarketId, OrderId, Side,
@@ -41,6 +43,19 @@ pub enum Command<'a> {
     SetTimer(u64),
     /// End a key of the account.
     RevokeKey(KeyId),
+    /// The same, but for all orders of the account, whoever placed them, and at this logged time; zero:
+    /// never.
+    SetTimerAt(LogTime),
+    /// Move free funds to the main account of an address, which is opened if there is none.
+    Send(Send),
+    /// Move free funds out of the ledger: the owner claims them on the chain.
+    Withdraw(Withdraw),
+    /// Open another account of the same owner.
+    OpenSubAccount,
+    /// Let another wallet trade for the account.
+    ApproveAgent(ApproveAgent),
+    /// Consume the next entry of a chain's inbox. Operators only.
+    Inbox(InboxEntry),
     /// The account's wallet lets a key sign. Alone in its frame.
     Register(&'a Registration),
     /// The account's wallet ends a key. Alone in its frame.
@@ -71,6 +86,12 @@ impl Command<'_> {
             Self::Transfer(_)
             | Self::SetSessionPolicy(_)
             | Self::SetTimer(_)
+            | Self::SetTimerAt(_)
+            | Self::Send(_)
+            | Self::Withdraw(_)
+            | Self::OpenSubAccount
+            | Self::ApproveAgent(_)
+            | Self::Inbox(_)
             | Self::RevokeKey(_)
             | Self::Register(_)
             | Self::Revoke(_) => None,
@@ -458,6 +479,39 @@ pub struct Transfer {
     pub asset: AssetId,
     /// How much.
     pub amount: Atoms,
+}
+
+/// A movement of free funds to the main account of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Who receives.
+    pub to: OwnerAddress,
+    /// What.
+    pub asset: AssetId,
+    /// How much.
+    pub amount: Atoms,
+}
+
+/// A movement of free funds out of the ledger. It is added up in the account's leaf of the state tree,
+/// against which the owner claims it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdraw {
+    /// What.
+    pub asset: AssetId,
+    /// How much.
+    pub amount: Atoms,
+}
+
+/// Another wallet, the agent, may sign what a key of the scope "trade" may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApproveAgent {
+    /// Its address.
+    pub agent: OwnerAddress,
+    /// The owner's name for it, UTF-8 behind which are zeros. It replaces the agent of this name,
+    /// no name being one too.
+    pub name: [u8; 16],
+    /// Logged time after which it may do nothing; zero: never.
+    pub expires_at: LogTime,
 }
 
 /// What an account lets its quotes trade in a market, before they are pulled.

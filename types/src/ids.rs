@@ -135,6 +135,10 @@ impl KeyId {
 }
 
 impl AccountId {
+    /// None: what stands where an account is still to be found.
+    pub const NOBODY: Self = Self(u32::MAX);
+    /// The leaf of the state tree that says what of a chain's inbox was consumed.
+    pub const INBOX: Self = Self(u32::MAX - 2);
     /// Where fees are collected.
     pub const FEES: Self = Self(u32::MAX);
     /// Where the remainders of rounding are collected.

@@ -16,6 +16,7 @@
 //! | [`auth`] | digests, signatures and the frames that have passed them |
 //! | [`keys`] | what session keys may do, and how a wallet says so |
 //! | [`wallet`] | what a wallet signs, and who signed it |
+//! | [`inbox`] | deposits and forced requests from a chain |
 //! | [`phase`] | whether the whole exchange is open |
 //! | [`block`] | sealed blocks: sequenced frames and ticks |
 //! | [`wire`] | the native protocol, byte by byte |
@@ -29,6 +30,7 @@ pub mod command;
 pub mod decimal;
 pub mod genesis;
 pub mod ids;
+pub mod inbox;
 pub mod keys;
 pub mod limits;
 pub mod outcome;

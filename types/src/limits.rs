@@ -97,6 +97,9 @@ pub const MARKETS_MAX: usize = 1_024;
 /// Accounts of a network. The state tree has 2^32 leaves; the highest ids belong to the system.
 pub const ACCOUNTS_MAX: usize = 1 << 24;
 
+/// Accounts that an owner may open beside the first one.
+pub const SUB_ACCOUNTS_MAX: u32 = 64;
+
 /// Fee rates are parts of this.
 pub const FEE_RATE_ONE: i64 = 1_000_000;
 
@@ -108,6 +111,19 @@ pub const SYMBOL_LENGTH_MAX: usize = 16;
 
 /// Largest message on the wire, in bytes, prefix included; checked before any allocation.
 pub const MESSAGE_LENGTH_MAX: usize = 64 * 1024;
+
+/// Bytes of a trader's action, in MessagePack. With the frame that it comes to it is one message.
+pub const ACTION_LENGTH_MAX: usize = 48 * 1024;
+
+/// The highest nonces of a signer of actions that are remembered; one that is lower than all of them
+/// is too old.
+pub const ACTION_NONCES_MAX: usize = 100;
+
+/// How far behind logged time the nonce of an action may be, in milliseconds: two days, ...
+pub const ACTION_NONCE_PAST_MS: u64 = 2 * 24 * 60 * 60 * 1_000;
+
+/// ... and how far ahead: a day.
+pub const ACTION_NONCE_FUTURE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Orders that one command can place. A power of two: order ids carry the index in so many bits.
 pub const ORDERS_PER_COMMAND_MAX: u64 = 64;

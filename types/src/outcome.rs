@@ -12,9 +12,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, Trigger};
+use crate::genesis::OwnerAddress;
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Height, KeyEpoch, KeyId, MarketId, Nonce,
-    OrderId, RejectReason, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, GroupId, Height, KeyEpoch, KeyId, MarketId,
+    Nonce, OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 pub use record::EventRecord;
 
@@ -206,12 +207,14 @@ pub enum DoneReason {
     Protection = 7,
     /// Nobody was there any more who was to be: no packet came for too long.
     Disconnected = 8,
-    /// The timer of the key that placed it ran out.
+    /// The timer of the key that placed it ran out, or that of its account.
     Timer = 9,
     /// The key that placed it has lost as much as it may.
     DailyLoss = 10,
     /// The key that placed it was revoked.
     KeyRevoked = 11,
+    /// Its owner forced it from the chain.
+    Forced = 12,
 }
 
 impl DoneReason {
@@ -229,6 +232,7 @@ impl DoneReason {
             9 => Some(Self::Timer),
             10 => Some(Self::DailyLoss),
             11 => Some(Self::KeyRevoked),
+            12 => Some(Self::Forced),
             _ => None,
         }
     }
@@ -247,6 +251,7 @@ impl DoneReason {
             Self::Timer => "timer",
             Self::DailyLoss => "daily_loss",
             Self::KeyRevoked => "key_revoked",
+            Self::Forced => "forced",
         }
     }
 }
@@ -277,6 +282,12 @@ pub enum Event {
     KeyChanged(KeyChanged),
     /// When the orders of a key are taken off because nobody is there.
     PolicySet(PolicySet),
+    /// An account was opened.
+    AccountOpened(AccountOpened),
+    /// Funds came into the ledger.
+    Deposited(Deposited),
+    /// Funds left the ledger: the owner may claim them on the chain.
+    Withdrawn(Withdrawn),
 }
 
 /// One side of a trade.
@@ -500,6 +511,45 @@ pub struct PolicySet {
     pub key: KeyId,
     /// How long a silence may be, in nanoseconds; zero: for ever.
     pub silence_ns: u64,
+}
+
+/// An account was opened, with the next number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountOpened {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Its number.
+    pub account: AccountId,
+    /// Which group it trades in.
+    pub group: GroupId,
+    /// Who may withdraw from it.
+    pub owner: OwnerAddress,
+}
+
+/// Funds came into the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deposited {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Who has them now, free.
+    pub account: AccountId,
+    /// What.
+    pub asset: AssetId,
+    /// How much.
+    pub amount: Atoms,
+}
+
+/// Funds left the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The command.
+    pub sequence: SequenceNumber,
+    /// Who had them, free.
+    pub account: AccountId,
+    /// What.
+    pub asset: AssetId,
+    /// How much.
+    pub amount: Atoms,
 }
 
 /// Everything that executing one block yielded. Buffers are reused: see [`BlockOutcome::clear`].

@@ -173,6 +173,12 @@ reject_reasons! {
     NotFillable = 92, "NOT_FILLABLE";
     /// A transfer to the account itself.
     SelfTransfer = 93, "SELF_TRANSFER";
+    /// The network has as many accounts as it may.
+    TooManyAccounts = 94, "TOO_MANY_ACCOUNTS";
+    /// With this deposit, the supply of the asset would be above the limit.
+    SupplyTooLarge = 95, "SUPPLY_TOO_LARGE";
+    /// The entry of the inbox is not the next one.
+    InboxOutOfOrder = 96, "INBOX_OUT_OF_ORDER";
 }
 
 impl RejectReason {

@@ -161,6 +161,17 @@ impl std::fmt::Debug for WalletKey {
     }
 }
 
+/// The address of an owner's further accounts, numbered from 1: the last 20 bytes of
+/// `keccak256("keel sub-account" | owner | number u32, big-endian)`. Nobody has a key for it.
+pub fn sub_account_address(owner: &OwnerAddress, number: u32) -> OwnerAddress {
+    let mut hasher = Keccak256::new();
+    hasher.update(b"keel sub-account");
+    hasher.update(owner);
+    hasher.update(number.to_be_bytes());
+    let hash: [u8; 32] = hasher.finalize().into();
+    *hash.last_chunk().expect("32 bytes have 20")
+}
+
 fn recover(digest: [u8; 32], signature: WalletSignature) -> Option<OwnerAddress> {
     let parity = RecoveryId::try_from(i32::from(signature.v.checked_sub(27)?)).ok()?;
     let signature = RecoverableSignature::from_compact(&signature.compact, parity).ok()?;

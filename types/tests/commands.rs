@@ -45,7 +45,7 @@ fn every_command_takes_the_slots_it_says() {
         seen.insert(bytes[0]);
     }
     assert!(
-        seen.into_iter().eq(1..=15),
+        seen.into_iter().eq(1..=21),
         "there is a sample of each operation"
     );
 }

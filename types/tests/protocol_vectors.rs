@@ -7,11 +7,12 @@ mod samples;
 use samples::{EXPORTER, frame_key, signing_key};
 use types::auth::{SigningKey, development_seed};
 use types::command::{
-    CancelScope, MarketStatus, OrderKind, OrderTarget, Place, ProtectionLimits, QuoteLevel,
-    QuoteSet, Replace, Resting, SelfTrade, SetMarketStatus, SetProtection, StopLeg, TimeInForce,
-    Trigger, TriggerCondition,
+    ApproveAgent, CancelScope, MarketStatus, OrderKind, OrderTarget, Place, ProtectionLimits,
+    QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, Send, SetMarketStatus, SetProtection,
+    StopLeg, TimeInForce, Trigger, TriggerCondition, Withdraw,
 };
 use types::genesis;
+use types::inbox::{InboxEntry, InboxKind};
 use types::keys::SessionPolicy;
 use types::limits::{
     self, COMMANDS_PER_FRAME_MAX, FRAMES_PER_RUN_MAX, MESSAGE_LENGTH_MAX, NONCE_MAX, NONCE_WINDOW,
@@ -24,8 +25,8 @@ use types::wire::orders::{OrdersFrame, SIGNATURE_LENGTH};
 use types::wire::query::{BalanceRecord, Question};
 use types::wire::session::{ALPN, EXPORTER_LABEL};
 use types::{
-    Atoms, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce, OrderId,
-    RejectReason, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce,
+    OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 
 const PROTOCOL: &str = include_str!("../../docs/PROTOCOL.md");
@@ -148,6 +149,34 @@ fn session_commands() -> [Command<'static>; 3] {
     ]
 }
 
+/// What moves funds and opens accounts.
+fn moving_commands() -> [Command<'static>; 6] {
+    let (asset, amount) = (AssetId::new(2), Atoms::new(5_000_000));
+    [
+        Command::SetTimerAt(LogTime::new(1_764_000_000_000_000_000)),
+        Command::Send(Send {
+            to: [0x44; 20],
+            asset,
+            amount,
+        }),
+        Command::Withdraw(Withdraw { asset, amount }),
+        Command::OpenSubAccount,
+        Command::ApproveAgent(ApproveAgent {
+            agent: [0x55; 20],
+            name: *b"phone\0\0\0\0\0\0\0\0\0\0\0",
+            expires_at: LogTime::ZERO,
+        }),
+        Command::Inbox(InboxEntry {
+            index: 3,
+            kind: InboxKind::Deposit,
+            owner: [0x66; 20],
+            account: AccountId::NOBODY,
+            asset,
+            amount,
+        }),
+    ]
+}
+
 /// What the code produces, in the order of the document.
 fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let public = |name: &str| SigningKey::development(name).public().as_bytes().to_vec();
@@ -188,6 +217,8 @@ fn vectors() -> Vec<(&'static str, Vec<u8>)> {
             "session orders",
             samples::frame(&session_commands()).to_vec(),
         ),
+        ("moving orders", samples::frame(&moving_commands()).to_vec()),
+        ("action", samples::action_payload(&two_commands()).to_vec()),
         ("register", samples::register().to_vec()),
         ("revoke", samples::revoke().to_vec()),
         ("rolling hello", samples::rolling_hello().to_vec()),
@@ -499,6 +530,14 @@ const MESSAGE_LIMITS: &[(&str, u64)] = &[
 ];
 
 const ORDER_LIMITS: &[(&str, u64)] = &[
+    (
+        "bytes of a trader's action",
+        limits::ACTION_LENGTH_MAX as u64,
+    ),
+    (
+        "nonces of a signer of actions that are remembered",
+        limits::ACTION_NONCES_MAX as u64,
+    ),
     ("highest price in ticks", limits::PRICE_TICKS_MAX),
     ("highest quantity in lots", limits::QUANTITY_LOTS_MAX),
     ("fills of one command", limits::FILLS_PER_COMMAND_MAX as u64),

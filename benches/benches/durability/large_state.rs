@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use benches::Size;
 use engine::State;
-use engine::snapshot::{self, Image, Memory};
+use engine::snapshot::{self, Beside, Image, Memory};
 use ledger::StateTree;
 use rustix::time::{ClockId, clock_gettime};
 use store::AlignedBuffer;
@@ -46,7 +46,7 @@ pub fn run(size: Size) -> Result<()> {
     row("its BLAKE3 digest", passes, || blake3::hash(buffer.bytes()));
     let archived = snapshot::access(buffer.bytes())?;
     row("restored and checked", passes.min(5), || {
-        State::restore((archived, None, None), &genesis, 1)
+        State::restore(archived, Beside::default(), &genesis, 1)
     });
     row("state tree from scratch", passes.min(5), || {
         StateTree::new(state.ledger())
@@ -56,11 +56,12 @@ pub fn run(size: Size) -> Result<()> {
     });
 
     let root = tree.root();
+    let edge = state.ledger().edge();
     let proved = micros(dirty.len().min(2_000), |index| {
-        archived.ledger.prove(dirty[index])
+        archived.ledger.prove(edge, dirty[index])
     });
     println!("  {:<36}{proved:>9.1} us", "a proof from the snapshot");
-    let proof = archived.ledger.prove(dirty[0]);
+    let proof = archived.ledger.prove(edge, dirty[0]);
     assert!(proof.verify(&root), "it holds");
     let checked = micros(2_000, |_| proof.verify(&root));
     println!("  {:<36}{checked:>9.1} us", "a check of it");

@@ -199,6 +199,7 @@ impl BlockExecutor {
         let choice = self.settings.choice;
         let is_auto = choice == Choice::Auto;
         let is_small = segment.len() < COMMANDS_MIN;
+        self.renumber(state);
         if self.numbered.is_none() || is_auto && is_small {
             return false;
         }
@@ -209,6 +210,17 @@ impl BlockExecutor {
             self.plan.cut(segment, cut);
         }
         !is_serial
+    }
+
+    /// Accounts may have been opened that have no numbers yet.
+    fn renumber(&mut self, state: &State) {
+        let knows = |numbering: &Numbering| state.ledger().account_count() <= numbering.accounts();
+        if !self.numbered.as_ref().is_none_or(|(it, _)| knows(it)) {
+            *self = Self {
+                tally: self.tally,
+                ..Self::new(state, self.settings)
+            };
+        }
     }
 
     fn run_in_parallel(
@@ -293,6 +305,12 @@ const fn is_barrier(command: &Command<'_>) -> bool {
         Command::SetProtection(set) => set.group != 0,
         Command::SetSessionPolicy(_)
         | Command::SetTimer(_)
+        | Command::SetTimerAt(_)
+        | Command::Send(_)
+        | Command::Withdraw(_)
+        | Command::OpenSubAccount
+        | Command::ApproveAgent(_)
+        | Command::Inbox(_)
         | Command::RevokeKey(_)
         | Command::Register(_)
         | Command::Revoke(_) => true,

@@ -32,9 +32,17 @@ pub(crate) enum Amount {
 impl Numbering {
     /// That of a ledger; `None` if 32 bits do not suffice.
     pub(crate) fn new(ledger: &Ledger) -> Option<Self> {
-        let (accounts, assets) = (ledger.account_count(), u32::from(ledger.asset_count()));
+        let assets = u32::from(ledger.asset_count());
+        // Some more, so that not every account that is opened numbers everything anew.
+        let accounts = ledger.account_count();
+        let accounts = accounts.saturating_add(accounts / 8 + 64);
         let count = u64::from(accounts) * u64::from(assets + 1) + 2 * u64::from(assets);
         u32::try_from(count).ok().map(|_| Self { accounts, assets })
+    }
+
+    /// How many accounts it can number.
+    pub(crate) const fn accounts(self) -> u32 {
+        self.accounts
     }
 
     /// How many amounts there are.

@@ -12,10 +12,10 @@
 //! ```
 
 use ledger::{KeyStatus, Ledger};
-use types::genesis::MarketSpec;
+use types::genesis::{MarketSpec, OwnerAddress};
 use types::outcome::BlockOutcome;
 use types::phase::Phase;
-use types::{AccountId, Command, GroupId, KeyId, MarketId};
+use types::{AccountId, Command, GroupId, KeyId, MarketId, RejectReason};
 
 use super::access::Access;
 use super::funds::{Balances, SliceFunds};
@@ -263,6 +263,14 @@ impl<F: crate::view::Funds> StateView for LaneView<'_, '_, F> {
 
     fn ledger_mut(&mut self) -> &mut Ledger {
         unreachable!("what changes keys is a barrier");
+    }
+
+    fn open_account(&mut self, _: OwnerAddress) -> Result<AccountId, RejectReason> {
+        unreachable!("what opens accounts is a barrier");
+    }
+
+    fn open_sub_account(&mut self, _: AccountId) -> Result<AccountId, RejectReason> {
+        unreachable!("what opens accounts is a barrier");
     }
 }
 

@@ -59,6 +59,9 @@ impl ChangedAccounts {
             Event::Done(done) => accounts.push(done.owner.account),
             Event::Reduced(reduced) => accounts.push(reduced.owner.account),
             Event::Transferred(moved) => accounts.extend([moved.from, moved.to]),
+            Event::AccountOpened(opened) => accounts.push(opened.account),
+            Event::Deposited(deposited) => accounts.push(deposited.account),
+            Event::Withdrawn(withdrawn) => accounts.push(withdrawn.account),
             Event::StatusChanged(_)
             | Event::Indicative(_)
             | Event::KeyChanged(_)

@@ -10,6 +10,7 @@
 //! wrong state.
 
 mod changed;
+mod edge;
 mod image;
 mod restore;
 mod rows;
@@ -18,17 +19,16 @@ mod sessions;
 pub(crate) use rows::kind_code;
 
 pub use changed::ChangedAccounts;
+pub use edge::{AgentRow, EdgeSnapshot, SignerRow, TimerRow, WithdrawnRow, decode_edge};
 pub use image::{Image, Memory};
 pub use ledger::snapshot::Contradiction;
-pub use restore::encode_phase;
+pub use restore::{Beside, BesideBytes};
 pub use rows::{
     ArchivedStateSnapshot, ArmedRow, CountRow, MarketRow, OrderRow, PositionRow, QuotesRow,
     RememberedRow, ScopeRow, StateSnapshot, StopRow,
 };
 
-pub use sessions::{
-    RuleRow, SessionsSnapshot, StatusRow, UsageRow, WalletRow, WatchedRow, encode_sessions,
-};
+pub use sessions::{RuleRow, SessionsSnapshot, StatusRow, UsageRow, WalletRow, WatchedRow};
 
 use rkyv::rancor::Failure;
 

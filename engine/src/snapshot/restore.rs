@@ -3,11 +3,12 @@
 use ledger::Ledger;
 use ledger::snapshot::Contradiction;
 use matching::{ArmedOrder, Book, Indication, NotABook, RestingOrder, Triggers};
+use rkyv::util::AlignedVec;
 use types::command::{
     Crossing, Immediate, MarketStatus, OrderKind, ProtectionLimits, Resting, SelfTrade, StopLeg,
     TimeInForce, Trigger, TriggerCondition,
 };
-use types::genesis::Genesis;
+use types::genesis::{Genesis, GenesisAccount};
 use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::outcome::Digest;
 use types::phase::Phase;
@@ -16,9 +17,11 @@ use types::{
     Side, Ticks,
 };
 
+use super::edge::encode_edge;
 use super::rows::{
     ArchivedArmedRow, ArchivedMarketRow, ArchivedOrderRow, ArchivedStateSnapshot, ArchivedStopRow,
 };
+use super::sessions::encode_sessions;
 use crate::clusters::Clusters;
 use crate::market::{Indicative, MarketState, QuotedSet, Quotes, Reference, RememberedCancels};
 use crate::protection::{Count, Scope};
@@ -27,16 +30,16 @@ use crate::state::{Position, State};
 use crate::view::StateView;
 
 impl State {
-    /// The state that a snapshot was made of, that of its sessions, which checkpoints of the first
-    /// version have not, and its phase, which is open in those of the first two. What never changes comes
-    /// from the genesis, which must be the one that the snapshot's history started from.
+    /// The state that a snapshot was made of, with what lies beside it, of which checkpoints of older
+    /// versions have less: nothing then, and an open exchange. What never changes comes from the genesis, which must be the one that the snapshot's history started from.
     pub fn restore(
-        (snapshot, sessions, phase): (&ArchivedStateSnapshot<'_>, Option<&[u8]>, Option<&[u8]>),
+        snapshot: &ArchivedStateSnapshot<'_>,
+        beside: Beside<'_>,
         genesis: &Genesis,
         hash_seed: u64,
     ) -> Result<Self, Contradiction> {
         let ledger = Ledger::restore(&snapshot.ledger)?;
-        let is_same = ledger.account_count() as usize == genesis.accounts().len()
+        let is_same = is_grown(&ledger, genesis)
             && usize::from(ledger.asset_count()) == genesis.assets().len()
             && snapshot.markets.len() == genesis.markets().len();
         Contradiction::unless(is_same, "accounts, assets and markets are the genesis'")?;
@@ -61,18 +64,73 @@ impl State {
             },
         );
         state.check_holds()?;
-        if let Some(sessions) = sessions {
+        if let Some(sessions) = beside.sessions {
             state.restore_sessions(sessions)?;
         }
-        if let Some(phase) = phase {
+        if let Some(edge) = beside.edge {
+            state.restore_edge(edge)?;
+        }
+        if let Some(phase) = beside.phase {
             state.set_phase(decode_phase(phase)?);
         }
         Ok(state)
     }
 }
 
+/// What lies beside a snapshot in its checkpoint, as bytes; what an older version does not have is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Keys, policies and what they have done.
+    pub sessions: Option<&'a [u8]>,
+    /// What has crossed the edge, agents and timers of accounts.
+    pub edge: Option<&'a [u8]>,
+    /// Whether the exchange is open.
+    pub phase: Option<&'a [u8]>,
+}
+
+/// The same, written down.
+#[derive(Debug)]
+pub struct BesideBytes {
+    /// Keys, policies and what they have done.
+    pub sessions: AlignedVec,
+    /// What has crossed the edge, agents and timers of accounts.
+    pub edge: AlignedVec,
+    /// Whether the exchange is open.
+    pub phase: [u8; 1],
+}
+
+impl BesideBytes {
+    /// What lies beside the snapshot of this state.
+    pub fn of(state: &State) -> Self {
+        Self {
+            sessions: encode_sessions(&state.sessions_snapshot()),
+            edge: encode_edge(&state.edge_snapshot()),
+            phase: encode_phase(state.phase()),
+        }
+    }
+
+    /// To be read.
+    pub fn read(&self) -> Beside<'_> {
+        Beside {
+            sessions: Some(&self.sessions),
+            edge: Some(&self.edge),
+            phase: Some(&self.phase),
+        }
+    }
+}
+
+/// Whether these are the accounts of the genesis, and perhaps others that were opened later.
+fn is_grown(ledger: &Ledger, genesis: &Genesis) -> bool {
+    let listed = genesis.accounts();
+    let is_same = |(id, spec): (AccountId, &GenesisAccount)| {
+        ledger.owner(id) == spec.owner && ledger.group(id) == spec.group
+    };
+    listed.len() <= ledger.account_count() as usize
+        && (0..).map(AccountId::new).zip(listed).all(is_same)
+}
+
 /// The phase, as it lies in a checkpoint: its number.
-pub const fn encode_phase(phase: Phase) -> [u8; 1] {
+const fn encode_phase(phase: Phase) -> [u8; 1] {
     [phase as u8]
 }
 

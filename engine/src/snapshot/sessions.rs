@@ -192,7 +192,7 @@ impl State {
 }
 
 /// Writes a snapshot down.
-pub fn encode_sessions(snapshot: &SessionsSnapshot) -> AlignedVec {
+pub(super) fn encode_sessions(snapshot: &SessionsSnapshot) -> AlignedVec {
     // Only a writer can fail, and this one cannot.
     let Ok(bytes) = rkyv::to_bytes::<Panic>(snapshot);
     bytes

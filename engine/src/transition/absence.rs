@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use types::command::CancelScope;
 use types::keys::{KeyGrant, Registration, SessionPolicy};
 use types::limits::{EXPIRIES_PER_TICK_MAX, SILENCE_NS_MAX, SILENCE_NS_MIN, TIMER_NS_MAX};
 use types::outcome::{DoneReason, EventRecord, KeyChanged, PolicySet};
 use types::planted::{Bug, is_planted};
 use types::{KeyId, LogTime, MarketId, OrderId, RejectReason, SequenceNumber};
 
-use super::cancel::{disarm, take_off};
+use super::cancel::{cancel_all_for, disarm, take_off};
 use super::{Accepted, Context};
 use crate::sessions::SessionRule;
 use crate::view::{Funds, MarketView, StateView};
@@ -53,6 +54,22 @@ pub(super) fn set_timer<V: StateView>(
     let timer_at = LogTime::new(timer_at);
     view.sessions_mut().set_timer(account, key, timer_at);
     forget_unwatched(view, key);
+    Ok(Accepted::default())
+}
+
+/// The account's timer will run out then, or never.
+pub(super) fn set_timer_at<V: StateView>(
+    view: &mut V,
+    context: Context,
+    timer_at: LogTime,
+) -> Result<Accepted, RejectReason> {
+    let latest = context.now.get().saturating_add(TIMER_NS_MAX);
+    let is_legal = timer_at == LogTime::ZERO || context.now < timer_at && timer_at.get() <= latest;
+    if !is_legal {
+        return Err(RejectReason::InvalidPolicy);
+    }
+    view.sessions_mut()
+        .set_account_timer(context.account, timer_at);
     Ok(Accepted::default())
 }
 
@@ -131,8 +148,8 @@ fn absent_orders<F>(market: &MarketView<'_, F>, key: KeyId, rule: &SessionRule) 
     resting
 }
 
-/// Logged time moves: timers run out, lowest key first, as long as there is room for what they take
-/// off; the others wait for the next tick.
+/// Logged time moves: timers run out, lowest key first and then lowest account, as long as there is
+/// room for what they take off; the others wait for the next tick.
 pub(super) fn run_timers<V: StateView>(
     view: &mut V,
     (sequence, now): (SequenceNumber, LogTime),
@@ -155,6 +172,21 @@ pub(super) fn run_timers<V: StateView>(
         sessions.set_timer(context.account, key, LogTime::ZERO);
         // Nothing of it is open, so there is nothing to forget.
     }
+    while events.len() - told < room
+        && let Some(account) = view.sessions().timed_out_account(now)
+    {
+        let context = Context {
+            account,
+            key: KeyId::WALLET,
+            sequence,
+            now,
+        };
+        let everything = CancelScope::EVERYTHING;
+        let cancelled = cancel_all_for(view, context, everything, DoneReason::Timer, events);
+        cancelled.expect("everything can always be cancelled");
+        view.sessions_mut()
+            .set_account_timer(account, LogTime::ZERO);
+    }
 }
 
 /// The account's wallet lets a key sign.
@@ -165,6 +197,9 @@ pub(super) fn register<V: StateView>(
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
     let (public, grant): (_, KeyGrant) = (registration.key(), registration.grant());
+    if public.agent().is_some() {
+        return Err(RejectReason::KeyTaken);
+    }
     let key = view
         .ledger_mut()
         .register_key(context.account, public, &grant)?;
@@ -205,7 +240,7 @@ pub(super) fn revoke<V: StateView>(
     })
 }
 
-fn key_changed<V: StateView>(
+pub(super) fn key_changed<V: StateView>(
     view: &mut V,
     context: Context,
     key: KeyId,

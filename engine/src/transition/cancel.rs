@@ -160,6 +160,17 @@ pub(super) fn cancel_all<V: StateView>(
     scope: CancelScope,
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
+    cancel_all_for(view, context, scope, DoneReason::Cancelled, events)
+}
+
+/// The same, whatever the reason.
+pub(super) fn cancel_all_for<V: StateView>(
+    view: &mut V,
+    context: Context,
+    scope: CancelScope,
+    reason: DoneReason,
+    events: &mut Vec<EventRecord>,
+) -> Result<Accepted, RejectReason> {
     let markets = match scope.market {
         Some(market) if market.get() >= view.market_count() => {
             return Err(RejectReason::UnknownMarket);
@@ -175,7 +186,12 @@ pub(super) fn cancel_all<V: StateView>(
     let mut affected = 0;
     for id in markets.map(MarketId::new) {
         let mut market = view.market(id).expect("compared with the count");
-        affected += cancel_in_market(&mut market, context, id, scope, events);
+        let end = End {
+            market: id,
+            sequence: context.sequence,
+            reason,
+        };
+        affected += cancel_in_market(&mut market, context, end, scope, events);
     }
     Ok(Accepted {
         affected,
@@ -186,7 +202,7 @@ pub(super) fn cancel_all<V: StateView>(
 fn cancel_in_market<F: Funds>(
     market: &mut MarketView<'_, F>,
     context: Context,
-    id: MarketId,
+    end: End,
     scope: CancelScope,
     events: &mut Vec<EventRecord>,
 ) -> u32 {
@@ -195,11 +211,6 @@ fn cancel_in_market<F: Funds>(
     } = market;
     let (account, side) = (context.account, scope.side);
     let prices = scope.prices.map(|prices| (prices.low(), prices.high()));
-    let end = End {
-        market: id,
-        sequence: context.sequence,
-        reason: DoneReason::Cancelled,
-    };
     let MarketState { book, triggers, .. } = &mut **state;
     let told = events.len();
     let resting = book.cancel_all(account, side, prices, |order| {

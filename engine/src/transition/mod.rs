@@ -28,10 +28,14 @@
 //! | `absence` | keys come and go; orders are taken off when nobody is there |
 //! | `limits` | what a market demands of orders beyond the protocol: size, status, band |
 //! | `transfer` | funds move |
+//! | `edge` | accounts are opened, funds come in and leave |
+//! | `agent` | other wallets may trade for an account |
 //! | `events` | what is told of all that |
 
 mod absence;
+mod agent;
 mod cancel;
+mod edge;
 mod enter;
 mod events;
 mod limits;
@@ -167,6 +171,12 @@ fn execute<V: StateView>(
         Command::SetMarketStatus(set) => status::set_status(view, context, set, events),
         Command::SetSessionPolicy(policy) => absence::set_policy(view, context, *policy, events),
         Command::SetTimer(after_ns) => absence::set_timer(view, context, *after_ns),
+        Command::SetTimerAt(time) => absence::set_timer_at(view, context, *time),
+        Command::Send(send) => edge::send(view, context, send, events),
+        Command::Withdraw(withdraw) => edge::withdraw(view, context, *withdraw, events),
+        Command::OpenSubAccount => edge::open_sub_account(view, context, events),
+        Command::ApproveAgent(approval) => agent::approve(view, context, approval, events),
+        Command::Inbox(entry) => edge::inbox(view, context, entry, events),
         Command::RevokeKey(key) => absence::revoke(view, context, Some(*key), events),
         Command::Register(registration) => absence::register(view, context, registration, events),
         Command::Revoke(revocation) => {

@@ -25,6 +25,12 @@ pub(super) fn check<V: StateView>(
     context: Context,
     command: &Command<'_>,
 ) -> Result<(), RejectReason> {
+    // A wallet has no sessions, and all accounts' have one number.
+    if context.key == KeyId::WALLET
+        && matches!(command, Command::SetSessionPolicy(_) | Command::SetTimer(_))
+    {
+        return Err(RejectReason::KeyScope);
+    }
     let Some(status) = view.key_status(context.key) else {
         return Ok(());
     };
@@ -47,7 +53,8 @@ fn allows(scope: KeyScope, own: KeyId, command: &Command<'_>) -> bool {
         Command::Cancel(_)
         | Command::CancelAll(_)
         | Command::SetSessionPolicy(_)
-        | Command::SetTimer(_) => true,
+        | Command::SetTimer(_)
+        | Command::SetTimerAt(_) => true,
         Command::RevokeKey(key) if *key == own => true,
         Command::Place(_)
         | Command::Replace(_)
@@ -56,6 +63,11 @@ fn allows(scope: KeyScope, own: KeyId, command: &Command<'_>) -> bool {
         Command::Transfer(_)
         | Command::SetMarketStatus(_)
         | Command::RevokeKey(_)
+        | Command::Send(_)
+        | Command::Withdraw(_)
+        | Command::OpenSubAccount
+        | Command::ApproveAgent(_)
+        | Command::Inbox(_)
         | Command::Register(_)
         | Command::Revoke(_) => scope == KeyScope::Owner,
     }
@@ -336,6 +348,9 @@ const fn market_of(event: &Event) -> Option<MarketId> {
         | Event::Indicative(_)
         | Event::Transferred(_)
         | Event::KeyChanged(_)
-        | Event::PolicySet(_) => None,
+        | Event::PolicySet(_)
+        | Event::AccountOpened(_)
+        | Event::Deposited(_)
+        | Event::Withdrawn(_) => None,
     }
 }

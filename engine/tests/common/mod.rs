@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Test support: a panic is a failed test.
 
 pub(crate) mod desk;
+pub(crate) mod edge;
 pub(crate) mod keyed;
 
 use bytes::Bytes;

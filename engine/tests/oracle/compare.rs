@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use engine::State;
 use engine::market::MarketState;
 use engine::protection::Scope;
-use engine::snapshot;
+use engine::snapshot::{self, BesideBytes};
 use ledger::StateTree;
 use rkyv::rancor::Panic;
 use types::block::{Block, Entry, SequencedFrame};
@@ -159,10 +159,8 @@ impl Twins {
         let tree = StateTree::new(self.state.ledger());
         let bytes = rkyv::to_bytes::<Panic>(&self.state.snapshot(&tree)).unwrap();
         let archived = snapshot::access(&bytes).unwrap();
-        let sessions = snapshot::encode_sessions(&self.state.sessions_snapshot());
-        let phase = snapshot::encode_phase(self.state.phase());
-        let parts = (archived, Some(&sessions[..]), Some(&phase[..]));
-        let restored = State::restore(parts, &self.genesis, 3).unwrap();
+        let beside = BesideBytes::of(&self.state);
+        let restored = State::restore(archived, beside.read(), &self.genesis, 3).unwrap();
         restored.assert_invariants();
         assert_eq!(restored.digest(), self.state.digest());
         self.state = restored;
@@ -485,6 +483,9 @@ fn sequence_of(event: &Event) -> u64 {
         Event::Indicative(indicative) => indicative.sequence,
         Event::KeyChanged(changed) => changed.sequence,
         Event::PolicySet(set) => set.sequence,
+        Event::AccountOpened(opened) => opened.sequence,
+        Event::Deposited(deposited) => deposited.sequence,
+        Event::Withdrawn(withdrawn) => withdrawn.sequence,
     };
     sequence.get()
 }
@@ -544,6 +545,9 @@ pub(crate) fn event_name(event: &Event) -> String {
         Event::Indicative(_) => "indicative".to_owned(),
         Event::KeyChanged(_) => "key changed".to_owned(),
         Event::PolicySet(_) => "policy set".to_owned(),
+        Event::AccountOpened(_) => "account opened".to_owned(),
+        Event::Deposited(_) => "deposited".to_owned(),
+        Event::Withdrawn(_) => "withdrawn".to_owned(),
     }
 }
 

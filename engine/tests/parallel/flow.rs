@@ -12,7 +12,7 @@ use types::genesis::{Genesis, GenesisAccount, MarketSpec};
 use types::outcome::BlockOutcome;
 use types::{Atoms, RejectReason, Symbol};
 
-use crate::common::{self, Random, keyed, limited_genesis, random_frames};
+use crate::common::{self, Random, edge, keyed, limited_genesis, random_frames};
 use crate::generator::Disorder;
 use crate::programs::Dice;
 
@@ -62,13 +62,20 @@ impl Story {
         let genesis = genesis(markets, wealth);
         let state = State::from_genesis(&genesis, seed);
         let percent = random.pick(&[5, 20, 50, 100]);
-        // A third of them with keys of all kinds.
-        let blocks = if seed.is_multiple_of(3) {
-            let entries = keyed::entries(&genesis, seed, 600);
-            common::cut_entries(&state, entries, percent, seed)
-        } else {
-            let frames = random_frames(&genesis, seed, 600);
-            common::cut(&state, &frames, percent, seed)
+        // A third of them with keys of all kinds, some across the edge of the ledger.
+        let blocks = match seed % 6 {
+            0 | 3 => {
+                let entries = keyed::entries(&genesis, seed, 600);
+                common::cut_entries(&state, entries, percent, seed)
+            }
+            1 => {
+                let entries = edge::entries(&genesis, seed, 600);
+                common::cut_entries(&state, entries, percent, seed)
+            }
+            _ => {
+                let frames = random_frames(&genesis, seed, 600);
+                common::cut(&state, &frames, percent, seed)
+            }
         };
         let cut = Cut {
             lanes_max: 1 + random.below(8) as u32,

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use ledger::snapshot::{ArchivedLedgerSnapshot, Contradiction, LedgerSnapshot};
-use ledger::{Ledger, StateTree, Trade};
+use ledger::{Edge, Ledger, StateTree, Trade};
 use rkyv::rancor::Error;
 use rkyv::util::AlignedVec;
+use types::inbox::{InboxEntry, InboxKind};
 use types::outcome::Digest;
 use types::{AccountId, BaseLots, KeyId, Nonce, SequenceNumber, Side, Ticks};
 
@@ -26,7 +27,7 @@ fn random_verb(rng: &mut Rng, ledger: &mut Ledger) -> Vec<AccountId> {
     let count = u64::from(ledger.account_count());
     let mut pick = || account(rng.below(count) as u32);
     let (one, other) = (pick(), pick());
-    match rng.below(4) {
+    match rng.below(7) {
         0 => {
             ledger.hold(one, asset(1), atoms(500)).unwrap();
             ledger.order_opened(one);
@@ -48,6 +49,32 @@ fn random_verb(rng: &mut Rng, ledger: &mut Ledger) -> Vec<AccountId> {
             ledger.settle(&market(0, 1, (1, 1), (10_000, 20_000)), &trade);
             vec![one, other]
         }
+        3 => {
+            ledger.withdraw(one, asset(0), atoms(3)).unwrap();
+            ledger.deposit(one, asset(1), atoms(9)).unwrap();
+            vec![one]
+        }
+        4 => {
+            let opened = match rng.below(2) {
+                0 => ledger.open_sub_account(one),
+                _ => ledger.open_account([rng.next() as u8; 20]),
+            };
+            if let Ok(opened) = opened {
+                ledger.deposit(opened, asset(0), atoms(1 << 40)).unwrap();
+                ledger.deposit(opened, asset(1), atoms(1 << 40)).unwrap();
+            }
+            Vec::new()
+        }
+        5 => {
+            let (signer, nonce) = ([rng.below(3) as u8; 20], rng.below(200));
+            let now = types::LogTime::ZERO;
+            if ledger.check_action_nonce(&signer, nonce, now).is_ok() {
+                ledger.use_action_nonce(signer, nonce);
+            }
+            let index = ledger.edge().inbox().count;
+            ledger.consume(&entry(index)).unwrap();
+            Vec::new()
+        }
         _ => {
             let key = KeyId::new(rng.below(u64::from(ledger.key_count()).max(1)) as u32);
             let nonce = Nonce::new(rng.below(3_000));
@@ -59,6 +86,26 @@ fn random_verb(rng: &mut Rng, ledger: &mut Ledger) -> Vec<AccountId> {
             Vec::new()
         }
     }
+}
+
+const fn entry(index: u64) -> InboxEntry {
+    InboxEntry {
+        index,
+        kind: InboxKind::CancelAll,
+        owner: [5; 20],
+        account: account(1),
+        asset: asset(0),
+        amount: atoms(0),
+    }
+}
+
+/// What a snapshot leaves to others, put back as it was.
+fn restore_rest(restored: &mut Ledger, ledger: &Ledger) {
+    let edge = Edge::new(ledger.edge().withdrawals(), *ledger.edge().inbox());
+    restored.restore_edge(edge.unwrap()).unwrap();
+    let nonces = ledger.action_nonces();
+    let nonces = nonces.map(|(signer, nonces)| (*signer, nonces.iter().collect()));
+    restored.restore_action_nonces(nonces).unwrap();
 }
 
 fn bytes(snapshot: &LedgerSnapshot<'_>) -> AlignedVec {
@@ -85,8 +132,9 @@ fn what_is_restored_is_what_was() {
         let bytes = bytes(&ledger.snapshot(&tree));
         let archived = access(&bytes);
         archived.check().unwrap();
-        assert_eq!(archived.state_root(), ledger.state_root());
-        let restored = Ledger::restore(archived).unwrap();
+        assert_eq!(archived.state_root(ledger.edge()), ledger.state_root());
+        let mut restored = Ledger::restore(archived).unwrap();
+        restore_rest(&mut restored, &ledger);
         assert_eq!(restored.state_hash(), ledger.state_hash());
         assert_eq!(restored.state_root(), ledger.state_root());
         restored.check_conservation().unwrap();
@@ -95,7 +143,8 @@ fn what_is_restored_is_what_was() {
         for number in [0, accounts as u32 / 2, accounts as u32 - 1, accounts as u32] {
             check_proof(&ledger, &tree, archived, account(number));
         }
-        for id in [AccountId::DUST, AccountId::FEES, account(70_000)] {
+        let system = [AccountId::INBOX, AccountId::DUST, AccountId::FEES];
+        for id in system.into_iter().chain([account(70_000)]) {
             check_proof(&ledger, &tree, archived, id);
         }
     });
@@ -107,7 +156,7 @@ fn check_proof(
     archived: &ArchivedLedgerSnapshot<'_>,
     account: AccountId,
 ) {
-    let proof = archived.prove(account);
+    let proof = archived.prove(ledger.edge(), account);
     assert_eq!(proof, ledger.prove(tree, account));
     assert!(proof.verify(&ledger.state_root()));
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use ledger::encoding::AccountRecord;
+use ledger::encoding::{AccountRecord, decode_inbox, encode_inbox};
 use ledger::tree::{DEPTH, empty_subtree, leaf_hash, root, siblings};
-use ledger::{Balance, Claim, Ledger, Proof, StateTree, Trade};
+use ledger::{AgentName, Claim, Holding, Ledger, Proof, StateTree, Trade};
 use sha2::{Digest as _, Sha256};
 use types::auth::PublicKey;
 use types::genesis::{Genesis, development};
+use types::inbox::{InboxEntry, InboxKind, InboxPosition};
+use types::keys::{KeyGrant, KeyScope};
 use types::limits::ATOMS_MAX;
 use types::outcome::Digest;
 use types::{AccountId, BaseLots, GroupId, KeyId, NetworkId, Nonce, SequenceNumber, Side, Ticks};
@@ -47,6 +49,15 @@ fn vectors() -> String {
         lines.push(format!("sparse_5_sibling_{height:02}"), sibling);
     }
 
+    let mut bytes = Vec::new();
+    encode_inbox(&consumed(2), &mut bytes);
+    lines.push_bytes("edge_inbox", &bytes);
+    let edge = edge();
+    lines.push_leaf("edge_5", &edge);
+    let mut leaves = leaves(&[edge]);
+    leaves.push((AccountId::INBOX.get(), leaf_hash(&bytes)));
+    lines.push("edge_root", &root(leaves));
+
     let ledger = Ledger::from_genesis(&development());
     for (name, account) in [
         ("development_0", account(0)),
@@ -57,6 +68,33 @@ fn vectors() -> String {
     }
     lines.push("development_root", &ledger.state_root());
     lines.text
+}
+
+/// After so many deposits of 1000 atoms of asset 1 by 20 times 0x33.
+fn consumed(count: u64) -> InboxPosition {
+    (0..count).fold(InboxPosition::default(), |position, index| {
+        let next = position.after(&deposit(index));
+        next.expect("one after the other")
+    })
+}
+
+fn deposit(index: u64) -> InboxEntry {
+    InboxEntry {
+        index,
+        kind: InboxKind::Deposit,
+        owner: [0x33; 20],
+        account: AccountId::NOBODY,
+        asset: asset(1),
+        amount: atoms(1_000),
+    }
+}
+
+/// An account that has withdrawn: all of one asset, and some of another.
+fn edge() -> AccountRecord {
+    let mut record = record(5, [0x33; 20], &[(1, 0, 0), (2, 30, 40)]);
+    record.balances[0].1.withdrawn = atoms(2_000);
+    record.balances[1].1.withdrawn = atoms(1 << 90);
+    record
 }
 
 fn sparse() -> [AccountRecord; 4] {
@@ -81,20 +119,28 @@ impl Lines {
     fn push_leaf(&mut self, name: &str, record: &AccountRecord) {
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
+        self.push_bytes(name, &bytes);
+    }
+
+    fn push_bytes(&mut self, name: &str, record: &[u8]) {
         write!(self.text, "{name}_record ").unwrap();
-        for byte in &bytes {
+        for byte in record {
             write!(self.text, "{byte:02x}").unwrap();
         }
         self.text.push('\n');
-        self.push(format!("{name}_leaf"), &leaf_hash(&bytes));
+        self.push(format!("{name}_leaf"), &leaf_hash(record));
     }
 }
 
 /// Balances as (asset, free, held).
 fn record(number: u32, owner: [u8; 20], balances: &[(u16, u128, u128)]) -> AccountRecord {
     let balance = |(number, free, held): &(u16, u128, u128)| {
-        let (free, held) = (atoms(*free), atoms(*held));
-        (asset(*number), Balance { free, held })
+        let holding = Holding {
+            free: atoms(*free),
+            held: atoms(*held),
+            withdrawn: atoms(0),
+        };
+        (asset(*number), holding)
     };
     AccountRecord {
         account: account(number),
@@ -185,6 +231,52 @@ fn the_root_of_a_ledger_is_that_of_its_records() {
 }
 
 #[test]
+fn the_inbox_has_a_leaf_once_something_was_consumed() {
+    let mut ledger = busy_ledger();
+    let mut tree = StateTree::new(&ledger);
+    for count in 0..3 {
+        tree.update(&ledger, []);
+        let root = ledger.state_root();
+        assert_eq!(tree.root(), root);
+        let proof = ledger.prove(&tree, AccountId::INBOX);
+        assert!(proof.verify(&root));
+        let expected = match count {
+            0 => Claim::Absent(AccountId::INBOX),
+            _ => Claim::Inbox(consumed(count)),
+        };
+        assert_eq!(proof.claim, expected);
+        let claim = Claim::Inbox(consumed(count + 1));
+        assert!(!Proof { claim, ..proof }.verify(&root));
+        // The others' proofs go by it.
+        for account in [account(1), AccountId::DUST, AccountId::FEES] {
+            assert!(ledger.prove(&tree, account).verify(&root));
+        }
+        ledger.consume(&deposit(count)).unwrap();
+    }
+    let out_of_order = ledger.consume(&deposit(9));
+    assert_eq!(out_of_order, Err(types::RejectReason::InboxOutOfOrder));
+}
+
+#[test]
+fn the_record_of_the_inbox_is_read_from_its_canonical_bytes_and_from_no_others() {
+    let mut bytes = Vec::new();
+    encode_inbox(&consumed(3), &mut bytes);
+    assert_eq!((bytes.len(), decode_inbox(&bytes)), (72, Some(consumed(3))));
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let decoded = decode_inbox(&damaged);
+        assert_eq!(decoded.is_some(), 32 * 8 <= bit, "bit {bit}");
+        assert_ne!(decoded, Some(consumed(3)));
+    }
+    bytes.clear();
+    encode_inbox(&InboxPosition::default(), &mut bytes);
+    assert_eq!(decode_inbox(&bytes), None, "nothing was consumed");
+    assert_eq!(decode_inbox(&bytes[..71]), None);
+    assert_eq!(AccountRecord::decode(&bytes), None);
+}
+
+#[test]
 fn a_record_lists_what_is_free_or_held() {
     let ledger = busy_ledger();
     let check = |account, expected| assert_eq!(ledger.account_record(account), expected);
@@ -231,7 +323,7 @@ fn that_an_account_is_not_there_is_provable_of_no_other() {
     let ledger = busy_ledger();
     let root = ledger.state_root();
     let tree = StateTree::new(&ledger);
-    for number in [3, 4, 63, 64, 1 << 20, u32::MAX - 2] {
+    for number in [3, 4, 63, 64, 1 << 20, u32::MAX - 3, u32::MAX - 2] {
         let proof = ledger.prove(&tree, account(number));
         assert_eq!(proof.claim, Claim::Absent(account(number)));
         assert!(proof.verify(&root), "account {number}");
@@ -257,7 +349,7 @@ fn that_an_account_is_not_there_is_provable_of_no_other() {
 
 #[test]
 fn a_record_is_read_from_its_canonical_bytes_and_from_no_others() {
-    for expected in sparse() {
+    for expected in sparse().into_iter().chain([edge()]) {
         let mut bytes = Vec::new();
         expected.encode(&mut bytes);
         assert_eq!(AccountRecord::decode(&bytes), Some(expected.clone()));
@@ -308,11 +400,12 @@ fn forgeries(proof: &Proof) -> Vec<Proof> {
         forge(&|record| record.balances[index].0 = asset(7));
         forge(&|record| record.balances[index].1.free += atoms(1));
         forge(&|record| record.balances[index].1.held += atoms(1));
+        forge(&|record| record.balances[index].1.withdrawn += atoms(1));
         forge(&|record| {
             record.balances.remove(index);
         });
     }
-    forge(&|record| record.balances.push((asset(9), Balance::default())));
+    forge(&|record| record.balances.push((asset(9), Holding::default())));
     for height in 0..DEPTH {
         let mut forged = proof.clone();
         forged.siblings[height] = Digest::new([height as u8 + 1; 32]);
@@ -357,7 +450,44 @@ const CHANGES: &[Change] = &[
     ("a window that slid", false, |ledger| {
         use_nonce(ledger, 0, 5_000, 1, 1)
     }),
+    ("a withdrawal", true, |ledger| {
+        ledger.withdraw(account(0), asset(1), atoms(5)).unwrap();
+    }),
+    ("a deposit", true, |ledger| {
+        ledger.deposit(account(0), asset(1), atoms(5)).unwrap();
+    }),
+    ("an account that was opened", true, |ledger| {
+        ledger.open_account([7; 20]).unwrap();
+    }),
+    ("a sub-account", true, |ledger| {
+        ledger.open_sub_account(account(0)).unwrap();
+    }),
+    ("an entry of the inbox", true, |ledger| {
+        ledger.consume(&deposit(0)).unwrap();
+    }),
+    ("the nonce of an action", false, |ledger| {
+        ledger.use_action_nonce([7; 20], 1)
+    }),
+    ("another nonce of an action", false, |ledger| {
+        ledger.use_action_nonce([7; 20], 2)
+    }),
+    ("an agent", false, |ledger| {
+        approve(ledger, *b"a name of length")
+    }),
+    ("another name of it", false, |ledger| {
+        approve(ledger, *b"another, as long")
+    }),
 ];
+
+fn approve(ledger: &mut Ledger, name: AgentName) {
+    let grant = KeyGrant {
+        scope: KeyScope::Trade,
+        ..KeyGrant::OWNER
+    };
+    let agent = PublicKey::of_agent(&[9; 20]);
+    let key = ledger.register_key(account(0), agent, &grant).unwrap();
+    assert_eq!(ledger.name_agent(account(0), name, key), None);
+}
 
 fn settle_one_lot(ledger: &mut Ledger, rates: (i32, i32)) {
     let trade = Trade {

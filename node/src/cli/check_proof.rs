@@ -4,9 +4,9 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ledger::encoding::AccountRecord;
+use ledger::encoding::{AccountRecord, decode_inbox};
 use ledger::tree::DEPTH;
-use ledger::{Claim, Proof};
+use ledger::{Claim, Holding, Proof};
 use serde::Deserialize;
 use types::AccountId;
 use types::decimal::{bytes_from_hex, from_hex, to_hex};
@@ -88,11 +88,15 @@ fn parse(text: &str) -> Result<Proof, String> {
         None => Claim::Absent(AccountId::new(file.account)),
         Some(record) => {
             let bytes = from_hex(record).ok_or("the record is not hexadecimal")?;
-            let record = AccountRecord::decode(&bytes).ok_or("the record is not canonical")?;
-            if record.account.get() != file.account {
-                return Err(format!("the record is of account {}", record.account));
+            let inbox = decode_inbox(&bytes).map(Claim::Inbox);
+            let account = || AccountRecord::decode(&bytes).map(Claim::Has);
+            let claim = inbox
+                .or_else(account)
+                .ok_or("the record is not canonical")?;
+            if claim.account().get() != file.account {
+                return Err(format!("the record is of account {}", claim.account()));
             }
-            Claim::Has(record)
+            claim
         }
     };
     let siblings: Option<Vec<Digest>> = file.siblings.iter().map(|text| digest(text)).collect();
@@ -110,10 +114,20 @@ fn describe(claim: &Claim) -> String {
         Claim::Has(record) => {
             let owner = to_hex(&record.owner);
             lines.push(format!("account {} of 0x{owner}", record.account));
-            lines.extend(record.balances.iter().map(|(asset, balance)| {
-                let (free, held) = (balance.free, balance.held);
-                format!("asset {asset}: {free} atoms free, {held} held")
+            lines.extend(record.balances.iter().map(|(asset, holding)| {
+                let Holding {
+                    free,
+                    held,
+                    withdrawn,
+                } = holding;
+                format!("asset {asset}: {free} atoms free, {held} held, {withdrawn} withdrawn")
             }));
+        }
+        Claim::Inbox(inbox) => {
+            let (count, hash) = (inbox.count, to_hex(&inbox.hash));
+            lines.push(format!(
+                "{count} entries of the inbox consumed, hash {hash}"
+            ));
         }
     }
     lines.join("\n")
@@ -121,8 +135,20 @@ fn describe(claim: &Claim) -> String {
 
 fn json(proof: &Proof, is_valid: bool) -> serde_json::Value {
     let account = proof.claim.account().get();
-    let Claim::Has(record) = &proof.claim else {
-        return serde_json::json!({"proven": is_valid, "account": account, "exists": false});
+    let record = match &proof.claim {
+        Claim::Has(record) => record,
+        Claim::Absent(_) => {
+            return serde_json::json!({"proven": is_valid, "account": account, "exists": false});
+        }
+        Claim::Inbox(inbox) => {
+            return serde_json::json!({
+                "proven": is_valid,
+                "account": account,
+                "exists": true,
+                "inbox_count": inbox.count,
+                "inbox_hash": to_hex(&inbox.hash),
+            });
+        }
     };
     let owner = to_hex(&record.owner);
     let balances = record.balances.iter().map(|(asset, balance)| {
@@ -130,6 +156,7 @@ fn json(proof: &Proof, is_valid: bool) -> serde_json::Value {
             "asset": asset.get(),
             "free": balance.free.to_string(),
             "held": balance.held.to_string(),
+            "withdrawn": balance.withdrawn.to_string(),
         })
     });
     serde_json::json!({

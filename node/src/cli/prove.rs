@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use engine::snapshot;
-use ledger::{Claim, Proof};
+use ledger::{Edge, Proof};
 use store::{Checkpoint, Folders};
 use types::decimal::to_hex;
 use types::outcome::Digest;
 use types::{AccountId, Height, SequenceNumber};
 
 use super::{Failure, print_line};
+use crate::checkpoint_parts::{Parts, Tag};
 use crate::data_dir::DataDir;
 use crate::recovery::{self, ReplayFrom, Workers};
 
@@ -23,7 +24,7 @@ pub(super) struct Options {
     /// The data directory.
     #[arg(long, value_name = "D")]
     dir: PathBuf,
-    /// The account: its number, `fees` or `dust`.
+    /// The account: its number, `fees` or `dust`; or `inbox`: what was consumed of a chain's inbox.
     #[arg(long, value_name = "A", value_parser = parse_account)]
     account: AccountId,
     /// The height of the checkpoint; without it the newest one.
@@ -39,10 +40,11 @@ fn parse_account(text: &str) -> Result<AccountId, String> {
     match text {
         "fees" => Ok(AccountId::FEES),
         "dust" => Ok(AccountId::DUST),
+        "inbox" => Ok(AccountId::INBOX),
         number => number
             .parse()
             .map(AccountId::new)
-            .map_err(|_| "neither an account's number nor `fees` nor `dust`".to_owned()),
+            .map_err(|_| "neither an account's number nor `fees`, `dust` or `inbox`".to_owned()),
     }
 }
 
@@ -89,8 +91,11 @@ fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor
     let archived = snapshot::access(checkpoint.section(0)).map_err(|what| {
         Failure::Corruption(format!("the checkpoint of height {}: {what}", meta.height))
     })?;
+    let edge = edge(checkpoint).map_err(|what| {
+        Failure::Corruption(format!("the checkpoint of height {}: {what}", meta.height))
+    })?;
     let started = Instant::now();
-    let proof = archived.ledger.prove(options.account);
+    let proof = archived.ledger.prove(&edge, options.account);
     if options.timing {
         eprintln!("keel: proved in {} us", started.elapsed().as_micros());
     }
@@ -100,6 +105,16 @@ fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor
         state_root: meta.state_root,
     };
     Ok((anchor, proof))
+}
+
+/// What has crossed the edge of the ledger: nothing, in a checkpoint of an older version.
+fn edge(checkpoint: &Checkpoint) -> Result<Edge, String> {
+    let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
+    let parts = parts.map_err(|error| error.to_string())?;
+    match parts.part(Tag::Edge) {
+        Some(part) => snapshot::decode_edge(part).map_err(|what| what.to_string()),
+        None => Ok(Edge::default()),
+    }
 }
 
 fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proof), Failure> {
@@ -117,14 +132,7 @@ fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proo
 
 /// As `keel check-proof` reads it: `docs/STATE_TREE.md`.
 fn json(anchor: &Anchor, proof: &Proof) -> serde_json::Value {
-    let record = match &proof.claim {
-        Claim::Has(record) => {
-            let mut bytes = Vec::new();
-            record.encode(&mut bytes);
-            Some(to_hex(&bytes))
-        }
-        Claim::Absent(_) => None,
-    };
+    let record = proof.claim.record().map(|bytes| to_hex(&bytes));
     let siblings = proof.siblings.iter().map(Digest::to_string);
     serde_json::json!({
         "account": proof.claim.account().get(),

@@ -207,7 +207,7 @@ impl Signatures {
                 ))
             })?;
         }
-        for record in outcome.events.iter().filter(|record| record.is_of_key()) {
+        for record in outcome.events.iter().filter(|record| record.is_of_access()) {
             if let Event::KeyChanged(changed) = record.event() {
                 let index = changed.key.index();
                 self.keys

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::{AuthenticFrame, FrameKey, PublicKey, Signature, SigningKey};
+use super::{AuthenticFrame, Evidence, FrameKey, PublicKey, Signature, SigningKey};
 use crate::limits::{FRAMES_PER_RUN_MAX, RUN_LENGTH_MAX};
 use crate::outcome::Digest;
 use crate::wire::orders::OrdersFrame;
@@ -184,7 +184,11 @@ impl SignedRun {
             take(AuthenticFrame {
                 frame,
                 digest,
-                rolling: (index == last).then(|| Arc::clone(&self.signature)),
+                evidence: if index == last {
+                    Evidence::Rolling(Arc::clone(&self.signature))
+                } else {
+                    Evidence::InFrame
+                },
             });
         }
         (self.chain_after, signature)
@@ -220,6 +224,10 @@ impl SignatureAudit {
         public: Option<&PublicKey>,
     ) -> Result<(), RejectReason> {
         let key = frame.frame().header().key;
+        if frame.action().is_some() {
+            // Nobody here can translate one yet, and nothing passes unread.
+            return Err(RejectReason::BadSignature);
+        }
         if key == KeyId::WALLET {
             return self.check_wallet(frame);
         }

@@ -4,14 +4,14 @@ use zerocopy::little_endian::{I128, U16, U32, U64, U128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{
-    Armed, Done, DoneReason, Event, Fill, Indicative, KeyChanged, Party, PolicySet, Reduced,
-    Rested, RestingTaker, StatusChanged, Transferred, Triggered,
+    AccountOpened, Armed, Deposited, Done, DoneReason, Event, Fill, Indicative, KeyChanged, Party,
+    PolicySet, Reduced, Rested, RestingTaker, StatusChanged, Transferred, Triggered, Withdrawn,
 };
 use crate::auth::PublicKey;
 use crate::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use crate::{
-    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, KeyEpoch, KeyId, LogTime, MarketId,
-    OrderId, SequenceNumber, Side, Ticks,
+    AccountId, AssetId, Atoms, BaseLots, ClientOrderId, GroupId, KeyEpoch, KeyId, LogTime,
+    MarketId, OrderId, SequenceNumber, Side, Ticks,
 };
 
 /// The canonical 128 bytes of one [`Event`], little-endian. Fields that a kind does not have are
@@ -56,6 +56,9 @@ const KIND_STATUS_CHANGED: u8 = 8;
 const KIND_INDICATIVE: u8 = 9;
 const KIND_KEY_CHANGED: u8 = 10;
 const KIND_POLICY_SET: u8 = 11;
+const KIND_ACCOUNT_OPENED: u8 = 12;
+const KIND_DEPOSITED: u8 = 13;
+const KIND_WITHDRAWN: u8 = 14;
 
 /// Flags of a fill.
 const MAKER_REFRESHED: u8 = 1;
@@ -105,13 +108,19 @@ impl EventRecord {
             KIND_INDICATIVE => Event::Indicative(self.indicative()),
             KIND_KEY_CHANGED => Event::KeyChanged(self.key_changed()),
             KIND_POLICY_SET => Event::PolicySet(self.policy_set()),
+            KIND_ACCOUNT_OPENED => Event::AccountOpened(self.account_opened()),
+            KIND_DEPOSITED => Event::Deposited(self.deposited()),
+            KIND_WITHDRAWN => Event::Withdrawn(self.withdrawn()),
             kind => unreachable!("event record of kind {kind}: records are made from events"),
         }
     }
 
-    /// Whether it tells of a key: few do.
-    pub const fn is_of_key(&self) -> bool {
-        matches!(self.kind, KIND_KEY_CHANGED | KIND_POLICY_SET)
+    /// Whether it tells of a key or an account that comes or goes: few do.
+    pub const fn is_of_access(&self) -> bool {
+        matches!(
+            self.kind,
+            KIND_KEY_CHANGED | KIND_POLICY_SET | KIND_ACCOUNT_OPENED
+        )
     }
 
     fn fill(&self) -> Fill {
@@ -261,6 +270,41 @@ impl EventRecord {
             account: AccountId::new(self.account.get()),
             key: KeyId::new(self.taker_account.get()),
             silence_ns: self.quantity.get(),
+        }
+    }
+
+    fn account_opened(&self) -> AccountOpened {
+        let words = [self.price, self.quantity, self.order_id];
+        let owner = words.as_bytes().first_chunk();
+        AccountOpened {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            account: AccountId::new(self.account.get()),
+            group: GroupId::new(self.taker_account.get()),
+            owner: *owner.expect("three words have 20 bytes"),
+        }
+    }
+
+    fn deposited(&self) -> Deposited {
+        Deposited {
+            sequence: SequenceNumber::new(self.sequence.get()),
+            account: AccountId::new(self.account.get()),
+            asset: AssetId::new(self.asset.get()),
+            amount: Atoms::new(self.amount.get()),
+        }
+    }
+
+    fn withdrawn(&self) -> Withdrawn {
+        let Deposited {
+            sequence,
+            account,
+            asset,
+            amount,
+        } = self.deposited();
+        Withdrawn {
+            sequence,
+            account,
+            asset,
+            amount,
         }
     }
 
@@ -477,6 +521,50 @@ impl From<&PolicySet> for EventRecord {
     }
 }
 
+/// The bytes of the owner stand in price, quantity and order id, behind them zeros.
+impl From<&AccountOpened> for EventRecord {
+    fn from(opened: &AccountOpened) -> Self {
+        let mut words = [U64::ZERO; 3];
+        words.as_mut_bytes()[..opened.owner.len()].copy_from_slice(&opened.owner);
+        Self {
+            kind: KIND_ACCOUNT_OPENED,
+            sequence: U64::new(opened.sequence.get()),
+            price: words[0],
+            quantity: words[1],
+            order_id: words[2],
+            account: U32::new(opened.account.get()),
+            taker_account: U32::new(opened.group.get()),
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl From<&Deposited> for EventRecord {
+    fn from(deposited: &Deposited) -> Self {
+        Self {
+            kind: KIND_DEPOSITED,
+            asset: U16::new(deposited.asset.get()),
+            sequence: U64::new(deposited.sequence.get()),
+            account: U32::new(deposited.account.get()),
+            amount: U128::new(deposited.amount.get()),
+            ..Self::EMPTY
+        }
+    }
+}
+
+impl From<&Withdrawn> for EventRecord {
+    fn from(withdrawn: &Withdrawn) -> Self {
+        Self {
+            kind: KIND_WITHDRAWN,
+            asset: U16::new(withdrawn.asset.get()),
+            sequence: U64::new(withdrawn.sequence.get()),
+            account: U32::new(withdrawn.account.get()),
+            amount: U128::new(withdrawn.amount.get()),
+            ..Self::EMPTY
+        }
+    }
+}
+
 impl From<&Transferred> for EventRecord {
     fn from(transferred: &Transferred) -> Self {
         Self {
@@ -586,6 +674,34 @@ mod tests {
         };
         let record = EventRecord::from(&transferred);
         assert_eq!(record.event(), Event::Transferred(transferred));
+    }
+
+    #[test]
+    fn what_crosses_the_edge_survives_its_record() {
+        let opened = AccountOpened {
+            sequence: SEQUENCE,
+            account: AccountId::new(5),
+            group: GroupId::new(6),
+            owner: std::array::from_fn(|index| index as u8 + 1),
+        };
+        let record = EventRecord::from(&opened);
+        assert_eq!(record.event(), Event::AccountOpened(opened));
+        let deposited = Deposited {
+            sequence: SEQUENCE,
+            account: AccountId::new(5),
+            asset: AssetId::new(7),
+            amount: Atoms::new(8),
+        };
+        let record = EventRecord::from(&deposited);
+        assert_eq!(record.event(), Event::Deposited(deposited));
+        let withdrawn = Withdrawn {
+            sequence: SEQUENCE,
+            account: AccountId::new(5),
+            asset: AssetId::new(7),
+            amount: Atoms::MAX,
+        };
+        let record = EventRecord::from(&withdrawn);
+        assert_eq!(record.event(), Event::Withdrawn(withdrawn));
     }
 
     #[test]

@@ -25,6 +25,12 @@
 //! | 13 revoke key | 1 | | | | | | key number | | |
 //! | 14 register (wallet) | 7 | | | | | | | | |
 //! | 15 revoke (wallet) | 5 | | | | | | | | |
+//! | 16 set timer at | 1 | | | | | | logged time, 0 for none | | |
+//! | 17 send | 2 | | | | | asset | | amount, low half | amount, high half |
+//! | 18 withdraw | 1 | | | | | asset | | amount, low half | amount, high half |
+//! | 19 open sub-account | 1 | | | | | | | | |
+//! | 20 approve agent | 2 | | | | | | expires at | name, first half | name, second half |
+//! | 21 inbox | 2 | | kind | | | asset | index | amount, low half | amount, high half |
 //!
 //! The second slot of an extended place: 0 expires at u64, 8 display u64, 16 trigger price u32,
 //! 20 trigger price of the stop beside it u32, 24 limit of that stop u32, 28 trigger condition u8
@@ -33,7 +39,8 @@
 //! [`SelfTrade`](crate::command::SelfTrade), status that of a
 //! [`MarketStatus`](crate::command::MarketStatus). Further slots of a quote set: its bids, then its
 //! asks, 16 bytes each (see [`QuoteLevel`]). The second slot of a protection: 0 notional u128,
-//! 16 reserved (16). The further slots of what a wallet signs are a
+//! 16 reserved (16). The second slot of a send, an agent and an inbox entry: 0 address (20), 20 account
+//! u32 (of an inbox entry, else zero), 24 reserved (8). The further slots of what a wallet signs are a
 //! [`Registration`] or a [`Revocation`].
 
 mod slot;
@@ -45,8 +52,8 @@ use crate::keys::{Registration, Revocation};
 use crate::{BaseLots, Command, Ticks};
 pub(super) use slot::Slot;
 use slot::{
-    PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET, REGISTER, REVOKE, SET_PROTECTION,
-    is_extended,
+    APPROVE_AGENT, AddressTail, INBOX, PLACE_EXTENDED, PlaceTail, ProtectionTail, QUOTE_SET,
+    REGISTER, REVOKE, SEND, SET_PROTECTION, is_extended,
 };
 
 /// Size of a slot.
@@ -64,7 +71,10 @@ pub const fn slots_needed(command: &Command<'_>) -> usize {
     match command {
         Command::Place(place) if is_extended(place) => 2,
         Command::QuoteSet(set) => 1 + (set.bids.len() + set.asks.len()).div_ceil(LEVELS_PER_SLOT),
-        Command::SetProtection(_) => 2,
+        Command::SetProtection(_)
+        | Command::Send(_)
+        | Command::ApproveAgent(_)
+        | Command::Inbox(_) => 2,
         Command::Register(_) => 1 + REGISTRATION_SLOTS,
         Command::Revoke(_) => 1 + REVOCATION_SLOTS,
         Command::Place(_)
@@ -75,6 +85,9 @@ pub const fn slots_needed(command: &Command<'_>) -> usize {
         | Command::SetMarketStatus(_)
         | Command::SetSessionPolicy(_)
         | Command::SetTimer(_)
+        | Command::SetTimerAt(_)
+        | Command::Withdraw(_)
+        | Command::OpenSubAccount
         | Command::RevokeKey(_) => 1,
     }
 }
@@ -99,7 +112,11 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {
         }
         Command::Register(registration) => out.extend_from_slice(registration.as_bytes()),
         Command::Revoke(revocation) => out.extend_from_slice(revocation.as_bytes()),
-        _ => {}
+        _ => {
+            if let Some(tail) = AddressTail::of(command) {
+                out.extend_from_slice(tail.as_bytes());
+            }
+        }
     }
 }
 
@@ -164,6 +181,10 @@ fn split_command(slots: &[Slot]) -> Option<(Command<'_>, &[Slot])> {
             let protection = first.protection(transmute_ref!(tail));
             Some((Command::SetProtection(protection), behind))
         }
+        SEND | APPROVE_AGENT | INBOX => {
+            let (tail, behind) = behind.split_first()?;
+            Some((first.of_address(transmute_ref!(tail))?, behind))
+        }
         REGISTER => {
             let (tail, behind) = behind.split_at_checked(REGISTRATION_SLOTS)?;
             let registration = Registration::ref_from_bytes(tail.as_bytes());
@@ -202,7 +223,7 @@ fn is_canonical(command: &Command<'_>, slots: &[Slot]) -> bool {
         // Their bytes are the slots themselves.
         Command::Register(registration) => registration.is_canonical(),
         Command::Revoke(revocation) => revocation.is_canonical(),
-        _ => true,
+        _ => AddressTail::of(command).is_none_or(|tail| tail.as_bytes() == slots[1].as_bytes()),
     }
 }
 

@@ -51,7 +51,8 @@ fn is_news(done: &Done) -> bool {
         | DoneReason::Disconnected
         | DoneReason::Timer
         | DoneReason::DailyLoss
-        | DoneReason::KeyRevoked => true,
+        | DoneReason::KeyRevoked
+        | DoneReason::Forced => true,
         DoneReason::Unfilled => done.owner.order_id.sequence() < done.sequence,
     }
 }

@@ -15,9 +15,11 @@
 //! | [`feed`] | `Subscribe`, `FeedEvents` and all else about feeds |
 //! | [`query`] | `Query` and its replies |
 //! | [`receipts`] | `Receipts`: when frames arrived and where they were sequenced, signed |
+//! | [`action`] | `Action`: what traders have signed elsewhere, with its frame; in the journal only |
 //! | [`payload`] | how a block's entries lie in a journal record |
 
 pub mod ack;
+pub mod action;
 pub mod command;
 pub mod ended;
 pub mod feed;
@@ -90,6 +92,8 @@ pub enum Kind {
     Silence = 66,
     /// In the journal only: the exchange opens, or is cancel-only.
     Phase = 67,
+    /// In the journal only: a trader's action and the frame that it came to.
+    Action = 68,
 }
 
 impl Kind {
@@ -121,6 +125,7 @@ impl Kind {
             64 => Some(Self::Tick),
             66 => Some(Self::Silence),
             67 => Some(Self::Phase),
+            68 => Some(Self::Action),
             _ => None,
         }
     }

@@ -56,6 +56,15 @@ pub struct FrameHeader {
     pub expires_at: LogTime,
 }
 
+/// Which commands a frame may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// One that a wallet has signed.
+    OneOfWallet,
+    /// Any that a key may sign.
+    OfKey,
+}
+
 /// A well-formed frame: every command decodes. Its signature is not checked yet; see
 /// [`crate::auth::AuthenticFrame`]. Cloning shares the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +75,28 @@ pub struct OrdersFrame {
 impl OrdersFrame {
     /// Checks one whole message.
     pub fn parse(bytes: Bytes) -> Result<Self, RejectReason> {
+        Self::check(bytes, |head| {
+            let is_of_wallet = head.key.get() == KeyId::WALLET.get();
+            if is_of_wallet {
+                Shape::OneOfWallet
+            } else {
+                Shape::OfKey
+            }
+        })
+    }
+
+    /// Checks the frame of a signed action: it has no signature, and the key may be the wallet, since the
+    /// wallet has signed the action.
+    pub fn parse_of_action(bytes: Bytes) -> Result<Self, RejectReason> {
+        let frame = Self::check(bytes, |_| Shape::OfKey)?;
+        if frame.is_unsigned() {
+            Ok(frame)
+        } else {
+            Err(RejectReason::Malformed)
+        }
+    }
+
+    fn check(bytes: Bytes, shape: impl FnOnce(&Head) -> Shape) -> Result<Self, RejectReason> {
         let prefix = expect_kind(&bytes, Kind::Orders)?;
         if bytes.len() < HEAD_LENGTH + SIGNATURE_LENGTH || bytes.len() > FRAME_LENGTH_MAX {
             return Err(RejectReason::Malformed);
@@ -74,8 +105,8 @@ impl OrdersFrame {
         let slots = <[Slot]>::ref_from_bytes(&bytes[HEAD_LENGTH..bytes.len() - SIGNATURE_LENGTH])
             .map_err(|_| RejectReason::Malformed)?;
         let count = usize::from(prefix.count());
-        // What a wallet signs stands alone.
-        let of_wallet = head.key.get() == KeyId::WALLET.get();
+        // What a wallet signs in a command stands alone.
+        let of_wallet = shape(head) == Shape::OneOfWallet;
         let fits = count == 1 || count > 1 && !of_wallet;
         if fits && head.reserved.get() == 0 && are_commands(slots, count, of_wallet) {
             Ok(Self { bytes })

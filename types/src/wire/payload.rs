@@ -1,6 +1,7 @@
 //! How a block's entries lie in a journal record: signed frames exactly as they arrived, ticks,
-//! silences and phases, one after the other. A rolling signature lies behind the last of its frames. Every entry
-//! starts with the message [`Prefix`], so an auditor needs no other codec than the wire's.
+//! silences and phases, one after the other. A rolling signature lies behind the last of its frames, and
+//! the frame of a signed action within it. Every entry with the message
+//! [`Prefix`], so an auditor needs no other codec than the wire's.
 //!
 //! Tick, by offset: 0 prefix, 8 time u64 (nanoseconds since the Unix epoch). Silence: 0 prefix, 8 key
 //! u32, 12 reserved u32. Phase: 0 prefix, 8 phase u8, 9 reserved.
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::action::SignedAction;
 use super::orders::OrdersFrame;
 use super::rolling::{ROLLING_SIGNATURE_LENGTH, RollingSignature};
 use super::{Kind, PREFIX_LENGTH, Prefix, read_fixed};
@@ -51,7 +53,12 @@ pub const TICK_LENGTH: u64 = size_of::<Tick>() as u64;
 pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     match entry {
         Entry::Frame(sequenced) => {
-            out.extend_from_slice(sequenced.frame.frame().bytes());
+            let frame = sequenced.frame.frame();
+            if let Some(action) = sequenced.frame.action() {
+                action.encode(frame, out);
+                return;
+            }
+            out.extend_from_slice(frame.bytes());
             if let Some(signature) = sequenced.frame.rolling() {
                 signature.encode(out);
             }
@@ -82,8 +89,11 @@ pub fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-/// Bytes that a frame takes, with the rolling signature behind it.
+/// Bytes that a frame takes, with the rolling signature behind it or the action around it.
 pub fn frame_length(frame: &AuthenticFrame) -> u64 {
+    if let Some(action) = frame.action() {
+        return action.length_with(frame.frame()) as u64;
+    }
     let signature = match frame.rolling() {
         Some(_) => ROLLING_SIGNATURE_LENGTH,
         None => 0,
@@ -119,6 +129,13 @@ pub fn decode_entries(
                 frame: AuthenticFrame::from_journal(OrdersFrame::parse(message)?, frame_key),
                 origin: None,
             }),
+            Kind::Action => {
+                let (action, frame) = SignedAction::parse(message)?;
+                Entry::Frame(SequencedFrame {
+                    frame: AuthenticFrame::of_action(frame, action, frame_key),
+                    origin: None,
+                })
+            }
             Kind::Tick => {
                 let tick: Tick = read_fixed(&message, Kind::Tick)?;
                 Entry::Tick(LogTime::new(tick.time.get()))

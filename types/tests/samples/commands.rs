@@ -4,10 +4,12 @@
 //! here first.
 
 use types::command::{
-    Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget, Place,
-    PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
+    ApproveAgent, Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget,
+    Place, PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, Send,
     SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Trigger, TriggerCondition,
+    Withdraw,
 };
+use types::inbox::{InboxEntry, InboxKind};
 use types::keys::SessionPolicy;
 use types::limits::QUOTE_LEVELS_MAX;
 use types::{
@@ -40,11 +42,48 @@ pub(crate) fn commands() -> Vec<Command<'static>> {
     commands.extend(changes());
     commands.extend(cancels());
     commands.extend(settings());
-    commands.push(Command::Transfer(Transfer {
-        to: AccountId::new(u32::MAX),
-        asset: AssetId::new(2),
-        amount: Atoms::new(u128::MAX - 1),
-    }));
+    commands.extend(movements());
+    commands
+}
+
+fn movements() -> Vec<Command<'static>> {
+    let (asset, amount) = (AssetId::new(2), Atoms::new(u128::MAX - 1));
+    let address = std::array::from_fn(|index| 0x80 + index as u8);
+    let kinds = [
+        InboxKind::Deposit,
+        InboxKind::Withdraw,
+        InboxKind::CancelAll,
+    ];
+    let entries = kinds.map(|kind| {
+        Command::Inbox(InboxEntry {
+            index: u64::MAX,
+            kind,
+            owner: address,
+            account: AccountId::new(u32::MAX - 1),
+            asset,
+            amount,
+        })
+    });
+    let mut commands = vec![
+        Command::Transfer(Transfer {
+            to: AccountId::new(u32::MAX),
+            asset,
+            amount,
+        }),
+        Command::Send(Send {
+            to: address,
+            asset,
+            amount,
+        }),
+        Command::Withdraw(Withdraw { asset, amount }),
+        Command::OpenSubAccount,
+        Command::ApproveAgent(ApproveAgent {
+            agent: address,
+            name: *b"sixteen letters!",
+            expires_at: LogTime::new(u64::MAX),
+        }),
+    ];
+    commands.extend(entries);
     commands
 }
 
@@ -230,6 +269,7 @@ fn settings() -> Vec<Command<'static>> {
         }));
     }
     settings.extend([0, u64::MAX].map(Command::SetTimer));
+    settings.extend([0, u64::MAX].map(|time| Command::SetTimerAt(LogTime::new(time))));
     settings.extend([0, u32::MAX].map(|key| Command::RevokeKey(KeyId::new(key))));
     settings
 }

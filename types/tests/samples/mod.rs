@@ -15,12 +15,13 @@ use types::auth::{AuthenticFrame, FrameKey, RollingChain, SigningKey};
 use types::block::{Entry, SequencedFrame};
 use types::command::{MarketStatus, Resting, SelfTrade, StopLeg, Trigger, TriggerCondition};
 use types::genesis::{self, MarketLimits, PriceBand};
-use types::keys::{GrantedMarkets, KeyGrant, KeyScope};
+use types::keys::{GrantedMarkets, KeyGrant, KeyScope, WalletSignature};
 use types::limits::SLOTS_PER_FRAME_MAX;
 use types::outcome::{Done, DoneReason, Fill, Party, Receipt, Reduced, RestingTaker, Triggered};
 use types::phase::Phase;
 use types::wallet::{WalletContext, WalletKey};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role, StageTimes};
+use types::wire::action::SignedAction;
 use types::wire::command::slots_needed;
 use types::wire::ended::EndedReport;
 use types::wire::orders::{FrameHeader, OrdersFrame, SIGNATURE_LENGTH};
@@ -528,6 +529,28 @@ pub(crate) fn rolling_payload() -> Bytes {
     Bytes::from([&frames[0][..], &frames[1], &rolling_signature()].concat())
 }
 
+/// A payload of one signed action that came to these commands.
+pub(crate) fn action_payload(commands: &[Command<'_>]) -> Bytes {
+    let frame = unsigned_frame(commands);
+    let frame = OrdersFrame::parse_of_action(frame).expect("a valid frame");
+    let action = SignedAction {
+        action: Bytes::from_static(b"\x81\xa4type\xa4noop"),
+        nonce: 1_764_000_000_000,
+        vault: Some([0x77; 20]),
+        expires_after: Some(1_764_000_060_000),
+        signature: WalletSignature {
+            compact: [0x88; 64],
+            v: 28,
+        },
+        signer: [0x99; 20],
+    };
+    let frame = AuthenticFrame::of_action(frame, action, &frame_key());
+    encode_payload(&[Entry::Frame(SequencedFrame {
+        frame,
+        origin: None,
+    })])
+}
+
 /// A payload of these entries.
 pub(crate) fn encode_payload(entries: &[Entry]) -> Bytes {
     let mut out = Vec::new();
@@ -572,6 +595,7 @@ pub(crate) fn unsigned_messages() -> Vec<(&'static str, Bytes)> {
         ),
         ("payload", payload()),
         ("payload", rolling_payload()),
+        ("action payload", action_payload(&commands()[..2])),
     ];
     messages.extend(feeds::messages());
     messages

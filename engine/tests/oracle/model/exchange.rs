@@ -202,6 +202,13 @@ impl Exchange {
             Command::RevokeKey(key) => self.revoke_key(Some(*key)),
             Command::Register(registration) => self.register_key(registration),
             Command::Revoke(revocation) => self.revoke_key(self.keys.find(revocation.key())),
+            // What crosses the ledger's edge is tested elsewhere (`engine/tests/edge.rs`).
+            Command::SetTimerAt(_)
+            | Command::Send(_)
+            | Command::Withdraw(_)
+            | Command::OpenSubAccount
+            | Command::ApproveAgent(_)
+            | Command::Inbox(_) => panic!("no stream of this exchange has a {command:?}"),
         }
     }
 

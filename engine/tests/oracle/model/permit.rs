@@ -283,7 +283,10 @@ impl Exchange {
             | Event::StatusChanged(_)
             | Event::Indicative(_)
             | Event::KeyChanged(_)
-            | Event::PolicySet(_) => {}
+            | Event::PolicySet(_)
+            | Event::AccountOpened(_)
+            | Event::Deposited(_)
+            | Event::Withdrawn(_) => {}
         }
     }
 

@@ -196,6 +196,9 @@ fn in_words(event: &Event) -> String {
         Event::Transferred(_) => (FIRST, "transferred".to_owned()),
         Event::KeyChanged(_) => (FIRST, "key changed".to_owned()),
         Event::PolicySet(_) => (FIRST, "policy set".to_owned()),
+        Event::AccountOpened(_) => (FIRST, "account opened".to_owned()),
+        Event::Deposited(_) => (FIRST, "deposited".to_owned()),
+        Event::Withdrawn(_) => (FIRST, "withdrawn".to_owned()),
         Event::StatusChanged(changed) => (changed.market, changed.status.name().to_owned()),
         Event::Indicative(indicative) => {
             let (volume, surplus) = (indicative.volume, indicative.surplus);

@@ -18,7 +18,13 @@ pub(super) enum Line {
     SetMarketStatus(SetMarketStatusLine),
     SetSessionPolicy(SetSessionPolicyLine),
     SetTimer(SetTimerLine),
+    SetTimerAt(SetTimerAtLine),
     RevokeKey(RevokeKeyLine),
+    Send(SendLine),
+    Withdraw(WithdrawLine),
+    OpenSubAccount { nonce: Option<u64> },
+    ApproveAgent(ApproveAgentLine),
+    Inbox(InboxLine),
     Balances {},
     Orders {},
     Markets {},
@@ -112,6 +118,54 @@ pub(super) struct TransferLine {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct SendLine {
+    pub(super) to: String,
+    pub(super) asset: String,
+    pub(super) amount: String,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithdrawLine {
+    pub(super) asset: String,
+    pub(super) amount: String,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApproveAgentLine {
+    pub(super) agent: String,
+    #[serde(default)]
+    pub(super) name: String,
+    pub(super) expires_at: Option<u64>,
+    pub(super) expires_in_ms: Option<u64>,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InboxLine {
+    pub(super) index: u64,
+    pub(super) kind: InboxKindText,
+    pub(super) owner: String,
+    pub(super) account: Option<AccountText>,
+    pub(super) asset: Option<String>,
+    pub(super) amount: Option<String>,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum InboxKindText {
+    Deposit,
+    Withdraw,
+    CancelAll,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SetProtectionLine {
     pub(super) market: String,
     #[serde(default)]
@@ -145,6 +199,14 @@ pub(super) struct SetSessionPolicyLine {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetTimerLine {
+    pub(super) after_ms: Option<u64>,
+    pub(super) nonce: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetTimerAtLine {
+    pub(super) at: Option<u64>,
     pub(super) after_ms: Option<u64>,
     pub(super) nonce: Option<u64>,
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use types::command::{Command, MarketStatus, OrderTarget, QuoteSet, SelfTrade, TriggerCondition};
 use types::genesis::{MarketSpec, Step};
+use types::inbox::InboxKind;
 use types::limits::{OPEN_ORDERS_PER_ACCOUNT_MAX, QUOTE_LEVELS_MAX};
 use types::wire::ack::{Ack, CommandOutcome, FillReport, Role};
 use types::wire::ended::EndedReport;
@@ -68,11 +69,24 @@ pub(super) fn executed(
             reply["trades"] = json!(outcome.affected());
             reply["traded"] = filled(reference, set.market, outcome);
         }
-        Command::Register(_) => reply["key"] = json!(outcome.affected()),
+        Command::Register(_) | Command::ApproveAgent(_) => {
+            reply["key"] = json!(outcome.affected());
+        }
+        Command::Send(_) | Command::OpenSubAccount => {
+            reply["account"] = json!(outcome.affected());
+        }
+        Command::Inbox(entry) => match entry.kind {
+            InboxKind::Deposit => reply["account"] = json!(outcome.affected()),
+            InboxKind::Withdraw | InboxKind::CancelAll => {
+                reply["cancelled"] = json!(outcome.affected());
+            }
+        },
         Command::Transfer(_)
         | Command::SetProtection(_)
         | Command::SetSessionPolicy(_)
-        | Command::SetTimer(_) => {}
+        | Command::SetTimer(_)
+        | Command::SetTimerAt(_)
+        | Command::Withdraw(_) => {}
     }
     reply
 }

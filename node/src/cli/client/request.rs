@@ -3,26 +3,25 @@
 //! Only what cannot be said to a node is refused here, with a text that says what to write instead.
 //! Everything that can be said is the node's to reject.
 
+mod moving;
 mod order;
 mod setting;
 
 use types::command::{
     Cancel, CancelScope, OrderTarget, PriceRange, QuoteLevel, QuoteSet, Replace, SelfTrade,
-    Transfer,
 };
 use types::decimal::DecimalError;
-use types::genesis::{self, MarketSpec};
+use types::genesis::MarketSpec;
 use types::limits::QUOTE_LEVELS_MAX;
 use types::wire::query::{Question, Reference};
 use types::{
-    AccountId, AssetId, BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce, OrderId,
-    RejectReason, Side, Ticks,
+    BaseLots, ClientOrderId, Command, KeyId, LogTime, MarketId, Nonce, OrderId, RejectReason, Side,
+    Ticks,
 };
 
 use self::setting::{nanos, session_policy};
 use super::line::{
-    AccountText, CancelAllLine, CancelLine, Line, QuoteSetLine, ReplaceLine, SelfTradeText,
-    SideText, TransferLine,
+    CancelAllLine, CancelLine, Line, QuoteSetLine, ReplaceLine, SelfTradeText, SideText,
 };
 
 /// What one line asks of the node.
@@ -115,6 +114,19 @@ impl<'a> Reader<'a> {
             Line::Cancel(line) => (Command::Cancel(self.cancel(&line)?), line.nonce),
             Line::CancelAll(line) => (Command::CancelAll(self.cancel_scope(&line)?), line.nonce),
             Line::Transfer(line) => (Command::Transfer(self.transfer(&line)?), line.nonce),
+            Line::Send(line) => (Command::Send(self.send(&line)?), line.nonce),
+            Line::Withdraw(line) => (Command::Withdraw(self.withdraw(&line)?), line.nonce),
+            Line::OpenSubAccount { nonce } => (Command::OpenSubAccount, nonce),
+            Line::ApproveAgent(line) => (
+                Command::ApproveAgent(self.approve_agent(&line)?),
+                line.nonce,
+            ),
+            Line::SetTimerAt(line) => {
+                let time = self.moment(["at", "after_ms"], line.at, line.after_ms)?;
+                let time = time.unwrap_or(LogTime::ZERO);
+                (Command::SetTimerAt(time), line.nonce)
+            }
+            Line::Inbox(line) => (Command::Inbox(self.inbox(&line)?), line.nonce),
             Line::SetProtection(line) => {
                 (Command::SetProtection(self.protection(&line)?), line.nonce)
             }
@@ -267,34 +279,6 @@ impl<'a> Reader<'a> {
                 "give order_id, or market and client_order_id",
             )),
         }
-    }
-
-    fn transfer(&self, line: &TransferLine) -> Result<Transfer, Refusal> {
-        let to = match &line.to {
-            AccountText::Number(number) => *number,
-            AccountText::Name(name) => genesis::development_names()
-                .zip(0..)
-                .find_map(|(known, number)| (known == *name).then_some(number))
-                .ok_or_else(|| {
-                    let detail = format!("there is no account {name}");
-                    Refusal::new(RejectReason::UnknownAccount, detail)
-                })?,
-        };
-        let mut assets = self.reference.assets.iter().zip(0..);
-        let (spec, id) = assets
-            .find(|(spec, _)| spec.symbol.as_str() == line.asset)
-            .ok_or_else(|| {
-                let detail = format!("there is no asset {}", line.asset);
-                Refusal::new(RejectReason::UnknownAsset, detail)
-            })?;
-        let amount = spec.parse(&line.amount);
-        Ok(Transfer {
-            to: AccountId::new(to),
-            asset: AssetId::new(id),
-            amount: amount.map_err(|error| {
-                Refusal::decimal("amount", error, RejectReason::QuantityTooLarge)
-            })?,
-        })
     }
 
     fn market(&self, name: &str) -> Result<(MarketId, &'a MarketSpec), Refusal> {
@@ -532,32 +516,6 @@ mod tests {
             (r#","market":"BTC""#, "there is no market BTC"),
         ] {
             check_refused(&line(fields), expected);
-        }
-    }
-
-    #[test]
-    fn a_transfer_names_an_account_by_number_or_name() {
-        let line = r#"{"op":"transfer","to":"dev-5","asset":"USD","amount":"0.5"}"#;
-        let transfer = Command::Transfer(Transfer {
-            to: AccountId::new(5),
-            asset: AssetId::new(2),
-            amount: types::Atoms::new(50_000_000),
-        });
-        check(line, transfer);
-        check(&line.replacen(r#""dev-5""#, "5", 1), transfer);
-        let to_operator = Command::Transfer(Transfer {
-            to: AccountId::new(64),
-            asset: AssetId::new(2),
-            amount: types::Atoms::new(50_000_000),
-        });
-        check(&line.replacen("dev-5", "dev-operator", 1), to_operator);
-        for (from, to, expected) in [
-            ("dev-5", "fees", "there is no account fees"),
-            ("dev-5", "dev-64", "there is no account dev-64"),
-            ("USD", "EUR", "there is no asset EUR"),
-            ("0.5", "0.000000001", "amount: finer"),
-        ] {
-            check_refused(&line.replacen(from, to, 1), expected);
         }
     }
 

@@ -5,10 +5,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{LEVELS_PER_SLOT, SLOT_LENGTH};
 use crate::command::{
-    Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget, Place,
-    PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade,
-    SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer,
+    ApproveAgent, Cancel, CancelScope, Crossing, Immediate, MarketStatus, OrderKind, OrderTarget,
+    Place, PriceRange, ProtectionLimits, QuoteLevel, QuoteSet, Replace, Resting, SelfTrade, Send,
+    SetMarketStatus, SetProtection, StopLeg, TimeInForce, Transfer, Withdraw,
 };
+use crate::genesis::OwnerAddress;
+use crate::inbox::{InboxEntry, InboxKind};
 use crate::keys::SessionPolicy;
 use crate::limits::{PRICE_TICKS_MAX, QUOTE_LEVELS_MAX};
 use crate::wire::{side, trigger};
@@ -61,6 +63,18 @@ pub(super) struct ProtectionTail {
     reserved: U128,
 }
 
+/// The second slot of what names an address.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub(super) struct AddressTail {
+    address: OwnerAddress,
+    account: U32,
+    reserved: U64,
+}
+
+const _: () = assert!(size_of::<AddressTail>() == SLOT_LENGTH);
 const _: () = assert!(size_of::<Slot>() == SLOT_LENGTH);
 const _: () = assert!(size_of::<PlaceTail>() == SLOT_LENGTH);
 const _: () = assert!(size_of::<ProtectionTail>() == SLOT_LENGTH);
@@ -83,6 +97,12 @@ const SET_TIMER: u8 = 12;
 const REVOKE_KEY: u8 = 13;
 pub(super) const REGISTER: u8 = 14;
 pub(super) const REVOKE: u8 = 15;
+const SET_TIMER_AT: u8 = 16;
+pub(super) const SEND: u8 = 17;
+const WITHDRAW: u8 = 18;
+const OPEN_SUB_ACCOUNT: u8 = 19;
+pub(super) const APPROVE_AGENT: u8 = 20;
+pub(super) const INBOX: u8 = 21;
 
 const KIND_LIMIT: u8 = 0;
 const KIND_POST_ONLY: u8 = 1;
@@ -129,10 +149,14 @@ impl Slot {
             TRANSFER => Command::Transfer(Transfer {
                 to: AccountId::new(u32::try_from(self.a.get()).ok()?),
                 asset: AssetId::new(self.asset.get()),
-                amount: Atoms::new(
-                    u128::from(self.b.get()) | u128::from(self.c.get()) << u64::BITS,
-                ),
+                amount: self.amount(),
             }),
+            SET_TIMER_AT => Command::SetTimerAt(LogTime::new(self.a.get())),
+            WITHDRAW => Command::Withdraw(Withdraw {
+                asset: AssetId::new(self.asset.get()),
+                amount: self.amount(),
+            }),
+            OPEN_SUB_ACCOUNT => Command::OpenSubAccount,
             REPLACE => Command::Replace(self.replace()?),
             SET_MARKET_STATUS => Command::SetMarketStatus(SetMarketStatus {
                 market: MarketId::new(self.market.get()),
@@ -147,6 +171,37 @@ impl Slot {
             REVOKE_KEY => Command::RevokeKey(KeyId::new(u32::try_from(self.a.get()).ok()?)),
             _ => return None,
         })
+    }
+
+    /// A command that names an address in the slot behind this one.
+    pub(super) fn of_address(&self, tail: &AddressTail) -> Option<Command<'static>> {
+        let asset = AssetId::new(self.asset.get());
+        Some(match self.operation {
+            SEND => Command::Send(Send {
+                to: tail.address,
+                asset,
+                amount: self.amount(),
+            }),
+            APPROVE_AGENT => Command::ApproveAgent(ApproveAgent {
+                agent: tail.address,
+                name: self.amount().get().to_le_bytes(),
+                expires_at: LogTime::new(self.a.get()),
+            }),
+            INBOX => Command::Inbox(InboxEntry {
+                index: self.a.get(),
+                kind: InboxKind::from_code(self.kind)?,
+                owner: tail.address,
+                account: AccountId::new(tail.account.get()),
+                asset,
+                amount: self.amount(),
+            }),
+            _ => return None,
+        })
+    }
+
+    /// The number of 128 bits in `b` and `c`.
+    const fn amount(&self) -> Atoms {
+        Atoms::new(self.b.get() as u128 | (self.c.get() as u128) << u64::BITS)
     }
 
     fn place(&self, resting: Resting) -> Option<Place> {
@@ -300,9 +355,38 @@ impl Slot {
                 operation: TRANSFER,
                 asset: U16::new(transfer.asset.get()),
                 a: U64::new(u64::from(transfer.to.get())),
-                b: U64::new(transfer.amount.get() as u64),
-                c: U64::new((transfer.amount.get() >> u64::BITS) as u64),
+                ..Self::of_amount(transfer.amount.get())
+            },
+            Command::SetTimerAt(time) => Self {
+                operation: SET_TIMER_AT,
+                a: U64::new(time.get()),
                 ..Self::EMPTY
+            },
+            Command::Send(send) => Self {
+                operation: SEND,
+                asset: U16::new(send.asset.get()),
+                ..Self::of_amount(send.amount.get())
+            },
+            Command::Withdraw(withdraw) => Self {
+                operation: WITHDRAW,
+                asset: U16::new(withdraw.asset.get()),
+                ..Self::of_amount(withdraw.amount.get())
+            },
+            Command::OpenSubAccount => Self {
+                operation: OPEN_SUB_ACCOUNT,
+                ..Self::EMPTY
+            },
+            Command::ApproveAgent(approval) => Self {
+                operation: APPROVE_AGENT,
+                a: U64::new(approval.expires_at.get()),
+                ..Self::of_amount(u128::from_le_bytes(approval.name))
+            },
+            Command::Inbox(entry) => Self {
+                operation: INBOX,
+                kind: entry.kind as u8,
+                asset: U16::new(entry.asset.get()),
+                a: U64::new(entry.index),
+                ..Self::of_amount(entry.amount.get())
             },
             Command::SetProtection(protection) => Self {
                 operation: SET_PROTECTION,
@@ -344,6 +428,15 @@ impl Slot {
                 operation: REVOKE,
                 ..Self::EMPTY
             },
+        }
+    }
+
+    /// A number of 128 bits in `b` and `c`, and nothing else.
+    const fn of_amount(amount: u128) -> Self {
+        Self {
+            b: U64::new(amount as u64),
+            c: U64::new((amount >> u64::BITS) as u64),
+            ..Self::EMPTY
         }
     }
 
@@ -469,6 +562,23 @@ impl From<&SetProtection> for ProtectionTail {
             notional: U128::new(protection.limits.notional.get()),
             reserved: U128::ZERO,
         }
+    }
+}
+
+impl AddressTail {
+    /// The second slot of a command that names an address.
+    pub(super) const fn of(command: &Command<'_>) -> Option<Self> {
+        let (address, account) = match command {
+            Command::Send(send) => (send.to, 0),
+            Command::ApproveAgent(approval) => (approval.agent, 0),
+            Command::Inbox(entry) => (entry.owner, entry.account.get()),
+            _ => return None,
+        };
+        Some(Self {
+            address,
+            account: U32::new(account),
+            reserved: U64::ZERO,
+        })
     }
 }
 
