@@ -1,10 +1,11 @@
 //! The bridge, read: its state at a block, its checkpoints and the entries of its inbox.
 
-use alloy::primitives::{Address, B256, Bytes, U64, U256};
+use alloy::primitives::{B256, Bytes, U64, U256};
 use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::{SolCall, SolEvent};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use types::inbox::{InboxEntry, InboxKind};
+use types::{AccountId, AssetId, Atoms};
 
 use crate::contract::{Bridge, Checkpoint};
 use crate::deployment::Deployment;
@@ -42,38 +43,6 @@ pub struct Head {
     pub time: u64,
     /// Whether only exits are left.
     pub is_frozen: bool,
-}
-
-/// One entry of the inbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Counts from zero.
-    pub index: u64,
-    /// Deposit, withdrawal or cancel-all.
-    pub kind: u8,
-    /// Who is paid, or who asks.
-    pub owner: Address,
-    /// Of which account.
-    pub account: u32,
-    /// Of which asset.
-    pub asset: u16,
-    /// In atoms.
-    pub amount: u128,
-}
-
-impl Entry {
-    /// The chain hash after it.
-    pub fn chain(&self, previous: B256) -> B256 {
-        let mut hasher = Sha256::new();
-        hasher.update(previous);
-        hasher.update(self.index.to_be_bytes());
-        hasher.update([self.kind]);
-        hasher.update(self.owner);
-        hasher.update(self.account.to_be_bytes());
-        hasher.update(self.asset.to_be_bytes());
-        hasher.update(self.amount.to_be_bytes());
-        B256::new(hasher.finalize().into())
-    }
 }
 
 impl BridgeReader {
@@ -185,7 +154,7 @@ impl BridgeReader {
 
     /// Entries from `from` on in blocks up to `block`, whose chain of hashes is that of the contract
     /// at this block, on all endpoints.
-    pub async fn entries(&self, from: u64, block: u64) -> Result<Vec<Entry>, ChainError> {
+    pub async fn entries(&self, from: u64, block: u64) -> Result<Vec<InboxEntry>, ChainError> {
         let count = self.read_agreed(&Bridge::entryCountCall {}, block).await?;
         if count <= from {
             return Ok(Vec::new());
@@ -196,18 +165,10 @@ impl BridgeReader {
         let topic = Bridge::Entry::SIGNATURE_HASH;
         let mut entries = Vec::new();
         for log in self.logs(topic, self.deployment.block, block).await? {
-            let event: Bridge::Entry = decode_log(&log)?;
-            let entry = Entry {
-                index: event.index,
-                kind: event.kind,
-                owner: event.owner,
-                account: event.account,
-                asset: event.asset,
-                amount: event.amount,
-            };
+            let entry = entry(&decode_log(&log)?)?;
             // An endpoint may repeat itself.
             if entry.index == from + entries.len() as u64 {
-                hash = entry.chain(hash);
+                hash = B256::new(entry.chain(&hash));
                 entries.push(entry);
             }
         }
@@ -246,6 +207,21 @@ impl BridgeReader {
         logs.retain(|log| !log.removed && log.address() == self.deployment.bridge);
         Ok(logs)
     }
+}
+
+fn entry(event: &Bridge::Entry) -> Result<InboxEntry, ChainError> {
+    let kind = InboxKind::from_code(event.kind).ok_or_else(|| ChainError::Nonsense {
+        what: "an entry of the inbox",
+        reason: format!("kind {}", event.kind),
+    })?;
+    Ok(InboxEntry {
+        index: event.index,
+        kind,
+        owner: event.owner.into_array(),
+        account: AccountId::new(event.account),
+        asset: AssetId::new(event.asset),
+        amount: Atoms::new(event.amount),
+    })
 }
 
 /// Nodes bound what one question about logs may span.

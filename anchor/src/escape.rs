@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use alloy::primitives::{B256, Bytes, TxKind, U256};
+use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolCall;
 use serde_json::{Value, json};
+use types::inbox::InboxKind;
 
 use crate::bridge::{BridgeReader, units};
-use crate::contract::{Bridge, Checkpoint, DEPOSIT};
+use crate::contract::{Bridge, Checkpoint};
 use crate::error::ChainError;
 use crate::proof::ClaimProof;
 use crate::published::{Published, PublishedError};
@@ -156,17 +157,17 @@ impl Exits<'_> {
                 .bridge
                 .read(&Bridge::entryTimeCall { index }, None)
                 .await?;
-            if entry.kind != DEPOSIT || time == 0 {
+            if entry.kind != InboxKind::Deposit || time == 0 {
                 continue;
             }
             self.send(&Bridge::reclaimCall {
                 index,
-                owner: entry.owner,
-                asset: entry.asset,
-                amount: entry.amount,
+                owner: Address::new(entry.owner),
+                asset: entry.asset.get(),
+                amount: entry.amount.get(),
             })
             .await?;
-            totals[usize::from(entry.asset)] += entry.amount;
+            totals[usize::from(entry.asset.get())] += entry.amount.get();
             reclaimed += 1;
         }
         Ok(reclaimed)

@@ -17,6 +17,7 @@
 //! | [`sender`] | transactions that are mined or not, and never twice |
 //! | [`published`] | checkpoint files that anybody can get |
 //! | [`publisher`] | from a data directory to the chain |
+//! | [`watcher`] | from the inbox to the ledger |
 //! | [`escape`] | from the chain and published files to everybody's wallet |
 //! | [`cli`] | `keel-anchor` |
 #![forbid(unsafe_code)]
@@ -34,3 +35,4 @@ pub mod publisher;
 pub mod sender;
 pub mod signing;
 pub mod snapshot;
+pub mod watcher;

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use alloy::primitives::{B256, Bytes, TxKind, U256};
 use alloy::sol_types::SolCall as _;
-use store::{Checkpoint, Checkpoints, Identity, StoreError};
+use store::StoreError;
 
 use crate::bridge::BridgeReader;
 use crate::contract::Bridge;
 use crate::error::ChainError;
 use crate::published::{self, PublishedError};
 use crate::sender::Sender;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, newest_checkpoint};
 
 /// What publishes.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub enum PublishError {
 impl Publisher {
     /// Publishes the node's newest checkpoint, if the chain does not have it.
     pub async fn step(&self) -> Result<Step, PublishError> {
-        let Some(checkpoint) = self.newest()? else {
+        let Some(checkpoint) = newest_checkpoint(&self.data)? else {
             return Ok(Step::Nothing);
         };
         let sequence = checkpoint.meta().sequence.get();
@@ -106,16 +106,17 @@ impl Publisher {
             });
         }
         let snapshot = Snapshot::open(&checkpoint).map_err(PublishError::Checkpoint)?;
-        let consumed = snapshot.consumed();
+        let consumed = *snapshot.consumed();
         let count = consumed.count;
+        let inbox_hash = B256::new(consumed.hash);
         let chain = self
             .bridge
             .read(&Bridge::chainHashCall { count }, None)
             .await?;
-        if chain != consumed.hash {
+        if chain != inbox_hash {
             return Err(PublishError::Diverged {
                 count,
-                ledger: consumed.hash,
+                ledger: inbox_hash,
                 chain,
             });
         }
@@ -124,7 +125,7 @@ impl Publisher {
         let call = Bridge::publishCall {
             sequence,
             consumed: count,
-            inboxHash: consumed.hash,
+            inboxHash: inbox_hash,
             stateRoot: snapshot.state_root,
             dataCommitment: data_commitment,
         };
@@ -151,21 +152,4 @@ impl Publisher {
             }
         }
     }
-
-    fn newest(&self) -> Result<Option<Checkpoint>, PublishError> {
-        let identity = identity(&self.data)?;
-        let newest = Checkpoints::open(&self.data).newest(&identity)?;
-        Ok(newest.checkpoint)
-    }
-}
-
-/// Whose data directory it is.
-fn identity(data: &std::path::Path) -> Result<Identity, PublishError> {
-    let identity = store::identity(data)?;
-    identity.ok_or_else(|| {
-        let data = data.display();
-        PublishError::Checkpoint(format!(
-            "{data}: no journal\nhint: --dir names the data directory of `keel serve`"
-        ))
-    })
 }

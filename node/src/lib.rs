@@ -8,7 +8,6 @@
 //! in one thread, under a clock and a disk of its own.
 #![forbid(unsafe_code)]
 
-mod checkpoint_parts;
 pub mod checkpoint_thread;
 mod cli;
 pub mod counters;

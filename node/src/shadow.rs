@@ -20,7 +20,7 @@ use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
 use rtrb::{Consumer, Producer};
-use store::{CheckpointMeta, Identity, InstanceId};
+use store::{CheckpointMeta, Identity, InstanceId, Tag, append_part};
 use types::AssetId;
 use types::outcome::{BlockOutcome, Digest};
 use types::planted::{Bug, is_planted};
@@ -29,7 +29,6 @@ use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
 };
 
-use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::counters::ShadowCounters;
 use crate::feeds::FollowedBlock;

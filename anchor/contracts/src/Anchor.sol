@@ -55,7 +55,9 @@ abstract contract Anchor is Inbox {
         uint64 index;
         uint64 sequence;
         uint64 consumed;
-        uint56 time;
+        uint48 time;
+        /// Whether the operator has what it takes at stake: here, so that publishing reads no more.
+        bool bonded;
         bool frozen;
     }
 
@@ -84,7 +86,7 @@ abstract contract Anchor is Inbox {
     mapping(uint64 index => bytes32) public checkpointHash;
     mapping(address proposer => Bond) public bonds;
 
-    event Published(uint64 indexed index, uint64 indexed sequence, Checkpoint checkpoint);
+    event Published(uint64 indexed index, Checkpoint checkpoint);
     event Removed(uint64 indexed from, address proposer, address challenger, uint256 bond);
     event Froze(uint64 index, uint64 consumed);
 
@@ -108,12 +110,13 @@ abstract contract Anchor is Inbox {
         requestPeriod = terms.requestPeriod;
         openAfter = terms.openAfter;
         freezeAfter = terms.freezeAfter;
-        head.time = uint56(block.timestamp);
+        head.time = uint48(block.timestamp);
+        head.bonded = terms.bond == 0;
         // Time zero: the genesis is final from the start.
         Checkpoint memory genesis;
         genesis.stateRoot = terms.genesisRoot;
         checkpointHash[0] = hashOf(genesis);
-        emit Published(0, 0, genesis);
+        emit Published(0, genesis);
     }
 
     /// Publishes the next checkpoint. `inboxHash` is the chain hash after the entries that the ledger
@@ -126,9 +129,10 @@ abstract contract Anchor is Inbox {
         bytes32 dataCommitment
     ) external whenLive {
         Head memory last = head;
-        _checkProposer(last.time);
+        _checkProposer(last);
         if (sequence <= last.sequence || consumed < last.consumed || stateRoot == 0) revert BadCheckpoint();
-        if (consumed > entryCount || chainHash[consumed] != inboxHash) revert BadInboxHash();
+        // No hash is zero but that of no entries, so this is about entries that there are.
+        if (chainHash[consumed] != inboxHash || (inboxHash == 0 && consumed != 0)) revert BadInboxHash();
         Checkpoint memory it = Checkpoint({
             index: last.index + 1,
             sequence: sequence,
@@ -139,8 +143,8 @@ abstract contract Anchor is Inbox {
             dataCommitment: dataCommitment
         });
         checkpointHash[it.index] = hashOf(it);
-        head = Head(it.index, sequence, consumed, uint56(block.timestamp), false);
-        emit Published(it.index, sequence, it);
+        head = Head(it.index, sequence, consumed, uint48(block.timestamp), last.bonded, false);
+        emit Published(it.index, it);
     }
 
     /// Ends the ledger's say, for ever: an entry is overdue, or nothing was published for too long.
@@ -166,6 +170,7 @@ abstract contract Anchor is Inbox {
         if (bond.unlocksAt != 0) revert BadBond();
         bond.amount += uint128(msg.value);
         bondsTotal += msg.value;
+        if (msg.sender == operator) head.bonded = bond.amount >= bondRequired;
     }
 
     /// Announces that a bond will be taken back. It counts no longer, and stays at stake until all
@@ -174,6 +179,7 @@ abstract contract Anchor is Inbox {
         Bond storage bond = bonds[msg.sender];
         if (bond.amount == 0 || bond.unlocksAt != 0) revert BadBond();
         bond.unlocksAt = uint64(block.timestamp + challengeWindow);
+        if (msg.sender == operator) head.bonded = false;
     }
 
     /// Takes an unlocked bond back.
@@ -201,8 +207,9 @@ abstract contract Anchor is Inbox {
             delete checkpointHash[i];
         }
         // The silence goes on from where it was: a wrong checkpoint does not end it.
-        uint56 time = before.index == 0 ? head.time : uint56(before.time);
-        head = Head(before.index, before.sequence, before.consumed, time, false);
+        uint48 time = before.index == 0 ? head.time : uint48(before.time);
+        bool bonded = head.bonded && wrong.proposer != operator;
+        head = Head(before.index, before.sequence, before.consumed, time, bonded, false);
         uint256 amount = bonds[wrong.proposer].amount;
         delete bonds[wrong.proposer];
         bondsTotal -= amount;
@@ -231,15 +238,26 @@ abstract contract Anchor is Inbox {
     }
 
     /// The operator, and with a judge anybody after a silence; each with a bond.
-    function _checkProposer(uint256 lastTime) private view {
+    function _checkProposer(Head memory last) private view {
+        if (msg.sender == operator) {
+            if (!last.bonded) revert BadBond();
+            return;
+        }
         Bond memory bond = bonds[msg.sender];
         if (bond.amount < bondRequired || bond.unlocksAt != 0) revert BadBond();
-        if (msg.sender == operator) return;
-        if (judge == address(0) || block.timestamp <= lastTime + openAfter) revert NotProposer();
+        if (judge == address(0) || block.timestamp <= last.time + openAfter) revert NotProposer();
     }
 
     function _checkKnown(Checkpoint calldata it) private view {
-        if (checkpointHash[it.index] != hashOf(it)) revert BadCheckpoint();
+        // All its members are static, so in calldata it lies as `hashOf` encodes it; dirty upper bits
+        // give another hash, which is none.
+        bytes32 hash;
+        assembly ("memory-safe") {
+            let copy := mload(0x40)
+            calldatacopy(copy, it, 224)
+            hash := keccak256(copy, 224)
+        }
+        if (checkpointHash[it.index] != hash) revert BadCheckpoint();
     }
 
     function _isFinal(Checkpoint calldata it) private view returns (bool) {

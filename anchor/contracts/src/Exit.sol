@@ -28,11 +28,18 @@ abstract contract Exit is Anchor {
     bytes32 private constant SELL_TYPE =
         keccak256("Sell(uint32 account,uint16 asset,uint128 upTo,address to,uint256 epoch)");
 
-    /// Atoms paid so far.
-    mapping(uint256 accountAndAsset => uint128) private _paid;
+    /// What happened to an account's claim on an asset.
+    struct Claim {
+        /// Atoms paid so far.
+        uint128 paid;
+        /// Whether anybody ever sold it: he need not have owned it, but only then is it looked up.
+        bool sold;
+    }
+
+    mapping(uint256 accountAndAsset => Claim) private _claims;
     mapping(address owner => mapping(uint256 accountAndAsset => Sale)) private _sales;
 
-    event Paid(uint32 indexed account, uint16 indexed asset, address indexed to, uint256 amount);
+    event Paid(uint32 indexed account, uint16 asset, address to, uint256 amount);
     event Sold(address indexed owner, uint32 indexed account, uint16 indexed asset, address to, uint128 upTo);
     event Reclaimed(uint64 indexed index, address indexed owner, uint16 asset, uint128 amount);
 
@@ -102,7 +109,7 @@ abstract contract Exit is Anchor {
 
     /// Atoms of an asset paid to an account so far.
     function paid(uint32 account, uint16 asset) external view returns (uint128) {
-        return _paid[_key(account, asset)];
+        return _claims[_key(account, asset)].paid;
     }
 
     /// The sale of a claim, if it is not fulfilled.
@@ -117,16 +124,19 @@ abstract contract Exit is Anchor {
         uint256 total = second >> 128;
         if (all) total += uint128(first) + uint256(uint128(second));
         uint256 key = _key(account, asset);
-        uint256 before = _paid[key];
+        Claim memory it = _claims[key];
+        uint256 before = it.paid;
         if (total <= before || total > type(uint128).max) revert NothingDue();
-        _paid[key] = uint128(total);
+        _claims[key] = Claim(uint128(total), it.sold);
         // First what was sold, then the rest.
-        Sale memory it = _sales[owner][key];
         uint256 sold = 0;
-        if (it.upTo > before) {
-            sold = (total < it.upTo ? total : it.upTo) - before;
-            emit Paid(account, asset, it.to, sold);
-            _pay(asset, it.to, sold);
+        if (it.sold) {
+            Sale memory sold_ = _sales[owner][key];
+            if (sold_.upTo > before) {
+                sold = (total < sold_.upTo ? total : sold_.upTo) - before;
+                emit Paid(account, asset, sold_.to, sold);
+                _pay(asset, sold_.to, sold);
+            }
         }
         uint256 rest = total - before - sold;
         if (rest != 0) {
@@ -139,10 +149,11 @@ abstract contract Exit is Anchor {
         if (asset >= assetCount) revert BadAsset();
         if (to == address(0) || owner == address(0)) revert BadOwner();
         uint256 key = _key(account, asset);
-        uint256 before = _paid[key];
+        uint256 before = _claims[key].paid;
         if (_sales[owner][key].upTo > before) revert AlreadySold();
         if (upTo <= before) revert NothingDue();
         _sales[owner][key] = Sale(to, upTo);
+        _claims[key].sold = true;
         emit Sold(owner, account, asset, to, upTo);
     }
 

@@ -10,6 +10,7 @@ mod inbox;
 mod options;
 mod publish;
 mod status;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     Deploy(deploy::Options),
     /// Publish a node's checkpoints.
     Publish(publish::Options),
+    /// Bring deposits and forced requests to a node.
+    Watch(watch::Options),
     /// Tell where bridge and node stand, and how far apart.
     Status(status::Options),
     /// Pay into the ledger.
@@ -94,6 +97,7 @@ async fn run(command: Command, json: bool) -> Outcome {
     match command {
         Command::Deploy(options) => deploy::run(&options).await,
         Command::Publish(options) => publish::run(&options, json).await,
+        Command::Watch(options) => watch::run(&options, json).await,
         Command::Status(options) => status::run(&options).await,
         Command::Deposit(options) => inbox::deposit(&options).await,
         Command::Force(options) => inbox::force(&options).await,

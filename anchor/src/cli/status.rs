@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use store::Checkpoints;
 
 use super::options::Bridge;
 use super::{Failure, Outcome};
 use crate::contract::Bridge as Contract;
+use crate::snapshot::newest_checkpoint;
 
 /// Options of `keel anchor status`.
 #[derive(Debug, clap::Args)]
@@ -52,13 +52,6 @@ pub(super) async fn run(options: &Options) -> Outcome {
 
 /// Of the newest checkpoint of a data directory; zero if there is none.
 fn newest_sequence(dir: &std::path::Path) -> Result<u64, Failure> {
-    let identity = store::identity(dir).map_err(Failure::failed)?;
-    let Some(identity) = identity else {
-        return Ok(0);
-    };
-    let newest = Checkpoints::open(dir)
-        .newest(&identity)
-        .map_err(Failure::failed)?;
-    let checkpoint = newest.checkpoint;
+    let checkpoint = newest_checkpoint(dir).map_err(Failure::failed)?;
     Ok(checkpoint.map_or(0, |it| it.meta().sequence.get()))
 }

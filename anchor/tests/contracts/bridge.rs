@@ -16,7 +16,7 @@ use crate::chain::{Chain, Revert};
     clippy::all,
     unreachable_pub
 )]
-pub mod contracts {
+pub(crate) mod contracts {
     alloy::sol!(PlainToken, "contracts/artifacts/PlainToken.json");
     alloy::sol!(FeeToken, "contracts/artifacts/FeeToken.json");
     alloy::sol!(FalseToken, "contracts/artifacts/FalseToken.json");
@@ -25,10 +25,10 @@ pub mod contracts {
     alloy::sol!(Verifier, "contracts/artifacts/Verifier.json");
     alloy::sol!(YesJudge, "contracts/artifacts/YesJudge.json");
 }
-pub use contracts::PlainToken;
+pub(crate) use contracts::PlainToken;
 
 /// As the judge's own artifact calls it.
-pub fn judged(it: &Checkpoint) -> contracts::Anchor::Checkpoint {
+pub(crate) fn judged(it: &Checkpoint) -> contracts::Anchor::Checkpoint {
     contracts::Anchor::Checkpoint {
         index: it.index,
         sequence: it.sequence,
@@ -40,20 +40,20 @@ pub fn judged(it: &Checkpoint) -> contracts::Anchor::Checkpoint {
     }
 }
 
-pub const CHAIN: u64 = 31_337;
-pub const OPERATOR: Address = address!("0x00000000000000000000000000000000000000e0");
-pub const ALICE: Address = address!("0x00000000000000000000000000000000000a11ce");
-pub const BOB: Address = address!("0x0000000000000000000000000000000000000b0b");
+pub(crate) const CHAIN: u64 = 31_337;
+pub(crate) const OPERATOR: Address = address!("0x00000000000000000000000000000000000000e0");
+pub(crate) const ALICE: Address = address!("0x00000000000000000000000000000000000a11ce");
+pub(crate) const BOB: Address = address!("0x0000000000000000000000000000000000000b0b");
 /// Wei in an atom of asset 0.
-pub const SCALE: u64 = 1_000_000_000;
+pub(crate) const SCALE: u64 = 1_000_000_000;
 /// Units in an atom of asset 1.
-pub const TOKEN_SCALE: u64 = 10;
-pub const FEE: u64 = 1_000;
-pub const BOND: u64 = 1_000_000;
-pub const WINDOW: u64 = 100;
-pub const PERIOD: u64 = 1_000;
-pub const OPEN_AFTER: u64 = 4_000;
-pub const FREEZE_AFTER: u64 = 5_000;
+pub(crate) const TOKEN_SCALE: u64 = 10;
+pub(crate) const FEE: u64 = 1_000;
+pub(crate) const BOND: u64 = 1_000_000;
+pub(crate) const WINDOW: u64 = 100;
+pub(crate) const PERIOD: u64 = 1_000;
+pub(crate) const OPEN_AFTER: u64 = 4_000;
+pub(crate) const FREEZE_AFTER: u64 = 5_000;
 
 /// Shortens the name of an error that a call must end with.
 macro_rules! fails {
@@ -70,23 +70,23 @@ macro_rules! fails {
 pub(crate) use fails;
 
 /// A chain with a bridge, and what was published.
-pub struct World {
-    pub chain: Chain,
-    pub bridge: Address,
-    pub token: Address,
+pub(crate) struct World {
+    pub(crate) chain: Chain,
+    pub(crate) bridge: Address,
+    pub(crate) token: Address,
     /// All checkpoints, the genesis first.
-    pub checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Vec<Checkpoint>,
 }
 
 impl World {
     /// With a plain token and no judge.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut chain = Chain::new(CHAIN);
         let token = chain.deploy(&PlainToken::BYTECODE, &[]).unwrap();
         Self::with(chain, token, Address::ZERO)
     }
 
-    pub fn with(mut chain: Chain, token: Address, judge: Address) -> Self {
+    pub(crate) fn with(mut chain: Chain, token: Address, judge: Address) -> Self {
         let terms = terms(judge);
         let genesis = Checkpoint {
             stateRoot: terms.genesisRoot,
@@ -104,14 +104,14 @@ impl World {
     }
 
     /// Puts what a proposer needs at stake.
-    pub fn bond(&mut self, who: Address) {
+    pub(crate) fn bond(&mut self, who: Address) {
         self.chain.fund(who, U256::from(BOND));
         let bond = U256::from(BOND);
         self.send(who, bond, &Bridge::addBondCall {}).unwrap();
     }
 
     /// A transaction to the bridge.
-    pub fn send<C: SolCall>(
+    pub(crate) fn send<C: SolCall>(
         &mut self,
         from: Address,
         value: U256,
@@ -121,18 +121,18 @@ impl World {
     }
 
     /// A transaction without ether.
-    pub fn act<C: SolCall>(&mut self, from: Address, call: &C) -> Result<C::Return, Revert> {
+    pub(crate) fn act<C: SolCall>(&mut self, from: Address, call: &C) -> Result<C::Return, Revert> {
         self.send(from, U256::ZERO, call)
     }
 
-    pub fn ask<C: SolCall>(&mut self, call: &C) -> C::Return {
+    pub(crate) fn ask<C: SolCall>(&mut self, call: &C) -> C::Return {
         self.chain
             .ask(self.bridge, call)
             .expect("a question is answered")
     }
 
     /// Gives somebody tokens, and the bridge leave to take them.
-    pub fn mint(&mut self, who: Address, units: U256) {
+    pub(crate) fn mint(&mut self, who: Address, units: U256) {
         let mint = PlainToken::mintCall { to: who, units };
         self.chain.send(who, self.token, U256::ZERO, &mint).unwrap();
         let approve = PlainToken::approveCall {
@@ -144,13 +144,18 @@ impl World {
             .unwrap();
     }
 
-    pub fn tokens(&mut self, who: Address) -> U256 {
+    pub(crate) fn tokens(&mut self, who: Address) -> U256 {
         let call = PlainToken::balanceOfCall { account: who };
         self.chain.ask(self.token, &call).unwrap()
     }
 
     /// Pays in with money made for it.
-    pub fn deposit(&mut self, asset: u16, amount: u128, owner: Address) -> Result<(), Revert> {
+    pub(crate) fn deposit(
+        &mut self,
+        asset: u16,
+        amount: u128,
+        owner: Address,
+    ) -> Result<(), Revert> {
         let mut value = U256::ZERO;
         match asset {
             0 => {
@@ -167,7 +172,7 @@ impl World {
         self.send(owner, value, &call).map(|_| ())
     }
 
-    pub fn force(
+    pub(crate) fn force(
         &mut self,
         owner: Address,
         kind: u8,
@@ -185,12 +190,12 @@ impl World {
         self.send(owner, U256::from(FEE), &call).map(|_| ())
     }
 
-    pub fn inbox_hash(&mut self, consumed: u64) -> B256 {
+    pub(crate) fn inbox_hash(&mut self, consumed: u64) -> B256 {
         self.ask(&Bridge::chainHashCall { count: consumed })
     }
 
     /// What publishing this root next would be.
-    pub fn publication(&mut self, root: Digest, consumed: u64) -> Bridge::publishCall {
+    pub(crate) fn publication(&mut self, root: Digest, consumed: u64) -> Bridge::publishCall {
         Bridge::publishCall {
             sequence: self.last().sequence + 10,
             consumed,
@@ -200,11 +205,11 @@ impl World {
         }
     }
 
-    pub fn publish(&mut self, root: Digest, consumed: u64) -> Result<Checkpoint, Revert> {
+    pub(crate) fn publish(&mut self, root: Digest, consumed: u64) -> Result<Checkpoint, Revert> {
         self.publish_as(OPERATOR, root, consumed)
     }
 
-    pub fn publish_as(
+    pub(crate) fn publish_as(
         &mut self,
         who: Address,
         root: Digest,
@@ -225,14 +230,14 @@ impl World {
         Ok(published)
     }
 
-    pub fn last(&self) -> &Checkpoint {
+    pub(crate) fn last(&self) -> &Checkpoint {
         self.checkpoints
             .last()
             .expect("the genesis is always there")
     }
 
     /// Freezes with the right checkpoints shown.
-    pub fn freeze(&mut self) -> Result<(), Revert> {
+    pub(crate) fn freeze(&mut self) -> Result<(), Revert> {
         let now = self.chain.now();
         let is_final = |it: &&Checkpoint| it.time + WINDOW < now;
         let last = self.checkpoints.iter().rfind(is_final);
@@ -245,7 +250,7 @@ impl World {
         self.act(BOB, &call).map(|_| ())
     }
 
-    pub fn claim(
+    pub(crate) fn claim(
         &mut self,
         checkpoint: &Checkpoint,
         accounts: &Accounts,
@@ -257,7 +262,7 @@ impl World {
     }
 }
 
-pub fn terms(judge: Address) -> Terms {
+pub(crate) fn terms(judge: Address) -> Terms {
     Terms {
         genesisRoot: B256::new(*tree::empty_subtree(tree::DEPTH).as_bytes()),
         operator: OPERATOR,
@@ -271,7 +276,7 @@ pub fn terms(judge: Address) -> Terms {
     }
 }
 
-pub fn assets(token: Address) -> Vec<Asset> {
+pub(crate) fn assets(token: Address) -> Vec<Asset> {
     let asset = |token, scale| Asset {
         token,
         scale: alloy::primitives::aliases::U96::from(scale),
@@ -279,13 +284,13 @@ pub fn assets(token: Address) -> Vec<Asset> {
     vec![asset(Address::ZERO, SCALE), asset(token, TOKEN_SCALE)]
 }
 
-pub fn deploy(chain: &mut Chain, terms: Terms, list: Vec<Asset>) -> Result<Address, Revert> {
+pub(crate) fn deploy(chain: &mut Chain, terms: Terms, list: Vec<Asset>) -> Result<Address, Revert> {
     let arguments = Bridge::constructorCall { terms, list }.abi_encode();
     chain.deploy(&Bridge::BYTECODE, &arguments)
 }
 
 /// Where a call does not look.
-pub fn checkpoint() -> Checkpoint {
+pub(crate) fn checkpoint() -> Checkpoint {
     Checkpoint {
         index: 0,
         sequence: 0,
@@ -299,11 +304,11 @@ pub fn checkpoint() -> Checkpoint {
 
 /// What a ledger says of its accounts: the words of each record.
 #[derive(Clone, Debug, Default)]
-pub struct Accounts(Vec<Record>);
+pub(crate) struct Accounts(Vec<Record>);
 
 impl Accounts {
     /// Adds an account, with funds by asset.
-    pub fn with(mut self, account: u32, owner: Address, funds: &[(u16, Funds)]) -> Self {
+    pub(crate) fn with(mut self, account: u32, owner: Address, funds: &[(u16, Funds)]) -> Self {
         let mut words = Vec::new();
         for (asset, it) in funds {
             words.push(U256::from(*asset) << 128 | U256::from(it.free));
@@ -319,16 +324,21 @@ impl Accounts {
         self
     }
 
-    pub fn record(&self, account: u32) -> Record {
+    pub(crate) fn record(&self, account: u32) -> Record {
         let found = self.0.iter().find(|it| it.account == account);
         found.expect("the account was added").clone()
     }
 
-    pub fn root(&self) -> Digest {
+    pub(crate) fn root(&self) -> Digest {
         tree::root(self.leaves())
     }
 
-    pub fn claim(&self, checkpoint: &Checkpoint, account: u32, places: u64) -> Bridge::claimCall {
+    pub(crate) fn claim(
+        &self,
+        checkpoint: &Checkpoint,
+        account: u32,
+        places: u64,
+    ) -> Bridge::claimCall {
         let siblings = tree::siblings(self.leaves(), account);
         Bridge::claimCall {
             checkpoint: checkpoint.clone(),
@@ -345,7 +355,7 @@ impl Accounts {
 }
 
 /// The canonical bytes of docs/STATE_TREE.md.
-pub fn record_bytes(record: &Record) -> Vec<u8> {
+pub(crate) fn record_bytes(record: &Record) -> Vec<u8> {
     let mut bytes = b"keelacc1".to_vec();
     bytes.extend(record.account.to_be_bytes());
     bytes.extend(record.owner);
@@ -356,7 +366,7 @@ pub fn record_bytes(record: &Record) -> Vec<u8> {
 }
 
 /// All of it is withdrawn.
-pub fn withdrawn(amount: u128) -> Funds {
+pub(crate) fn withdrawn(amount: u128) -> Funds {
     Funds {
         withdrawn: amount,
         ..Funds::default()
@@ -364,7 +374,7 @@ pub fn withdrawn(amount: u128) -> Funds {
 }
 
 /// Bytecode of a contract of tests.
-pub fn deploy_plain(chain: &mut Chain, bytecode: &Bytes) -> Address {
+pub(crate) fn deploy_plain(chain: &mut Chain, bytecode: &Bytes) -> Address {
     chain
         .deploy(bytecode, &[])
         .expect("it has no constructor that refuses")

@@ -16,21 +16,21 @@ type Db = CacheDB<EmptyDB>;
 
 /// Why a call failed: the first four bytes of what it reverted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revert(pub [u8; 4]);
+pub(crate) struct Revert(pub(crate) [u8; 4]);
 
 /// What every deployed contract was made by.
-pub const DEPLOYER: Address = Address::repeat_byte(0xdd);
+pub(crate) const DEPLOYER: Address = Address::repeat_byte(0xdd);
 /// When the chain starts.
-pub const START: u64 = 1_000_000;
+pub(crate) const START: u64 = 1_000_000;
 
-pub struct Chain {
+pub(crate) struct Chain {
     evm: MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Db>>,
     /// Of the last call that worked.
-    pub gas: u64,
+    pub(crate) gas: u64,
 }
 
 impl Chain {
-    pub fn new(chain_id: u64) -> Self {
+    pub(crate) fn new(chain_id: u64) -> Self {
         let context = Context::mainnet()
             .with_db(Db::default())
             .modify_cfg_chained(|cfg| {
@@ -46,22 +46,22 @@ impl Chain {
         chain
     }
 
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.evm.ctx.block.timestamp.to()
     }
 
-    pub fn pass(&mut self, seconds: u64) {
+    pub(crate) fn pass(&mut self, seconds: u64) {
         self.evm.ctx.block.timestamp += U256::from(seconds);
     }
 
     /// Gives an account ether.
-    pub fn fund(&mut self, who: Address, wei: U256) {
+    pub(crate) fn fund(&mut self, who: Address, wei: U256) {
         let balance = self.balance(who) + wei;
         self.set_balance(who, balance);
     }
 
     /// Takes ether away from an account.
-    pub fn take(&mut self, who: Address, wei: U256) {
+    pub(crate) fn take(&mut self, who: Address, wei: U256) {
         let balance = self.balance(who) - wei;
         self.set_balance(who, balance);
     }
@@ -78,7 +78,7 @@ impl Chain {
             .insert_account_info(who, info);
     }
 
-    pub fn balance(&mut self, who: Address) -> U256 {
+    pub(crate) fn balance(&mut self, who: Address) -> U256 {
         self.info(who).balance
     }
 
@@ -87,7 +87,7 @@ impl Chain {
         loaded.expect("the database is memory").info.clone()
     }
 
-    pub fn deploy(&mut self, bytecode: &Bytes, arguments: &[u8]) -> Result<Address, Revert> {
+    pub(crate) fn deploy(&mut self, bytecode: &Bytes, arguments: &[u8]) -> Result<Address, Revert> {
         let data = [bytecode.as_ref(), arguments].concat();
         let (output, _) = self.transact(DEPLOYER, TxKind::Create, U256::ZERO, data.into())?;
         match output {
@@ -97,7 +97,7 @@ impl Chain {
     }
 
     /// A transaction.
-    pub fn send<C: SolCall>(
+    pub(crate) fn send<C: SolCall>(
         &mut self,
         from: Address,
         to: Address,
@@ -112,7 +112,7 @@ impl Chain {
     }
 
     /// A question that changes nothing.
-    pub fn ask<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Revert> {
+    pub(crate) fn ask<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Revert> {
         let tx = self.tx(
             DEPLOYER,
             TxKind::Call(to),

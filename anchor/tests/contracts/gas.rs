@@ -51,7 +51,7 @@ fn calls_cost_what_the_table_says() {
     let last = world.publish(accounts.root(), 5).unwrap();
     world.chain.pass(WINDOW + 1);
     world.claim(&last, &accounts, 5, 0b01).unwrap();
-    table.push(("claim of ether, not the first", world.chain.gas, 80_000));
+    table.push(("claim of ether, not the first", world.chain.gas, 85_000));
     world.chain.pass(FREEZE_AFTER + 1);
     world.freeze().unwrap();
     table.push(("freeze", world.chain.gas, 80_000));

@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, U256};
 use anchor::contract::{Bridge, Record};
 use anchor::proof::{ClaimProof, Funds};
 use ledger::encoding::AccountRecord;
-use ledger::{Balance, Claim, Proof, tree};
+use ledger::{Claim, Holding, Proof, tree};
 use types::{AccountId, AssetId, Atoms};
 
 use crate::bridge::contracts::Verifier;
@@ -72,9 +72,10 @@ fn the_verifier_agrees_with_the_vectors_of_the_specification() {
         owner: [9; 20],
         balances: vec![(
             AssetId::new(255),
-            Balance {
+            Holding {
                 free: Atoms::new(1 << 94),
-                ..Balance::default()
+                held: Atoms::new(3),
+                withdrawn: Atoms::new(u128::MAX),
             },
         )],
     };

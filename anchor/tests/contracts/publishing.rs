@@ -170,6 +170,7 @@ fn a_judge_removes_what_is_not_final_with_all_after_it() {
     fails!(world.publish(ROOT, 1), BadBond);
     world.bond(OPERATOR);
     world.checkpoints.truncate(2);
+    world.chain.pass(1);
     let again = world.publish(ROOT, 1).unwrap();
     assert_eq!(again.index, 2);
     world.chain.pass(WINDOW + 1);

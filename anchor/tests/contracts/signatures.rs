@@ -172,10 +172,10 @@ fn a_signature_is_for_its_action_and_every_field_of_it() {
 fn a_sale_takes_the_next_units_and_cannot_be_taken_back() {
     let mut world = World::new();
     let owner = wallet().address();
-    let sell = |upTo, to| Bridge::sellCall {
+    let sell = |up_to, to| Bridge::sellCall {
         account: 1,
         asset: 0,
-        upTo,
+        upTo: up_to,
         to,
     };
     world.deposit(0, 200, owner).unwrap();

@@ -131,7 +131,12 @@ fn an_owner_that_calls_back_is_paid_once_and_one_that_refuses_keeps_its_claim() 
 fn money_that_was_sent_without_a_deposit_is_nobodys_and_harms_nobody() {
     let mut world = world(&PlainToken::BYTECODE);
     world.deposit(1, 60, ALICE).unwrap();
-    world.mint(world.bridge, U256::from(13));
+    let mint = PlainToken::mintCall {
+        to: world.bridge,
+        units: U256::from(13),
+    };
+    let token = world.token;
+    world.chain.send(BOB, token, U256::ZERO, &mint).unwrap();
     world.chain.fund(world.bridge, U256::from(13));
     let accounts = withdrawn_token(&mut world);
     let last = world.last().clone();
