@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U64, U256};
 use alloy::rpc::client::RpcClient;
@@ -77,10 +78,6 @@ impl Anvil {
         let _: Value = self.ask("anvil_reorg", json!([depth, []])).await;
     }
 
-    pub(crate) async fn height(&self) -> u64 {
-        self.ask::<U64>("eth_blockNumber", json!([])).await.to()
-    }
-
     pub(crate) async fn balance(&self, who: Address) -> U256 {
         self.ask("eth_getBalance", json!([who, "latest"])).await
     }
@@ -98,7 +95,14 @@ impl Anvil {
             call["to"] = json!(to);
         }
         let hash: B256 = self.ask("eth_sendTransaction", json!([call])).await;
-        let receipt: Value = self.ask("eth_getTransactionReceipt", json!([hash])).await;
+        // A block is made after the answer.
+        let receipt = loop {
+            let found: Value = self.ask("eth_getTransactionReceipt", json!([hash])).await;
+            if !found.is_null() {
+                break found;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
         assert_eq!(receipt["status"], "0x1", "{receipt}");
         receipt
     }
