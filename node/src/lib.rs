@@ -9,7 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
-mod checkpoint_parts;
 pub mod checkpoint_thread;
 mod cli;
 pub mod counters;

@@ -16,7 +16,7 @@ use gateway::AnswerBook;
 use ledger::StateTree;
 use store::{
     After, AlignedBuffer, Checkpoint, CheckpointMeta, Checkpoints, Ending, Folders, Identity,
-    Journal, JournalConfig, JournalReader, Location, Record, StoreError, TornTail,
+    Journal, JournalConfig, JournalReader, Location, Parts, Record, StoreError, Tag, TornTail,
 };
 use types::auth::FrameKey;
 use types::block::Block;
@@ -24,7 +24,6 @@ use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Digest};
 use types::{Height, SequenceNumber};
 
-use crate::checkpoint_parts::{Parts, Tag};
 use crate::checkpoint_thread::Buffer;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;

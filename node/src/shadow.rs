@@ -20,7 +20,7 @@ use engine::{State, sequential};
 use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
 use rtrb::{Consumer, Producer};
-use store::{CheckpointMeta, Identity, InstanceId};
+use store::{CheckpointMeta, Identity, InstanceId, Tag, append_part};
 use types::outcome::{BlockOutcome, Digest};
 use types::planted::{Bug, is_planted};
 use types::wire::Kind;
@@ -30,7 +30,6 @@ use types::wire::query::{
 use types::{AssetId, SequenceNumber};
 
 use crate::api::Teller;
-use crate::checkpoint_parts::{Tag, append_part};
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::counters::ShadowCounters;
 use crate::feeds::FollowedBlock;

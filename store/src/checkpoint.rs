@@ -3,9 +3,10 @@
 //! [`format`](crate::format) tells what is in one. What the sections mean is not known here.
 //! A failed write harms nothing: the file has no final name yet, and the journal is not touched.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use types::Height;
@@ -54,6 +55,30 @@ pub struct Newest<T = Checkpoint> {
 }
 
 impl Checkpoint {
+    /// Maps and checks a checkpoint that lies by itself, under any name. Every byte is checked; whose
+    /// it is, and whether its root is to be believed, is for the caller to know.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).and_then(|file| FileBytes::map(&file));
+        let file = file.context("map", path)?;
+        let header = decode_header(path, file.bytes())?;
+        check_content(path, &header, file.bytes())?;
+        Ok(Self::new(header, file))
+    }
+
+    fn new(header: CheckpointHeader, file: FileBytes) -> Self {
+        let (starts, _) = header.places().expect("it was checked");
+        let section = |index: usize| {
+            let start = in_memory(starts[index]);
+            start..start + in_memory(header.section_lengths[index])
+        };
+        Self {
+            version: header.version,
+            meta: header.meta,
+            file,
+            sections: [section(0), section(1)],
+        }
+    }
+
     /// What it is of.
     pub const fn meta(&self) -> &CheckpointMeta {
         &self.meta
@@ -62,6 +87,11 @@ impl Checkpoint {
     /// The version of the format that it was written in.
     pub const fn version(&self) -> u32 {
         self.version
+    }
+
+    /// All of the file.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
     }
 
     /// Section 0 or 1; it starts on a page boundary of memory.
@@ -76,7 +106,7 @@ impl Checkpoints {
     }
 
     /// The checkpoints of this data directory, to read only.
-    pub fn open(data_directory: &std::path::Path) -> Self {
+    pub fn open(data_directory: &Path) -> Self {
         Folders::open(data_directory).checkpoints()
     }
 
@@ -96,18 +126,15 @@ impl Checkpoints {
         let name = file_name(height);
         let file = self.disk.map(&name);
         let file = file.context("map", &self.disk.path(&name))?;
-        let header = self.check(height, identity, file.bytes())?;
-        let (starts, _) = header.places().expect("it was checked");
-        let section = |index: usize| {
-            let start = in_memory(starts[index]);
-            start..start + in_memory(header.section_lengths[index])
-        };
-        Ok(Checkpoint {
-            version: header.version,
-            meta: header.meta,
-            file,
-            sections: [section(0), section(1)],
-        })
+        let path = self.path(height);
+        let header = decode_header(&path, file.bytes())?;
+        check_identity(&*self.disk, &header.meta.identity, identity)?;
+        if header.meta.height != height {
+            let what = format!("holds height {}, unlike its name", header.meta.height);
+            return Err(corruption(&path, HEIGHT_OFFSET, &what));
+        }
+        check_content(&path, &header, file.bytes())?;
+        Ok(Checkpoint::new(header, file))
     }
 
     /// The newest checkpoint that is not damaged. A newer format or another owner is an error.
@@ -215,72 +242,6 @@ impl Checkpoints {
         self.disk.path(&file_name(height))
     }
 
-    /// Checks all bytes, in the order in which they may be trusted.
-    fn check(
-        &self,
-        height: Height,
-        identity: &Identity,
-        bytes: &[u8],
-    ) -> Result<CheckpointHeader, StoreError> {
-        let file = self.path(height);
-        let corruption = |offset: u64, what: &str| StoreError::Corruption {
-            file: file.clone(),
-            offset,
-            what: what.to_owned(),
-        };
-        if bytes.len() < PAGE {
-            return Err(corruption(bytes.len() as u64, "the checkpoint was cut"));
-        }
-        let (page, payload) = bytes.split_at(PAGE);
-        let (header_bytes, _) = split_header(page);
-        let header = match CheckpointHeader::decode(header_bytes) {
-            Ok(header) => header,
-            Err(HeaderFault::Damaged) => {
-                return Err(corruption(0, "the checkpoint's header is damaged"));
-            }
-            Err(HeaderFault::Illegal) => {
-                return Err(corruption(0, "the checkpoint's header is not legal"));
-            }
-            Err(HeaderFault::Newer(found)) => {
-                return Err(StoreError::NewerFormat {
-                    file,
-                    found,
-                    known: CHECKPOINT_VERSION,
-                });
-            }
-        };
-        check_identity(&*self.disk, &header.meta.identity, identity)?;
-        if header.meta.height != height {
-            let what = format!("holds height {}, unlike its name", header.meta.height);
-            return Err(corruption(HEIGHT_OFFSET, &what));
-        }
-        let Some((starts, length)) = header.places() else {
-            let what = "the lengths of the sections are not legal";
-            return Err(corruption(SECTION_LENGTHS_OFFSET, what));
-        };
-        if length != bytes.len() as u64 {
-            let what = format!("the file has {} bytes, not {length}", bytes.len());
-            return Err(corruption(length.min(bytes.len() as u64), &what));
-        }
-        if hash(payload) != header.payload_hash {
-            let what = "the checkpoint's payload is damaged";
-            return Err(corruption(PAGE as u64, what));
-        }
-        let [first, second] = [0, 1].map(|i| starts[i] + header.section_lengths[i]);
-        for padding in [
-            HEADER_LENGTH as u64..starts[0],
-            first..starts[1],
-            second..length,
-        ] {
-            let (from, to) = (in_memory(padding.start), in_memory(padding.end));
-            if let Some(at) = bytes[from..to].iter().position(|byte| *byte != 0) {
-                let what = "the checkpoint's padding is not zero";
-                return Err(corruption(padding.start + at as u64, what));
-            }
-        }
-        Ok(header)
-    }
-
     /// Whether a good checkpoint of this height is there. A damaged one is removed.
     fn is_there(&self, meta: &CheckpointMeta) -> Result<bool, StoreError> {
         match self.load(meta.height, &meta.identity) {
@@ -324,6 +285,64 @@ impl Checkpoints {
     fn remove(&self, height: Height) -> Result<(), StoreError> {
         remove(&*self.disk, &file_name(height))
     }
+}
+
+fn corruption(file: &Path, offset: u64, what: &str) -> StoreError {
+    StoreError::Corruption {
+        file: file.to_owned(),
+        offset,
+        what: what.to_owned(),
+    }
+}
+
+/// What the header says, if it is whole. Nothing else has been looked at.
+fn decode_header(file: &Path, bytes: &[u8]) -> Result<CheckpointHeader, StoreError> {
+    let Some(page) = bytes.get(..PAGE) else {
+        let what = "the checkpoint was cut";
+        return Err(corruption(file, bytes.len() as u64, what));
+    };
+    let (header, _) = split_header(page);
+    match CheckpointHeader::decode(header) {
+        Ok(header) => Ok(header),
+        Err(HeaderFault::Damaged) => Err(corruption(file, 0, "the checkpoint's header is damaged")),
+        Err(HeaderFault::Illegal) => {
+            Err(corruption(file, 0, "the checkpoint's header is not legal"))
+        }
+        Err(HeaderFault::Newer(found)) => Err(StoreError::NewerFormat {
+            file: file.to_owned(),
+            found,
+            known: CHECKPOINT_VERSION,
+        }),
+    }
+}
+
+/// Checks all bytes after the header, in the order in which they may be trusted.
+fn check_content(file: &Path, header: &CheckpointHeader, bytes: &[u8]) -> Result<(), StoreError> {
+    let Some((starts, length)) = header.places() else {
+        let what = "the lengths of the sections are not legal";
+        return Err(corruption(file, SECTION_LENGTHS_OFFSET, what));
+    };
+    if length != bytes.len() as u64 {
+        let what = format!("the file has {} bytes, not {length}", bytes.len());
+        return Err(corruption(file, length.min(bytes.len() as u64), &what));
+    }
+    if hash(&bytes[PAGE..]) != header.payload_hash {
+        let what = "the checkpoint's payload is damaged";
+        return Err(corruption(file, PAGE as u64, what));
+    }
+    let [first, second] = [0, 1].map(|i| starts[i] + header.section_lengths[i]);
+    for padding in [
+        HEADER_LENGTH as u64..starts[0],
+        first..starts[1],
+        second..length,
+    ] {
+        let (from, to) = (in_memory(padding.start), in_memory(padding.end));
+        if let Some(at) = bytes[from..to].iter().position(|byte| *byte != 0) {
+            let what = "the checkpoint's padding is not zero";
+            return Err(corruption(file, padding.start + at as u64, what));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the sections from their own memory, then the header that tells their hash.

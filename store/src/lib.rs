@@ -28,6 +28,7 @@ mod atomic_file;
 mod chain;
 mod checkpoint;
 mod checkpoint_header;
+mod checkpoint_parts;
 #[cfg(feature = "simulation")]
 pub mod disk;
 #[cfg(not(feature = "simulation"))]
@@ -70,6 +71,7 @@ pub use aligned::AlignedBuffer;
 pub use atomic_file::{write_atomically, write_secret_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints, Newest};
 pub use checkpoint_header::{CHECKPOINT_VERSION, CheckpointMeta};
+pub use checkpoint_parts::{NotParts, Parts, Tag, append_part};
 pub use ending::{Ending, TornTail};
 pub use error::StoreError;
 pub use folders::Folders;

@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["types"]),
     ("client", &["types"]),
     ("loadgen", &["types", "client"]),
+    // `engine` for the layout of a checkpoint alone, which proofs are read from.
+    ("anchor", &["types", "ledger", "engine", "store", "client"]),
     (
         "node",
         &[

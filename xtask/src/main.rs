@@ -10,6 +10,7 @@
 mod ci;
 mod conformance;
 mod edges;
+mod evm;
 mod examples;
 mod faults;
 mod fetch_data;
@@ -115,6 +116,26 @@ const COMMANDS: &[Command] = &[
         run: conformance::run,
     },
     Command {
+        name: "evm install",
+        about: "compiler, forge and anvil for the contracts, below target",
+        run: evm::install,
+    },
+    Command {
+        name: "evm build",
+        about: "compile the contracts into the committed artifacts",
+        run: evm::build,
+    },
+    Command {
+        name: "evm check",
+        about: "compiling the contracts gives the committed artifacts",
+        run: evm::check,
+    },
+    Command {
+        name: "evm test",
+        about: "the contracts: compared, fuzzed by forge, and end to end on anvil",
+        run: evm::test,
+    },
+    Command {
         name: "limits",
         about: "the long form of the attacks on a node, and their report",
         run: limits::run,
@@ -147,13 +168,12 @@ const COMMANDS: &[Command] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let name = arguments.next().unwrap_or_default();
-    let command = COMMANDS.iter().find(|command| command.name == name);
-    let (Some(command), None) = (command, arguments.next()) else {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.join(" ");
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         eprintln!("usage: cargo xtask COMMAND\n");
         for command in COMMANDS {
-            eprintln!("  {:<12} {}", command.name, command.about);
+            eprintln!("  {:<13} {}", command.name, command.about);
         }
         return ExitCode::from(2);
     };

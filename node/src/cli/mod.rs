@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 failed, 2 usage, 3 corruption, 4 torn tail. Errors go to stderr with a
 //! reason and, where there is one, a hint.
 
+mod anchor;
 mod audit;
 mod check_proof;
 mod client;
@@ -65,6 +66,8 @@ enum Command {
     Keygen(keygen::Options),
     /// Register or revoke a session key, by an account's wallet.
     Key(key::Options),
+    /// Publish checkpoints to an EVM chain, bring deposits in, and take money out (`keel-anchor`).
+    Anchor(anchor::Options),
 }
 
 /// Why a command ended without doing its job.
@@ -141,6 +144,10 @@ pub fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
         Command::Key(options) => key::run(&options),
+        Command::Anchor(options) => match anchor::run(&options) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

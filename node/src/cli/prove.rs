@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use engine::snapshot;
 use ledger::{Edge, Proof};
-use store::{Checkpoint, Folders};
+use store::{Checkpoint, Folders, Parts, Tag};
 use types::decimal::to_hex;
 use types::outcome::Digest;
 use types::{AccountId, Height, SequenceNumber};
 
 use super::{Failure, print_line};
-use crate::checkpoint_parts::{Parts, Tag};
 use crate::data_dir::DataDir;
 use crate::recovery::{self, ReplayFrom, Workers};
 

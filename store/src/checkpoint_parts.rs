@@ -4,7 +4,7 @@
 //! multiple of 16; tags ascend. What a part's bytes mean is known where it was made. In version 1 of
 //! the format the section is the answers and nothing else.
 
-use store::AlignedBuffer;
+use crate::aligned::AlignedBuffer;
 
 /// The first version whose section 1 has parts.
 const FIRST_WITH_PARTS: u32 = 2;
@@ -14,7 +14,7 @@ const ALIGNMENT: usize = 16;
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
-pub(crate) enum Tag {
+pub enum Tag {
     /// The last answers per key: `gateway/src/answers/snapshot.rs`.
     Answers = 1,
     /// Where the feeds stand: `engine/src/feeds/positions.rs`.
@@ -29,14 +29,14 @@ pub(crate) enum Tag {
 
 /// The parts of a section, to be read.
 #[derive(Debug, Default)]
-pub(crate) struct Parts<'a> {
+pub struct Parts<'a> {
     found: Vec<(u32, &'a [u8])>,
 }
 
 /// A section is not a list of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its second section is not a list of parts")]
-pub(crate) struct NotParts;
+pub struct NotParts;
 
 impl Tag {
     /// All of them.
@@ -60,7 +60,7 @@ impl Tag {
 
 impl<'a> Parts<'a> {
     /// Reads a section of a checkpoint of this version. Total: any bytes give parts or an error.
-    pub(crate) fn read(version: u32, section: &'a [u8]) -> Result<Self, NotParts> {
+    pub fn read(version: u32, section: &'a [u8]) -> Result<Self, NotParts> {
         let mut parts = Self::default();
         if version < FIRST_WITH_PARTS {
             parts.found.push((Tag::Answers as u32, section));
@@ -80,14 +80,14 @@ impl<'a> Parts<'a> {
     }
 
     /// The part with this tag, if it is there.
-    pub(crate) fn part(&self, tag: Tag) -> Option<&'a [u8]> {
+    pub fn part(&self, tag: Tag) -> Option<&'a [u8]> {
         let found = self.found.iter().find(|(found, _)| *found == tag as u32);
         found.map(|(_, part)| *part)
     }
 }
 
 /// Appends a part to a section. Tags must ascend.
-pub(crate) fn append_part(section: &mut AlignedBuffer, tag: Tag, part: &[u8]) {
+pub fn append_part(section: &mut AlignedBuffer, tag: Tag, part: &[u8]) {
     section.extend_from_slice(&(tag as u64).to_le_bytes());
     section.extend_from_slice(&(part.len() as u64).to_le_bytes());
     section.extend_from_slice(part);

@@ -1,0 +1,165 @@
+//! Checkpoint files that anybody can get: a directory, or the same behind a web server.
+//!
+//! A file is named by what the chain says of its data, so whoever reads one knows whether it is the
+//! right one, wherever it came from.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy::primitives::{B256, hex};
+use alloy::transports::http::reqwest::{self, Url};
+use sha2::{Digest as _, Sha256};
+use store::Checkpoint;
+
+use crate::contract::data_commitment;
+
+/// Where published files are.
+#[derive(Clone, Debug)]
+pub enum Published {
+    /// A directory.
+    Directory(PathBuf),
+    /// Of a directory's content.
+    Url(Url),
+}
+
+/// Why a published file cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishedError {
+    /// It cannot be read or written.
+    #[error("{path}: {reason}\nhint: --published names where `keel anchor publish` puts its files")]
+    Io {
+        /// Which file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// It is there, and not what the chain says.
+    #[error("{path}: its hash is not {expected}, which the chain names; the file is not used")]
+    Wrong {
+        /// Which file.
+        path: String,
+        /// What the chain says.
+        expected: B256,
+    },
+    /// The hash is right, and the content is no checkpoint of ours.
+    #[error("{path}: {reason}")]
+    Damaged {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl std::str::FromStr for Published {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let slash = if text.ends_with('/') { "" } else { "/" };
+            let url = Url::parse(&format!("{text}{slash}"));
+            return url.map(Self::Url).map_err(|error| error.to_string());
+        }
+        Ok(Self::Directory(PathBuf::from(text)))
+    }
+}
+
+/// What the chain says of the data of this checkpoint.
+pub fn commitment(checkpoint: &Checkpoint) -> B256 {
+    commitment_of(checkpoint.bytes())
+}
+
+/// Puts a checkpoint where anybody can get it, durably; the chain may name it then.
+pub fn place(checkpoint: &Checkpoint, directory: &Path) -> Result<B256, PublishedError> {
+    let commitment = commitment(checkpoint);
+    let path = directory.join(file_name(commitment));
+    let failed = |reason: String| PublishedError::Io {
+        path: path.display().to_string(),
+        reason,
+    };
+    std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+    let is_there = std::fs::read(&path).is_ok_and(|bytes| bytes == checkpoint.bytes());
+    if !is_there {
+        store::write_atomically(&path, checkpoint.bytes())
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(commitment)
+}
+
+impl Published {
+    /// The checkpoint that the chain names so. One that comes from the web is kept in `cache`.
+    pub async fn load(
+        &self,
+        commitment: B256,
+        cache: &Path,
+        limit: Duration,
+    ) -> Result<Checkpoint, PublishedError> {
+        let name = file_name(commitment);
+        let path = match self {
+            Self::Directory(directory) => directory.join(&name),
+            Self::Url(url) => download(url, &name, cache, limit).await?,
+        };
+        let told = path.display().to_string();
+        let bytes = std::fs::read(&path).map_err(|error| PublishedError::Io {
+            path: told.clone(),
+            reason: error.to_string(),
+        })?;
+        if commitment_of(&bytes) != commitment {
+            return Err(PublishedError::Wrong {
+                path: told,
+                expected: commitment,
+            });
+        }
+        Checkpoint::read(&path).map_err(|error| PublishedError::Damaged {
+            path: told,
+            reason: error.to_string(),
+        })
+    }
+}
+
+async fn download(
+    url: &Url,
+    name: &str,
+    cache: &Path,
+    limit: Duration,
+) -> Result<PathBuf, PublishedError> {
+    let failed = |reason: String| PublishedError::Io {
+        path: format!("{url}{name}"),
+        reason,
+    };
+    let url = url.join(name).map_err(|error| failed(error.to_string()))?;
+    let path = cache.join(name);
+    let client = reqwest::Client::builder().read_timeout(limit).build();
+    let client = client.map_err(|error| failed(error.to_string()))?;
+    let answer = client.get(url.clone()).send().await;
+    let answer = answer.and_then(reqwest::Response::error_for_status);
+    let mut answer = answer.map_err(|error| failed(error.to_string()))?;
+    let mut file = std::fs::File::create(&path).map_err(|error| failed(error.to_string()))?;
+    let mut length = 0;
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| failed(error.to_string()))?
+    {
+        length += chunk.len() as u64;
+        if LONGEST < length {
+            return Err(failed(format!("it is longer than {LONGEST} bytes")));
+        }
+        file.write_all(&chunk)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(path)
+}
+
+/// More than a checkpoint of the most accounts and assets that the ledger can have open at once.
+const LONGEST: u64 = 64 << 30;
+
+fn commitment_of(bytes: &[u8]) -> B256 {
+    let file = B256::new(Sha256::digest(bytes).into());
+    data_commitment(file, B256::ZERO)
+}
+
+fn file_name(commitment: B256) -> String {
+    format!("{}.checkpoint", hex::encode(commitment))
+}

@@ -1,0 +1,16 @@
+//! Node and bridge on a real chain: money comes in, is traded, and leaves, with the operator and
+//! without him. Needs anvil and a built `keel`; `cargo xtask evm test` runs it.
+
+mod chain;
+mod endpoints;
+mod faults;
+mod way_in_and_out;
+mod world;
+
+/// Runs a test on one thread, as the programs do.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
+}
