@@ -41,6 +41,8 @@ pub(crate) struct MessageReader {
     buffer: BytesMut,
     /// When the first byte of the message at the head of the buffer was seen.
     began: Option<Instant>,
+    /// How long a message may take from there.
+    timeout: Duration,
 }
 
 /// Where received bytes go, for all sessions, so that an idle one holds none.
@@ -78,11 +80,12 @@ impl Arrivals {
 }
 
 impl MessageReader {
-    pub(crate) fn new(stream: RecvStream) -> Self {
+    pub(crate) fn new(stream: RecvStream, timeout: Duration) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
             began: None,
+            timeout,
         }
     }
 
@@ -96,12 +99,11 @@ impl MessageReader {
     }
 
     /// Waits for bytes, so many packets at most: `false` at the end of the stream. A message that has
-    /// begun must go on within `message_timeout` of its beginning.
+    /// begun must be whole in time.
     pub(crate) async fn receive(
         &mut self,
         arrivals: &RefCell<Arrivals>,
         packets: usize,
-        message_timeout: Duration,
         signature_due: Option<Instant>,
     ) -> Result<bool, RejectReason> {
         // The rest of a message that is awaited must not keep a whole block.
@@ -120,7 +122,7 @@ impl MessageReader {
             true => None,
             false => {
                 let began = *self.began.get_or_insert_with(Instant::now);
-                Some((began + message_timeout, RejectReason::Timeout))
+                Some((began + self.timeout, RejectReason::Timeout))
             }
         };
         let signature_due = signature_due.map(|due| (due, RejectReason::SignatureMissing));
@@ -157,13 +159,12 @@ impl MessageReader {
     pub(crate) async fn message(
         &mut self,
         arrivals: &RefCell<Arrivals>,
-        message_timeout: Duration,
     ) -> Result<Option<(Kind, Bytes)>, RejectReason> {
         loop {
             if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
-            if !self.receive(arrivals, 1, message_timeout, None).await? {
+            if !self.receive(arrivals, 1, None).await? {
                 return Ok(None);
             }
         }
@@ -177,7 +178,7 @@ pub(crate) async fn read(
     reader: &mut MessageReader,
     run: Option<Box<OpenRun>>,
 ) -> Ending {
-    let message_timeout = shared.config.message_timeout;
+    reader.timeout = shared.config.message_timeout;
     let mut unsigned = run.map(|run| Unsigned { run, due: None });
     loop {
         match admit_burst(shared, session, reader, &mut unsigned) {
@@ -201,7 +202,7 @@ pub(crate) async fn read(
             true => PACKETS_PER_NARROW_READ,
             false => PACKETS_PER_READ,
         };
-        let received = reader.receive(&shared.arrivals, packets, message_timeout, due);
+        let received = reader.receive(&shared.arrivals, packets, due);
         let ended = match received.await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use quinn::{Connection, VarInt};
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use types::auth::PublicKey;
 use types::{AccountId, KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
 
@@ -319,8 +320,8 @@ impl Session {
     }
 
     /// Until there may be something for the writer to do.
-    pub(crate) async fn writer_woken(&self) {
-        self.writer.notified().await;
+    pub(crate) fn writer_woken(&self) -> Notified<'_> {
+        self.writer.notified()
     }
 }
 

@@ -386,6 +386,11 @@ pub(crate) fn cut(
     percent: u64,
     seed: u64,
 ) -> Vec<Block> {
+    cut_entries(state, with_ticks(state, frames), percent, seed)
+}
+
+/// Frames, each behind a tick to the time at which it arrives.
+pub(crate) fn with_ticks(state: &State, frames: &[(SequencedFrame, LogTime)]) -> Vec<Entry> {
     let mut last_tick = state.position().time;
     let mut entries = Vec::new();
     for (frame, now) in frames {
@@ -395,7 +400,7 @@ pub(crate) fn cut(
         }
         entries.push(Entry::Frame(frame.clone()));
     }
-    cut_entries(state, entries, percent, seed)
+    entries
 }
 
 /// The same of entries.

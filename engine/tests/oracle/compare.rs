@@ -14,11 +14,12 @@ use types::block::{Block, Entry, SequencedFrame};
 use types::command::{ProtectionLimits, Transfer};
 use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, DoneReason, Event, Receipt};
+use types::phase::Phase;
 use types::wire::orders::FrameHeader;
 use types::{AccountId, AssetId, Atoms, Command, KeyId, LogTime, Nonce, RejectReason, Side};
 
 use crate::book::Order;
-use crate::common::{Signer, cut};
+use crate::common::{Signer, cut_entries, with_ticks};
 use crate::exchange::{Armed, Exchange, Market};
 use crate::limits::Reference;
 use crate::protection::Protection;
@@ -43,6 +44,34 @@ pub(crate) fn check(
     }
 }
 
+/// Now and then the exchange is cancel-only for a while, as after a restart. When follows from the frames
+/// themselves, so a stream whose commands are idled keeps its phases.
+fn with_phases(entries: Vec<Entry>) -> Vec<Entry> {
+    let entries = entries.into_iter().flat_map(|entry| {
+        let phase = match &entry {
+            Entry::Frame(sequenced) => phase_before(&sequenced.frame.frame().header()),
+            _ => None,
+        };
+        phase.map(Entry::Phase).into_iter().chain([entry])
+    });
+    entries.collect()
+}
+
+fn phase_before(header: &FrameHeader) -> Option<Phase> {
+    match (header.account.get(), header.nonce.get() % 40) {
+        (0, 30) => Some(Phase::CancelOnly),
+        (0, 32) => Some(Phase::Open),
+        _ => None,
+    }
+}
+
+fn phase_name(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::Phase(phase) => Some(format!("phase: {}", phase.name())),
+        _ => None,
+    }
+}
+
 /// Where both start; the same, unless a difference is planted.
 #[derive(Clone, Copy)]
 pub(crate) struct Exchanges<'a> {
@@ -59,7 +88,8 @@ impl Exchanges<'_> {
         reached: &mut BTreeSet<String>,
     ) -> Result<(), String> {
         let state = State::from_genesis(self.engine, 1);
-        self.difference_in(&cut(&state, frames, cut_percent, 1), reached)
+        let entries = with_phases(with_ticks(&state, frames));
+        self.difference_in(&cut_entries(&state, entries, cut_percent, 1), reached)
     }
 
     /// The same of blocks.
@@ -151,6 +181,7 @@ impl Twins {
             .map_err(|difference| format!("after block {}: {difference}", block.height))?;
         reached.extend(self.receipts.iter().map(answer_name));
         reached.extend(self.exchange.events.iter().map(event_name));
+        reached.extend(block.entries.iter().filter_map(phase_name));
         Ok(())
     }
 

@@ -40,6 +40,8 @@ fn whatever_a_stream_stresses() {
         }
     }
     assert_reached(&reached);
+    let phases = ["phase: cancel_only", "phase: open"];
+    assert!(phases.iter().all(|it| reached.contains(*it)));
 }
 
 /// A stream that never reaches the rare answers proves nothing about them.
