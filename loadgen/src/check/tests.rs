@@ -27,6 +27,8 @@ struct World {
     messages: [Vec<Bytes>; 2],
     /// By account and asset, at the end.
     ledger: [[[u128; 2]; 3]; 2],
+    /// The first sequence number of the journal.
+    first: SequenceNumber,
 }
 
 fn sequence(number: u64) -> SequenceNumber {
@@ -227,6 +229,7 @@ impl World {
             clients: [client(0), client(1)],
             messages,
             ledger,
+            first: sequence(1),
         }
     }
 
@@ -243,12 +246,14 @@ impl World {
             std::fs::write(path, bytes).unwrap();
         }
         let mut check = Check::open(&folder.0, &genesis::development())?;
+        let mut first = self.first;
         for outcome in &self.journal {
             let is_before = outcome.last_sequence.get() < 5;
-            check.block(outcome, |account, asset| match is_before {
+            check.block(first, outcome, |account, asset| match is_before {
                 true => [FUNDS, 0],
                 false => self.ledger[account.index()][asset.index()],
             })?;
+            first = outcome.last_sequence.next();
         }
         check.finish()
     }
@@ -471,7 +476,8 @@ fn a_client_that_was_cut_off_may_miss_the_last_but_nothing_it_was_told() {
 #[test]
 fn what_is_no_record_is_refused() {
     type Spoil = fn(&mut World);
-    let spoilt: [(Spoil, &str); 5] = [
+    let spoilt: [(Spoil, &str); 6] = [
+        (|world| world.first = sequence(4), "the journal begins at 4"),
         (|world| world.end(0).bytes = 1, "were written"),
         (|world| world.clients[0].format = 2, "format 2"),
         (
