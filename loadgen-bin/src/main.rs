@@ -1,4 +1,12 @@
-//! The `loadgen` binary: the command line of the library, with an allocator that frees cheaply.
+//! The `loadgen` binary: the command line of the library, an allocator that frees cheaply, and the
+//! full-screen view of `--tui`.
+//!
+//! A crate of its own, so that `keel`, which links the library for its demo, links no terminal.
+//! [`screen`] owns the terminal, [`view`] says what is on it.
+#![forbid(unsafe_code)]
+
+mod screen;
+mod view;
 
 use std::process::ExitCode;
 
@@ -6,5 +14,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    loadgen::cli::main()
+    loadgen::cli::main(screen::open)
 }
