@@ -14,6 +14,7 @@ mod faults;
 mod fetch_data;
 mod flows;
 mod fuzz;
+mod instructions;
 mod limits;
 mod node;
 mod oracle;
@@ -102,6 +103,16 @@ const COMMANDS: &[Command] = &[
         name: "report",
         about: "the page of `loadgen run`, opened in Chromium: its figures are those of the JSON",
         run: report::run,
+    },
+    Command {
+        name: "instructions",
+        about: "instructions of the hot functions, against benches/instructions.toml (valgrind)",
+        run: instructions::run,
+    },
+    Command {
+        name: "ratchet",
+        about: "writes benches/instructions.toml anew",
+        run: instructions::ratchet,
     },
     Command {
         name: "python-client",
