@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout)] // A command-line tool reports on standard output.
 
 mod ci;
+mod curve;
 mod edges;
 mod examples;
 mod faults;
@@ -113,6 +114,11 @@ const COMMANDS: &[Command] = &[
         name: "ratchet",
         about: "writes benches/instructions.toml anew",
         run: instructions::ratchet,
+    },
+    Command {
+        name: "curve",
+        about: "rate and latency from one market to many, both executors: a table and a plot",
+        run: curve::run,
     },
     Command {
         name: "python-client",
