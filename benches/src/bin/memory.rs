@@ -2,7 +2,7 @@
 //! constant load: a `keel serve` with a genesis of its own, orders over the protocol, and the kernel's
 //! word on the process.
 //!
-//! `cargo run --release -p benches --bin memory -- --accounts 1000000 --orders 1000000 --minutes 10`,
+//! `cargo run --release -p benches --bin memory -- --accounts 1000000 --orders 1000000 --minutes 20`,
 //! after a `cargo build --release`, whose `keel` is taken. Nothing is judged; the figures are for
 //! `benches/README.md`.
 #![forbid(unsafe_code)]
@@ -35,8 +35,12 @@ struct Options {
     /// Orders that rest before the load begins.
     #[arg(long, default_value_t = 1_000_000)]
     orders: u32,
-    /// How long the load lasts while growth is measured.
-    #[arg(long, default_value_t = 10.0)]
+    /// How long the load lasts before growth is measured: until what is kept of feeds, answers and
+    /// blocks is as much as it gets.
+    #[arg(long, default_value_t = 6.0)]
+    warm_up_minutes: f64,
+    /// How long it lasts while growth is measured.
+    #[arg(long, default_value_t = 20.0)]
     minutes: f64,
     /// Of the load, commands a second in frames of 32.
     #[arg(long, default_value = "20000")]
@@ -52,8 +56,6 @@ type Failed = Box<dyn Error>;
 /// client of the load takes its own orders off first.
 const KEYED: u32 = 64;
 const RESTERS: u32 = 32;
-/// What the load may warm up before growth counts.
-const WARM_UP: Duration = Duration::from_secs(30);
 
 fn main() -> Result<(), Failed> {
     let options = Options::parse();
@@ -84,11 +86,12 @@ fn main() -> Result<(), Failed> {
 
 /// Constant load, and what the node's memory does meanwhile.
 fn grow(node: &Node, options: &Options) -> Result<(), Failed> {
-    let duration = Duration::from_secs_f64(options.minutes * 60.0);
+    let [warm_up, duration] =
+        [options.warm_up_minutes, options.minutes].map(|it| Duration::from_secs_f64(it * 60.0));
     let load = RunOptions {
         scenario: Scenario::of(Spread::Hot),
         rate: Rate::PerSecond(options.rate),
-        warm_up: WARM_UP,
+        warm_up,
         duration,
         ..RunOptions::development(node.address)
     };
@@ -107,13 +110,14 @@ fn grow(node: &Node, options: &Options) -> Result<(), Failed> {
     let report = loadgen::run(&load, |_| ())?;
     drop(done);
     let mut samples = sampler.join().map_err(|_| "the sampler panicked")?;
+    let total = options.warm_up_minutes + options.minutes;
     node.tell(&format!(
-        "load of {} orders/s, {:.1} min",
-        options.rate, options.minutes
+        "load of {} orders/s, {total:.1} min",
+        options.rate
     ))?;
     samples.retain(|(at, _)| {
         let at = Duration::from_secs_f64(*at);
-        WARM_UP <= at && at <= WARM_UP + duration
+        warm_up <= at && at <= warm_up + duration
     });
     println!(
         "\n{} orders answered, {:?} {:?}\ngrowth over {:.1} min: {:+.2} MiB an hour (line through {} \
@@ -155,7 +159,7 @@ fn thirds(samples: &[(f64, f64)]) -> String {
 /// One market, and as many accounts as asked for, of which few have keys.
 fn genesis_of(accounts: u32) -> String {
     let mut text = "network = 1\n\n[[asset]]\nsymbol = \"BTC\"\ndecimals = 8\n\n[[asset]]\nsymbol = \
-                    \"USD\"\ndecimals = 6\n\n[[market]]\nsymbol = \"BTC-USD\"\nbase = \"BTC\"\nquote = \
+                    \"USD\"\ndecimals = 8\n\n[[market]]\nsymbol = \"BTC-USD\"\nbase = \"BTC\"\nquote = \
                     \"USD\"\ntick = \"0.01\"\nlot = \"0.000001\"\nmaker_fee_ppm = 100\ntaker_fee_ppm = \
                     300\n"
         .to_owned();

@@ -154,7 +154,7 @@ fn number(report: &Value, key: &str) -> f64 {
 
 /// Markets over as many base assets, and the accounts that `loadgen` signs for.
 fn genesis_of(markets: usize) -> String {
-    let mut text = "network = 1\n\n[[asset]]\nsymbol = \"USD\"\ndecimals = 6\n".to_owned();
+    let mut text = "network = 1\n\n[[asset]]\nsymbol = \"USD\"\ndecimals = 8\n".to_owned();
     let mut balances = "USD = \"1000000000000\"".to_owned();
     for market in 0..markets {
         let _ = write!(
