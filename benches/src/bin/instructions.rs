@@ -34,8 +34,11 @@ use types::{
     Nonce, Side, Ticks,
 };
 
-/// What can be counted: its name, and what does it and returns the units.
-const COUNTED: &[(&str, fn() -> u64)] = &[
+/// A name, and what does it and returns the units.
+type Counted = (&'static str, fn() -> u64);
+
+/// What can be counted.
+const COUNTED: &[Counted] = &[
     ("frame_check_per_command", frame_check),
     ("batch_verify_per_signature", batch_verify),
     ("place_on_deep_book_per_command", place_on_deep_book),

@@ -135,6 +135,11 @@ fn measure(project: &Project, folder: &Path, at: &At, seconds: &str) -> Result<P
     let latency = |key| number(&half["ack_latency_us"], key) / 1_000.0;
     let failures = half["failures"].as_array().into_iter().flatten();
     let failures: Vec<_> = failures.filter_map(Value::as_str).collect();
+    let failures = match half["schedule_kept"].as_bool() {
+        // The usual one, and long in full.
+        Some(false) if failures.len() == 1 => "schedule not kept".to_owned(),
+        _ => failures.join("; "),
+    };
     node.kill()?;
     // The journal of a point is of no use to the next.
     std::fs::remove_dir_all(&data)
@@ -144,7 +149,7 @@ fn measure(project: &Project, folder: &Path, at: &At, seconds: &str) -> Result<P
         orders_per_second: rate,
         cpu_us_per_order: number(&fast, "cpu_us_per_order"),
         latency_ms: ["p50", "p99", "p999"].map(latency),
-        failures: failures.join("; "),
+        failures,
     })
 }
 
