@@ -26,7 +26,7 @@ use crate::processes::{Part, run_part, run_processes};
 use crate::ramp::{RampOptions, ramp};
 use crate::record;
 use crate::replay::{Recording, ReplayOptions, replay};
-use crate::report::{Verdict, grouped};
+use crate::report::{RunReport, Verdict, grouped};
 use crate::run::{Progress, Rate, RunOptions, run};
 use crate::session::{Target, development_keys};
 use crate::workload::{Load, Scenario, Signatures};
@@ -133,6 +133,9 @@ struct RunArguments {
     /// Processes that the clients are spread over.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "ramp")]
     processes: u32,
+    /// Watch the run on a full screen: rates, percentiles, rejects, stages. `q` ends it.
+    #[arg(long, conflicts_with_all = ["ramp", "processes"])]
+    tui: bool,
     /// Where the node serves its numbers (`keel serve --metrics`): its CPU time and memory are
     /// reported, too.
     #[arg(long, value_name = "ADDRESS")]
@@ -206,10 +209,22 @@ struct CheckArguments {
     keel: Option<PathBuf>,
 }
 
-/// Does what the command line says.
-pub fn main() -> ExitCode {
+/// Somewhere to watch a run, beside a line of progress.
+pub trait Screen {
+    /// Shows where the run is. Called a few times a second on the generator's thread: it must not wait.
+    fn show(&mut self, progress: Progress);
+
+    /// Takes it away again.
+    fn finish(self: Box<Self>);
+}
+
+/// Opens a screen, or says why there can be none.
+pub type OpenScreen = fn() -> Result<Box<dyn Screen>, String>;
+
+/// Does what the command line says. `open_screen` is what `--tui` shows.
+pub fn main(open_screen: OpenScreen) -> ExitCode {
     let done = match CommandLine::parse().command {
-        Subcommands::Run(arguments) => run_command(&arguments),
+        Subcommands::Run(arguments) => run_command(&arguments, open_screen),
         Subcommands::Part(arguments) => part_command(&arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
         Subcommands::Ping(arguments) => ping_command(arguments),
@@ -266,11 +281,12 @@ impl RunArguments {
             metrics: self.metrics,
             part: None,
             record: self.record.clone(),
+            watched: self.tui,
         })
     }
 }
 
-fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
+fn run_command(arguments: &RunArguments, open_screen: OpenScreen) -> Result<Verdict, LoadError> {
     let options = arguments.options()?;
     let json = arguments.target.json.as_deref();
     // A search has a JSON report of its own.
@@ -278,6 +294,12 @@ fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
     let outputs = Outputs::open(json_of_run, &arguments.forms)?;
     if let Some(folder) = &options.record {
         record::create_folder(folder)?;
+    }
+    if arguments.tui {
+        let mut screen = open_screen().map_err(LoadError::Options)?;
+        let report = run(&options, |progress| screen.show(progress));
+        screen.finish();
+        return finish_run(&options, arguments, outputs, report?);
     }
     let line = ProgressLine::new();
     if arguments.ramp {
@@ -301,12 +323,22 @@ fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
         }
     };
     line.finish();
-    let mut report = report?;
+    finish_run(&options, arguments, outputs, report?)
+}
+
+/// Measures the skeleton and writes what is asked for.
+fn finish_run(
+    options: &RunOptions,
+    arguments: &RunArguments,
+    outputs: Outputs,
+    mut report: RunReport,
+) -> Result<Verdict, LoadError> {
     if options.target.connect.ip().is_loopback() {
         report.add_skeleton(options.skeleton(arguments.skeleton_seconds)?);
     }
     outputs.write(&report)?;
     // What is a file is written by now.
+    let json = arguments.target.json.as_deref();
     let json = json.filter(|path| path.as_os_str() == "-");
     write_report(json, &report, &report.text())?;
     Ok(report.verdict)
@@ -521,6 +553,12 @@ mod tests {
         assert_eq!((options.frame, options.clients), (8, 2));
         let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        for line in [
+            "loadgen run --tui --ramp",
+            "loadgen run --tui --processes 2",
+        ] {
+            assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err());
+        }
         let line = "loadgen run --ahead-orders 9";
         let parsed = CommandLine::try_parse_from(line.split_whitespace()).unwrap();
         let Subcommands::Run(arguments) = parsed.command else {

@@ -6,6 +6,7 @@
 //! a million orders a second wake-ups are the cost that counts.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use client::{Message, Receiver, Sender, SessionError};
@@ -77,16 +78,17 @@ impl Client {
         } = self.session;
         let exchange = Exchange {
             board,
-            state: RefCell::new(State {
+            state: Rc::new(RefCell::new(State {
                 tally: Tally::new(),
                 in_flight: InFlight::with_capacity(self.window),
                 window: self.window,
                 recorder: self.recorder,
                 last_sequence: SequenceNumber::ZERO,
                 balances: None,
-            }),
+            })),
             answered: Notify::new(),
         };
+        board.show(&exchange.state);
         let mut frames = self.frames;
         let sending = async {
             match self.pace {
@@ -106,7 +108,8 @@ impl Client {
         }
         // The report is complete; a node that does not say goodbye changes nothing about it.
         let _ = tokio::time::timeout(DRAIN_LIMIT, sender.close()).await;
-        let state = exchange.state.into_inner();
+        let state = Rc::into_inner(exchange.state).expect("whoever looks on lets go again");
+        let state = state.into_inner();
         let mut tally = state.tally;
         tally.unanswered = state.in_flight.len() as u64;
         if let Some(recorder) = state.recorder {
@@ -119,14 +122,15 @@ impl Client {
 /// What the two loops of a client share.
 struct Exchange<'a> {
     board: &'a Board,
-    state: RefCell<State>,
+    state: Rc<RefCell<State>>,
     /// Some frames were answered.
     answered: Notify,
 }
 
-struct State {
-    tally: Tally,
-    in_flight: InFlight<SentFrame>,
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) tally: Tally,
+    pub(crate) in_flight: InFlight<SentFrame>,
     /// Frames that may be in flight. Shrinks when the node says it is too many.
     window: usize,
     /// Keeps what comes, if the run is recorded.

@@ -22,6 +22,7 @@
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
 //! | `ping` | single orders, and where their time goes |
+//! | `watch` | what can be seen of a run while it goes on |
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
 
@@ -50,6 +51,7 @@ mod series;
 mod session;
 pub mod skeleton;
 mod tally;
+mod watch;
 pub mod workload;
 
 pub use error::LoadError;
@@ -63,6 +65,7 @@ pub use report::RunReport;
 pub use run::{Progress, Rate, RunOptions, run};
 pub use session::{NamedKey, Target, development_keys};
 pub use tally::Stages;
+pub use watch::Watch;
 pub use workload::{Scenario, Spread};
 
 /// The commit that this library was built from, or `unknown`. All of the workspace is.

@@ -109,6 +109,7 @@ pub fn run_processes(
                     elapsed,
                     total: options.warm_up + options.duration,
                     orders: orders.iter().sum(),
+                    watch: None,
                 });
             }
             (_, Said::Done(report)) => {

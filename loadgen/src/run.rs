@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use types::limits::COMMANDS_PER_FRAME_MAX;
 
-use crate::drive::{Client, Pace};
+use crate::drive::{Client, Pace, State};
 use crate::error::LoadError;
 use crate::frames::{self, Frames, Signing};
 use crate::meter::{Meter, cpu_time};
@@ -30,6 +30,7 @@ use crate::series::{Intervals, Series};
 use crate::session::{NamedKey, Session, Target, development_keys};
 use crate::skeleton::{SkeletonOptions, skeleton};
 use crate::tally::Tally;
+use crate::watch::Watch;
 use crate::workload::{Scenario, Spread, Workload, WorkloadPlan};
 
 /// What to run.
@@ -65,6 +66,8 @@ pub struct RunOptions {
     /// Where to keep what every client sees, for [`Check`](crate::check::Check): an empty folder;
     /// `None`: nowhere.
     pub record: Option<PathBuf>,
+    /// Whether progress comes with a [`Watch`].
+    pub watched: bool,
 }
 
 /// How fast commands are sent, over all clients.
@@ -77,7 +80,7 @@ pub enum Rate {
 }
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// Since the start, the warm-up included.
     pub elapsed: Duration,
@@ -85,6 +88,8 @@ pub struct Progress {
     pub total: Duration,
     /// Commands answered, those of the warm-up included.
     pub orders: u64,
+    /// What else there is to see, if it was asked for and is known here.
+    pub watch: Option<Watch>,
 }
 
 impl RunOptions {
@@ -106,6 +111,7 @@ impl RunOptions {
             part: None,
             metrics: None,
             record: None,
+            watched: false,
         }
     }
 
@@ -270,6 +276,8 @@ pub(crate) struct Board {
     pub(crate) answered: Cell<u64>,
     /// What was answered when.
     pub(crate) series: RefCell<Series>,
+    /// The clients' states, for whoever looks on.
+    states: RefCell<Vec<Weak<RefCell<State>>>>,
     /// CPU time of this process when the first frame that counts was sent.
     cpu_before: Cell<Option<Duration>>,
 }
@@ -293,6 +301,26 @@ impl Board {
     /// Nothing more is to be sent.
     pub(crate) fn end(&self) {
         self.total.set(self.total().min(self.elapsed()));
+    }
+
+    /// Lets whoever looks on see this client's state, for as long as it lives.
+    pub(crate) fn show(&self, state: &Rc<RefCell<State>>) {
+        self.states.borrow_mut().push(Rc::downgrade(state));
+    }
+
+    /// How far it has come. `look`: the how manieth look at more than that this is; `None`: at no more.
+    fn progress(&self, look: Option<u64>) -> Progress {
+        Progress {
+            elapsed: self.elapsed(),
+            total: self.total(),
+            orders: self.answered.get(),
+            watch: look.map(|look| {
+                let states = self.states.borrow();
+                let alive: Vec<_> = states.iter().filter_map(Weak::upgrade).collect();
+                let alive = alive.iter().map(|state| state.borrow());
+                Watch::of(alive, &self.series.borrow(), look % LOOKS_PER_SECOND == 0)
+            }),
+        }
     }
 
     /// How the measurement is cut.
@@ -330,6 +358,7 @@ async fn run_clients(
         total: Cell::new(options.total()),
         answered: Cell::new(0),
         series: RefCell::new(Series::new(intervals)),
+        states: RefCell::new(Vec::new()),
         cpu_before: Cell::new(None),
     });
     let mut tasks = JoinSet::new();
@@ -343,6 +372,7 @@ async fn run_clients(
         });
     }
     let mut ticks = tokio::time::interval(PROGRESS_INTERVAL);
+    let mut look = 0;
     let mut meter = Meter::new(&board, options.metrics);
     loop {
         tokio::select! {
@@ -351,11 +381,10 @@ async fn run_clients(
                 Some(joined) => joined.expect("clients do not panic")?,
                 None => break,
             },
-            _ = ticks.tick() => progress(Progress {
-                elapsed: board.elapsed(),
-                total: board.total(),
-                orders: board.answered.get(),
-            }),
+            _ = ticks.tick() => {
+                progress(board.progress(options.watched.then_some(look)));
+                look += 1;
+            }
             () = meter.tick() => {}
         }
     }
@@ -440,6 +469,7 @@ const AHEAD_BYTES_MAX: u64 = 2 << 30;
 const FRAMES_PER_CLIENT_MAX: u64 = 100_000;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+const LOOKS_PER_SECOND: u64 = 10;
 
 /// At maximum rate, commands in flight over all clients: about 20 ms of a node's work.
 const COMMANDS_IN_FLIGHT: usize = 16_384;
@@ -557,6 +587,21 @@ mod tests {
         let error = run(&options, |_| ()).unwrap_err().to_string();
         let hint = format!("does `keel serve` run with `--metrics {address}`?");
         assert!(error.contains(&hint), "{error}");
+    }
+
+    #[test]
+    fn a_node_that_nobody_runs_is_an_error_with_a_hint() {
+        // A socket that takes every packet and says nothing: refused ports answer sooner on some systems.
+        let silent = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let address = silent.local_addr().unwrap();
+        let error = run(&RunOptions::development(address), |_| ()).unwrap_err();
+        let text = error.to_string();
+        let expected = format!("dev-0: cannot reach {address}");
+        assert!(text.starts_with(&expected), "{text}");
+        assert!(
+            text.ends_with("is the node running and the address right?"),
+            "{text}"
+        );
     }
 
     #[test]

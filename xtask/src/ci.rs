@@ -7,7 +7,9 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{conformance, edges, evm, examples, python_client, recovery, report, tidy, versions};
+use crate::{
+    conformance, edges, evm, examples, instructions, python_client, recovery, report, tidy, versions,
+};
 
 /// One thing that must hold.
 struct Step {
@@ -227,6 +229,11 @@ const STEPS: &[Step] = &[
     Step {
         name: "profiles",
         work: Work::Check(recovery::profiles),
+    },
+    // Counts of a release build, which is there by now.
+    Step {
+        name: "instructions",
+        work: Work::Check(instructions::run),
     },
     Step {
         name: "examples",

@@ -9,6 +9,7 @@
 
 mod ci;
 mod conformance;
+mod curve;
 mod edges;
 mod evm;
 mod examples;
@@ -16,6 +17,7 @@ mod faults;
 mod fetch_data;
 mod flows;
 mod fuzz;
+mod instructions;
 mod limits;
 mod node;
 mod oracle;
@@ -104,6 +106,21 @@ const COMMANDS: &[Command] = &[
         name: "report",
         about: "the page of `loadgen run`, opened in Chromium: its figures are those of the JSON",
         run: report::run,
+    },
+    Command {
+        name: "instructions",
+        about: "instructions of the hot functions, against benches/instructions.toml (valgrind)",
+        run: instructions::run,
+    },
+    Command {
+        name: "ratchet",
+        about: "writes benches/instructions.toml anew",
+        run: instructions::ratchet,
+    },
+    Command {
+        name: "curve",
+        about: "rate and latency from one market to many, both executors: a table and a plot",
+        run: curve::run,
     },
     Command {
         name: "python-client",

@@ -1,5 +1,6 @@
 //! What fills say about balances.
 
+use types::limits::{PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
 use types::wire::ack::FillReport;
 use types::wire::query::Reference;
 use types::{AssetId, Side};
@@ -29,6 +30,9 @@ impl<'a> Movements<'a> {
         let market = self.reference.markets.get(report.market().index());
         let market =
             market.ok_or_else(|| format!("it has a fill on market {}", report.market()))?;
+        if QUANTITY_LOTS_MAX < report.quantity().get() || PRICE_TICKS_MAX < report.price().get() {
+            return Err(format!("no fill can be {report:?}"));
+        }
         let base = signed(market.factors.base(report.quantity()).get())?;
         let notional = market.factors.notional(report.price(), report.quantity());
         let quote = signed(notional.get())?;
@@ -37,8 +41,8 @@ impl<'a> Movements<'a> {
             Side::Ask => [(market.quote, quote), (market.base, base)],
         };
         let fee = report.fee();
-        self.move_by(received.0, received.1 - fee.max(0));
-        self.move_by(paid.0, -paid.1 - fee.min(0));
+        self.move_by(received.0, received.1.saturating_sub(fee.max(0)));
+        self.move_by(paid.0, (-paid.1).saturating_sub(fee.min(0)));
         Ok(())
     }
 

@@ -15,6 +15,7 @@
 mod client;
 mod funds;
 mod report;
+mod told;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +25,7 @@ use types::outcome::{BlockOutcome, Event, FrameReceipt, FrameVerdict, Receipt};
 use types::wire::ack::{FillReport, Role};
 use types::wire::ended::EndedReport;
 use types::wire::query::Reference;
-use types::{AccountId, AssetId, KeyId};
+use types::{AccountId, AssetId, KeyId, SequenceNumber};
 
 use crate::record::Reading;
 pub use crate::record::RecordError;
@@ -40,6 +41,7 @@ pub struct Check {
     by_key: BTreeMap<KeyId, usize>,
     by_account: BTreeMap<AccountId, usize>,
     problems: Problems,
+    has_begun: bool,
 }
 
 impl Check {
@@ -51,6 +53,7 @@ impl Check {
             by_key: BTreeMap::new(),
             by_account: BTreeMap::new(),
             problems: Problems::default(),
+            has_begun: false,
         };
         for reading in Reading::all(folder)? {
             if reading.record.genesis_hash() != Some(genesis.hash()) {
@@ -70,13 +73,20 @@ impl Check {
         Ok(check)
     }
 
-    /// The next block of the journal, and what an account has of an asset behind it: free and held
-    /// atoms.
+    /// The next block of the journal: its first sequence number, what came of it, and what an account
+    /// has of an asset behind it, free and held atoms.
     pub fn block(
         &mut self,
+        first: SequenceNumber,
         outcome: &BlockOutcome,
         balance: impl Fn(AccountId, AssetId) -> [u128; 2],
     ) -> Result<(), RecordError> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let needed = self.clients.iter().map(ClientCheck::begins_after).min();
+            if let Some(needed) = needed.filter(|needed| needed.next() < first) {
+                return Err(RecordError::JournalBegins { first, needed });
+            }
+        }
         for (frame, receipts) in frames_with_receipts(outcome) {
             if let Some(&index) = self.by_key.get(&frame.key) {
                 self.clients[index].frame(frame, receipts, &mut self.problems)?;

@@ -27,6 +27,8 @@ struct World {
     messages: [Vec<Bytes>; 2],
     /// By account and asset, at the end.
     ledger: [[[u128; 2]; 3]; 2],
+    /// The first sequence number of the journal.
+    first: SequenceNumber,
 }
 
 fn sequence(number: u64) -> SequenceNumber {
@@ -150,6 +152,63 @@ fn balances(sequence: u64, amounts: [[u128; 2]; 3]) -> BalancesRecord {
     }
 }
 
+fn rested() -> [Receipt; 2] {
+    [accepted(3), accepted(4)]
+}
+
+fn crossed() -> Receipt {
+    Receipt::accepted(sequence(5), 1, BaseLots::new(3))
+}
+
+fn late() -> Receipt {
+    Receipt::rejected(sequence(6), RejectReason::OrderNotFound)
+}
+
+/// What is executed: both open their sessions, one rests two orders and the other crosses them, one
+/// comes too late, one expires, and both take all off.
+fn journal() -> Vec<BlockOutcome> {
+    let receipts = [rested().as_slice(), &[crossed()]].concat();
+    vec![
+        block(
+            vec![frame(0, 0, 1, 1), frame(1, 0, 2, 1)],
+            vec![accepted(1), accepted(2)],
+            vec![],
+        ),
+        block(
+            vec![frame(0, 1, 3, 2), frame(1, 1, 5, 1)],
+            receipts,
+            vec![(&fill()).into()],
+        ),
+        block(vec![frame(0, 2, 6, 1)], vec![late()], vec![]),
+        block(vec![], vec![], vec![(&done()).into()]),
+        block(
+            vec![frame(0, 3, 8, 1), frame(1, 3, 9, 1)],
+            vec![accepted(8), accepted(9)],
+            vec![],
+        ),
+    ]
+}
+
+/// What each client is told.
+fn messages() -> [Vec<Bytes>; 2] {
+    let refused = Refused::new(Nonce::new(2), RejectReason::Busy);
+    [
+        vec![
+            fills(&fill(), Role::Maker),
+            ack(1, 3, &rested()),
+            ack(2, 6, &[late()]),
+            ended(&done()),
+            ack(3, 8, &[accepted(8)]),
+        ],
+        vec![
+            Bytes::copy_from_slice(refused.as_bytes()),
+            fills(&fill(), Role::Taker),
+            ack(1, 5, &[crossed()]),
+            ack(3, 9, &[accepted(9)]),
+        ],
+    ]
+}
+
 impl World {
     /// Nonces of both begin at 1, after the frame that each opened its session with.
     fn new() -> Self {
@@ -166,46 +225,6 @@ impl World {
         ledger[0][quote][0] += paid - 5;
         ledger[1][base][0] += traded - 7;
         ledger[1][quote][0] -= paid;
-        let [rest, cross] = [
-            vec![accepted(3), accepted(4)],
-            vec![Receipt::accepted(sequence(5), 1, BaseLots::new(3))],
-        ];
-        let late = Receipt::rejected(sequence(6), RejectReason::OrderNotFound);
-        let journal = vec![
-            block(
-                vec![frame(0, 0, 1, 1), frame(1, 0, 2, 1)],
-                vec![accepted(1), accepted(2)],
-                vec![],
-            ),
-            block(
-                vec![frame(0, 1, 3, 2), frame(1, 1, 5, 1)],
-                [rest.clone(), cross.clone()].concat(),
-                vec![(&fill()).into()],
-            ),
-            block(vec![frame(0, 2, 6, 1)], vec![late], vec![]),
-            block(vec![], vec![], vec![(&done()).into()]),
-            block(
-                vec![frame(0, 3, 8, 1), frame(1, 3, 9, 1)],
-                vec![accepted(8), accepted(9)],
-                vec![],
-            ),
-        ];
-        let refused = Refused::new(Nonce::new(2), RejectReason::Busy);
-        let messages = [
-            vec![
-                fills(&fill(), Role::Maker),
-                ack(1, 3, &rest),
-                ack(2, 6, &[late]),
-                ended(&done()),
-                ack(3, 8, &[accepted(8)]),
-            ],
-            vec![
-                Bytes::copy_from_slice(refused.as_bytes()),
-                fills(&fill(), Role::Taker),
-                ack(1, 5, &cross),
-                ack(3, 9, &[accepted(9)]),
-            ],
-        ];
         let client = |client: u32| ClientRecord {
             format: FORMAT,
             client,
@@ -223,10 +242,11 @@ impl World {
             }),
         };
         Self {
-            journal,
+            journal: journal(),
             clients: [client(0), client(1)],
-            messages,
+            messages: messages(),
             ledger,
+            first: sequence(1),
         }
     }
 
@@ -243,12 +263,14 @@ impl World {
             std::fs::write(path, bytes).unwrap();
         }
         let mut check = Check::open(&folder.0, &genesis::development())?;
+        let mut first = self.first;
         for outcome in &self.journal {
             let is_before = outcome.last_sequence.get() < 5;
-            check.block(outcome, |account, asset| match is_before {
+            check.block(first, outcome, |account, asset| match is_before {
                 true => [FUNDS, 0],
                 false => self.ledger[account.index()][asset.index()],
             })?;
+            first = outcome.last_sequence.next();
         }
         check.finish()
     }
@@ -302,124 +324,126 @@ fn what_fits_passes_and_is_counted() {
     );
 }
 
+/// Makes something wrong.
+type Plant = fn(&mut World);
+
+/// What is planted, and what is said of it.
+const PLANTED: [(&str, Plant, &str); 16] = [
+    (
+        "a frame that the journal lost",
+        |world| {
+            world.journal[1].frames.remove(0);
+            world.journal[1].receipts.drain(..2);
+        },
+        "dev-0: nonce 1 was answered at 3 and is not in the journal",
+    ),
+    (
+        "the last frame, lost",
+        |world| {
+            world.journal[4].frames.pop();
+            world.journal[4].receipts.pop();
+        },
+        "dev-1: nonce 3 was answered at 9 and is not in the journal",
+    ),
+    (
+        "a frame that is executed twice",
+        |world| {
+            world.journal[2].frames.push(frame(1, 1, 7, 1));
+            world.journal[2].receipts.push(accepted(7));
+        },
+        "dev-1: nonce 1 is in the journal again, at 7",
+    ),
+    (
+        "a receipt that says something else",
+        |world| world.journal[1].receipts[1] = Receipt::rejected(sequence(4), RejectReason::Busy),
+        "dev-0: nonce 1 at 3: command 1: it was told",
+    ),
+    (
+        "a frame at another place",
+        |world| world.journal[2].frames[0].first_sequence = sequence(7),
+        "dev-0: nonce 2 at 7: it was answered at 6",
+    ),
+    (
+        "a refusal that nobody was told",
+        |world| {
+            let verdict = FrameVerdict::Refused(RejectReason::Expired);
+            world.journal[2].frames[0].verdict = verdict;
+            world.journal[2].receipts.clear();
+        },
+        "it was told the refusal none; it is",
+    ),
+    (
+        "a refused frame that is executed",
+        |world| {
+            world.journal[2].frames.push(frame(1, 2, 7, 1));
+            world.journal[2].receipts.push(accepted(7));
+        },
+        "dev-1: nonce 2 was refused, and is in the journal at 7",
+    ),
+    (
+        "a frame that nobody sent",
+        |world| {
+            world.journal[4].frames.insert(1, frame(0, 4, 9, 1));
+            world.journal[4].receipts.push(accepted(9));
+        },
+        "dev-0: nonce 4 at 9 was never sent",
+    ),
+    (
+        "an answer that comes twice",
+        |world| {
+            let again = world.messages[1][2].clone();
+            world.messages[1].push(again);
+        },
+        "dev-1: nonce 1 was answered twice",
+    ),
+    (
+        "a fill that its maker was not told",
+        |world| drop(world.messages[0].remove(0)),
+        "dev-0 was not told FillReport",
+    ),
+    (
+        "a fill that did not happen",
+        |world| world.journal[1].events.clear(),
+        "dev-1 was told what did not happen: FillReport",
+    ),
+    (
+        "a fill at another price",
+        |world| {
+            let price = Ticks::new(101);
+            world.journal[1].events[0] = (&Fill { price, ..fill() }).into();
+        },
+        "dev-1 was told FillReport",
+    ),
+    (
+        "an end that its owner was not told",
+        |world| drop(world.messages[0].remove(3)),
+        "dev-0 was not told EndedReport",
+    ),
+    (
+        "an end that did not happen",
+        |world| world.journal[3].events.clear(),
+        "dev-0 was told what did not happen: EndedReport",
+    ),
+    (
+        "a balance that the ledger does not have",
+        |world| world.ledger[1][0][0] += 1,
+        "dev-1: at 9 it was told",
+    ),
+    (
+        "a balance that no fill explains",
+        |world| {
+            world.ledger[1][0][0] += 1;
+            let after = balances(AFTER, world.ledger[1]);
+            world.end(1).after = Some(after);
+        },
+        "atoms, its fills explain",
+    ),
+];
+
 #[test]
 fn whatever_does_not_fit_is_found() {
-    type Plant = fn(&mut World);
-    let planted: [(&str, Plant, &str); 16] = [
-        (
-            "a frame that the journal lost",
-            |world| {
-                world.journal[1].frames.remove(0);
-                world.journal[1].receipts.drain(..2);
-            },
-            "dev-0: nonce 1 was answered at 3 and is not in the journal",
-        ),
-        (
-            "the last frame, lost",
-            |world| {
-                world.journal[4].frames.pop();
-                world.journal[4].receipts.pop();
-            },
-            "dev-1: nonce 3 was answered at 9 and is not in the journal",
-        ),
-        (
-            "a frame that is executed twice",
-            |world| {
-                world.journal[2].frames.push(frame(1, 1, 7, 1));
-                world.journal[2].receipts.push(accepted(7));
-            },
-            "dev-1: nonce 1 is in the journal again, at 7",
-        ),
-        (
-            "a receipt that says something else",
-            |world| {
-                world.journal[1].receipts[1] = Receipt::rejected(sequence(4), RejectReason::Busy)
-            },
-            "dev-0: nonce 1 at 3: command 1: it was told",
-        ),
-        (
-            "a frame at another place",
-            |world| world.journal[2].frames[0].first_sequence = sequence(7),
-            "dev-0: nonce 2 at 7: it was answered at 6",
-        ),
-        (
-            "a refusal that nobody was told",
-            |world| {
-                let verdict = FrameVerdict::Refused(RejectReason::Expired);
-                world.journal[2].frames[0].verdict = verdict;
-                world.journal[2].receipts.clear();
-            },
-            "it was told the refusal none; it is",
-        ),
-        (
-            "a refused frame that is executed",
-            |world| {
-                world.journal[2].frames.push(frame(1, 2, 7, 1));
-                world.journal[2].receipts.push(accepted(7));
-            },
-            "dev-1: nonce 2 was refused, and is in the journal at 7",
-        ),
-        (
-            "a frame that nobody sent",
-            |world| {
-                world.journal[4].frames.insert(1, frame(0, 4, 9, 1));
-                world.journal[4].receipts.push(accepted(9));
-            },
-            "dev-0: nonce 4 at 9 was never sent",
-        ),
-        (
-            "an answer that comes twice",
-            |world| {
-                let again = world.messages[1][2].clone();
-                world.messages[1].push(again);
-            },
-            "dev-1: nonce 1 was answered twice",
-        ),
-        (
-            "a fill that its maker was not told",
-            |world| drop(world.messages[0].remove(0)),
-            "dev-0 was not told FillReport",
-        ),
-        (
-            "a fill that did not happen",
-            |world| world.journal[1].events.clear(),
-            "dev-1 was told what did not happen: FillReport",
-        ),
-        (
-            "a fill at another price",
-            |world| {
-                let price = Ticks::new(101);
-                world.journal[1].events[0] = (&Fill { price, ..fill() }).into();
-            },
-            "dev-1 was told FillReport",
-        ),
-        (
-            "an end that its owner was not told",
-            |world| drop(world.messages[0].remove(3)),
-            "dev-0 was not told EndedReport",
-        ),
-        (
-            "an end that did not happen",
-            |world| world.journal[3].events.clear(),
-            "dev-0 was told what did not happen: EndedReport",
-        ),
-        (
-            "a balance that the ledger does not have",
-            |world| world.ledger[1][0][0] += 1,
-            "dev-1: at 9 it was told",
-        ),
-        (
-            "a balance that no fill explains",
-            |world| {
-                world.ledger[1][0][0] += 1;
-                let after = balances(AFTER, world.ledger[1]);
-                world.end(1).after = Some(after);
-            },
-            "atoms, its fills explain",
-        ),
-    ];
     let folder = Folder::new("check-finds");
-    for (what, plant, expected) in planted {
+    for (what, plant, expected) in PLANTED {
         let mut world = World::new();
         plant(&mut world);
         let report = world.check(&folder).unwrap();
@@ -471,7 +495,8 @@ fn a_client_that_was_cut_off_may_miss_the_last_but_nothing_it_was_told() {
 #[test]
 fn what_is_no_record_is_refused() {
     type Spoil = fn(&mut World);
-    let spoilt: [(Spoil, &str); 5] = [
+    let spoilt: [(Spoil, &str); 6] = [
+        (|world| world.first = sequence(4), "the journal begins at 4"),
         (|world| world.end(0).bytes = 1, "were written"),
         (|world| world.clients[0].format = 2, "format 2"),
         (

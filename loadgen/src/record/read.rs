@@ -9,7 +9,7 @@ use types::wire::ack::{Ack, FillReport};
 use types::wire::ended::EndedReport;
 use types::wire::session::Refused;
 use types::wire::{Kind, PREFIX_LENGTH, Prefix};
-use types::{Nonce, RejectReason};
+use types::{Nonce, RejectReason, SequenceNumber};
 
 use super::{ClientRecord, FORMAT, paths};
 
@@ -27,6 +27,17 @@ pub enum RecordError {
     /// There is nothing.
     #[error("{}: no record of a client is there; `loadgen run --record` makes them", .0.display())]
     Empty(PathBuf),
+    /// There is a journal, but not back to the record's beginning.
+    #[error(
+        "the journal begins at {first}, and the record is of what came after {needed}: the segments \
+         before it are gone (`keel serve --keep-segments`)"
+    )]
+    JournalBegins {
+        /// Its first sequence number.
+        first: SequenceNumber,
+        /// What the record needs all after.
+        needed: SequenceNumber,
+    },
     /// It is there, but no record.
     #[error("{}: {why}", path.display())]
     Damaged {

@@ -32,12 +32,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         &directory,
         ReplayFrom::Start,
         Workers::ONE,
-        |state, _, outcome| {
+        |state, block, outcome| {
             let balance = |account, asset| {
                 let balance = state.ledger().balance(account, asset);
                 [balance.free.get(), balance.held.get()]
             };
-            check.block(outcome, balance).map_err(unreadable)
+            check
+                .block(block.first_sequence, outcome, balance)
+                .map_err(unreadable)
         },
     )?;
     let report = check.finish().map_err(unreadable)?;
