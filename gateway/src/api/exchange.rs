@@ -112,6 +112,12 @@ fn submit(
     let Some(signer) = model.signer(address) else {
         return Err(Refusal::Whole(replies::unknown_signer(address)));
     };
+    if let Action::ApproveAgent { agent, .. } = &request.action
+        && model.account_of(agent).is_some()
+    {
+        let words = "An agent's address must have no account of its own.";
+        return Err(Refusal::Words(words.to_owned()));
+    }
     let envelope = &request.envelope;
     let translated = translate(
         &request.action,

@@ -257,33 +257,7 @@ fn read_signed_in_full(kind: &str, value: &Value) -> Result<Action, Expected> {
                 from: None,
             }
         }
-        "sendAsset" => {
-            let names = [
-                "destination",
-                "sourceDex",
-                "destinationDex",
-                "token",
-                "amount",
-                "fromSubAccount",
-                "nonce",
-            ];
-            let fields = fields("sendAsset", &names)?;
-            for dex in ["sourceDex", "destinationDex"] {
-                if fields.text(dex)? != "spot" {
-                    return Err(fields.expected("\"spot\""));
-                }
-            }
-            let from = match fields.text("fromSubAccount")? {
-                "" => None,
-                _ => Some(fields.address("fromSubAccount")?),
-            };
-            Action::Send {
-                to: fields.address("destination")?,
-                token: Some(fields.text("token")?.to_owned()),
-                amount: fields.text("amount")?.to_owned(),
-                from,
-            }
-        }
+        "sendAsset" => read_send_asset(value)?,
         "withdraw3" => {
             let fields = fields("withdraw3", &["destination", "amount", "time"])?;
             Action::Withdraw {
@@ -313,6 +287,38 @@ fn read_signed_in_full(kind: &str, value: &Value) -> Result<Action, Expected> {
                 field: "type",
             });
         }
+    })
+}
+
+fn read_send_asset(value: &Value) -> Result<Action, Expected> {
+    let names = [
+        "type",
+        "signatureChainId",
+        "hyperliquidChain",
+        "destination",
+        "sourceDex",
+        "destinationDex",
+        "token",
+        "amount",
+        "fromSubAccount",
+        "nonce",
+    ];
+    let of = "sendAsset";
+    let fields = Fields { value, of }.only(&names)?;
+    for dex in ["sourceDex", "destinationDex"] {
+        if fields.text(dex)? != "spot" {
+            return Err(fields.expected("\"spot\""));
+        }
+    }
+    let from = match fields.text("fromSubAccount")? {
+        "" => None,
+        _ => Some(fields.address("fromSubAccount")?),
+    };
+    Ok(Action::Send {
+        to: fields.address("destination")?,
+        token: Some(fields.text("token")?.to_owned()),
+        amount: fields.text("amount")?.to_owned(),
+        from,
     })
 }
 
@@ -451,10 +457,10 @@ impl<'a> Fields<'a> {
         Cloid::parse(self.text(name)?).ok_or_else(|| self.expected("0x and 32 digits"))
     }
 
-    fn map(&self, name: &str, of: &'static str) -> Result<Fields<'a>, Expected> {
+    fn map(&self, name: &str, of: &'static str) -> Result<Self, Expected> {
         let value = self.value.field(name);
         let value = value.ok_or_else(|| self.expected("a map"))?;
-        Ok(Fields { value, of })
+        Ok(Self { value, of })
     }
 
     /// What is not there, or nothing, is `None`.

@@ -4,7 +4,10 @@
 //! asset in which the first market is priced. What an action leaves open is decided here, once:
 //! orders cancel what they meet of their own group, and a modified order keeps its number.
 
-use super::{Action, Cloid, Envelope, ModifyOrder, OrderRef, Terms, Tif, WireOrder};
+use super::{
+    Action, CancelById, CancelByLabel, Cloid, Envelope, ModifyOrder, OrderRef, Terms, Tif,
+    WireOrder,
+};
 use crate::command::{
     ApproveAgent, Cancel, CancelScope, OrderKind, OrderTarget, Place, PriceRange, Replace,
     SelfTrade, Send, Transfer, Trigger, TriggerCondition, Withdraw,
@@ -84,85 +87,38 @@ pub fn translate(
     account_at: impl Fn(&OwnerAddress) -> Option<AccountId>,
 ) -> Result<Commands, Untranslatable> {
     let spec = Spec { genesis };
-    let mut account = envelope.vault;
     let one = |command| Ok(vec![command]);
-    let commands: Result<Vec<Command<'static>>, Untranslatable> = match action {
-        Action::Order {
-            orders,
-            builder_fee,
-        } => match builder_fee {
-            0 => orders.iter().map(|order| spec.place(order)).collect(),
-            _ => Err(Untranslatable::BuilderFee),
-        },
-        Action::Cancel(cancels) => {
-            let cancel = |cancel: &super::CancelById| spec.cancel(cancel.asset, cancel.order_id);
-            cancels.iter().map(cancel).collect()
-        }
-        Action::CancelByCloid(cancels) => {
-            let cancel =
-                |cancel: &super::CancelByLabel| spec.cancel_label(cancel.asset, &cancel.cloid);
-            cancels.iter().map(cancel).collect()
-        }
-        Action::Modify(modify) => one(spec.replace(modify)?),
+    let traded: Result<Vec<Command<'static>>, Untranslatable> = match action {
+        Action::Order { builder_fee, .. } if *builder_fee > 0 => Err(Untranslatable::BuilderFee),
+        Action::Order { orders, .. } => orders.iter().map(|order| spec.place(order)).collect(),
+        Action::Cancel(cancels) => cancels.iter().map(|it| spec.cancel(it)).collect(),
+        Action::CancelByCloid(cancels) => cancels.iter().map(|it| spec.cancel_label(it)).collect(),
+        Action::Modify(modify) => spec.replace(modify).and_then(one),
         Action::BatchModify(modifies) => modifies.iter().map(|it| spec.replace(it)).collect(),
-        Action::ScheduleCancel(time) => one(Command::SetTimerAt(log_time(time.unwrap_or(0))?)),
+        Action::ScheduleCancel(time) => {
+            let time = log_time(time.unwrap_or(0))?;
+            one(Command::SetTimerAt(time))
+        }
         Action::Noop => one(Command::CancelAll(NOTHING)),
         Action::CreateSubAccount => one(Command::OpenSubAccount),
-        Action::SubAccountTransfer {
-            account: sub,
-            is_deposit,
-            usd,
-        } => {
-            let (asset, spec) = spec.usd().ok_or(Untranslatable::Asset(0))?;
-            let amount = Atoms::new(usd_atoms(*usd, spec)?);
-            let to = if *is_deposit { sub } else { signer };
-            account = (!is_deposit).then_some(*sub);
-            let to = account_at(to).ok_or(Untranslatable::NoAccount)?;
-            one(Command::Transfer(Transfer { to, asset, amount }))
-        }
-        Action::SubAccountSpotTransfer {
-            account: sub,
-            is_deposit,
-            token,
-            amount,
-        } => {
-            let (asset, amount) = spec.amount(Some(token), amount)?;
-            let to = if *is_deposit { sub } else { signer };
-            account = (!is_deposit).then_some(*sub);
-            let to = account_at(to).ok_or(Untranslatable::NoAccount)?;
-            one(Command::Transfer(Transfer { to, asset, amount }))
-        }
-        Action::Send {
-            to,
-            token,
-            amount,
-            from,
-        } => {
-            let (asset, amount) = spec.amount(token.as_deref(), amount)?;
-            account = *from;
-            let to = *to;
-            one(Command::Send(Send { to, asset, amount }))
-        }
-        Action::Withdraw { to, .. } if to != signer => Err(Untranslatable::Destination),
-        Action::Withdraw { amount, .. } => {
-            let (asset, amount) = spec.amount(None, amount)?;
-            one(Command::Withdraw(Withdraw { asset, amount }))
-        }
-        Action::ApproveAgent { agent, name } => {
-            let (name, expires_at) = agent_name(name)?;
-            one(Command::ApproveAgent(ApproveAgent {
-                agent: *agent,
-                name,
-                expires_at,
-            }))
-        }
         Action::NotHere(reason) => Err(Untranslatable::NotHere(reason)),
+        Action::SubAccountTransfer { .. }
+        | Action::SubAccountSpotTransfer { .. }
+        | Action::Send { .. }
+        | Action::Withdraw { .. }
+        | Action::ApproveAgent { .. } => {
+            let (account, command) = spec.of_owner(action, signer, account_at)?;
+            let account = account.or(envelope.vault);
+            let commands = vec![command];
+            return Ok(Commands { account, commands });
+        }
     };
-    let commands = commands?;
+    let commands = traded?;
     let slots: usize = commands.iter().map(slots_needed).sum();
     if slots > SLOTS_PER_FRAME_MAX {
         return Err(Untranslatable::TooMany);
     }
+    let account = envelope.vault;
     Ok(Commands { account, commands })
 }
 
@@ -204,6 +160,65 @@ struct Spec<'a> {
 }
 
 impl Spec<'_> {
+    /// What an owner does and no agent: the account that acts, if not his main one, and its command.
+    fn of_owner(
+        &self,
+        action: &Action,
+        signer: &OwnerAddress,
+        account_at: impl Fn(&OwnerAddress) -> Option<AccountId>,
+    ) -> Result<(Option<OwnerAddress>, Command<'static>), Untranslatable> {
+        let between = |sub: &OwnerAddress, is_deposit: bool, (asset, amount)| {
+            let (from, to) = if is_deposit {
+                (None, sub)
+            } else {
+                (Some(*sub), signer)
+            };
+            let to = account_at(to).ok_or(Untranslatable::NoAccount)?;
+            Ok((from, Command::Transfer(Transfer { to, asset, amount })))
+        };
+        match action {
+            Action::SubAccountTransfer {
+                account,
+                is_deposit,
+                usd,
+            } => {
+                let usd = decimal::format((*usd).into(), USD_DECIMALS);
+                between(account, *is_deposit, self.amount(None, &usd)?)
+            }
+            Action::SubAccountSpotTransfer {
+                account,
+                is_deposit,
+                token,
+                amount,
+            } => between(account, *is_deposit, self.amount(Some(token), amount)?),
+            Action::Send {
+                to,
+                token,
+                amount,
+                from,
+            } => {
+                let (asset, amount) = self.amount(token.as_deref(), amount)?;
+                let to = *to;
+                Ok((*from, Command::Send(Send { to, asset, amount })))
+            }
+            Action::Withdraw { to, .. } if to != signer => Err(Untranslatable::Destination),
+            Action::Withdraw { amount, .. } => {
+                let (asset, amount) = self.amount(None, amount)?;
+                Ok((None, Command::Withdraw(Withdraw { asset, amount })))
+            }
+            Action::ApproveAgent { agent, name } => {
+                let (name, expires_at) = agent_name(name)?;
+                let approval = ApproveAgent {
+                    agent: *agent,
+                    name,
+                    expires_at,
+                };
+                Ok((None, Command::ApproveAgent(approval)))
+            }
+            _ => Err(Untranslatable::NotHere("There is no such action here.")),
+        }
+    }
+
     fn market(&self, asset: u64) -> Result<(MarketId, &MarketSpec), Untranslatable> {
         let id = asset.checked_sub(ASSET_SPOT_FIRST);
         let id = id
@@ -288,9 +303,9 @@ impl Spec<'_> {
         }))
     }
 
-    fn cancel(&self, asset: u64, order_id: OrderId) -> Result<Command<'static>, Untranslatable> {
-        self.is_of(asset, order_id)?;
-        Ok(Command::Cancel(Cancel::Order(order_id)))
+    fn cancel(&self, cancel: &CancelById) -> Result<Command<'static>, Untranslatable> {
+        self.is_of(cancel.asset, cancel.order_id)?;
+        Ok(Command::Cancel(Cancel::Order(cancel.order_id)))
     }
 
     fn is_of(&self, asset: u64, order_id: OrderId) -> Result<(), Untranslatable> {
@@ -302,11 +317,11 @@ impl Spec<'_> {
         }
     }
 
-    fn cancel_label(&self, asset: u64, cloid: &Cloid) -> Result<Command<'static>, Untranslatable> {
-        let (market, _) = self.market(asset)?;
+    fn cancel_label(&self, cancel: &CancelByLabel) -> Result<Command<'static>, Untranslatable> {
+        let (market, _) = self.market(cancel.asset)?;
         Ok(Command::Cancel(Cancel::Client {
             market,
-            client_order_id: label_of(cloid),
+            client_order_id: label_of(&cancel.cloid),
             remember_until: LogTime::ZERO,
         }))
     }
@@ -341,12 +356,6 @@ impl Spec<'_> {
 fn log_time(millis: u64) -> Result<LogTime, Untranslatable> {
     let nanos = millis.checked_mul(NANOS_PER_MILLI);
     nanos.map(LogTime::new).ok_or(Untranslatable::Time)
-}
-
-fn usd_atoms(usd: u64, spec: &AssetSpec) -> Result<u128, Untranslatable> {
-    let text = decimal::format(usd.into(), USD_DECIMALS);
-    let atoms = spec.parse(&text).map(Atoms::get);
-    atoms.map_err(|_| Untranslatable::Amount(spec.decimals))
 }
 
 /// The name, padded, and when the agent ends.

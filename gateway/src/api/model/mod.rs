@@ -168,22 +168,20 @@ impl Model {
         agents
     }
 
-    /// Who signs with this address: an owner or an agent.
+    /// Who signs with this address: an owner or an agent. Anybody can call anybody his agent, so whoever
+    /// has an account acts for that. Another account of an owner has an address without a key.
     pub(crate) fn signer(&self, address: &OwnerAddress) -> Option<Signer> {
-        if let Some(agent) = self.agents.get(address) {
-            return Some(Signer {
-                account: agent.account,
-                key: agent.key,
-                epoch: agent.epoch,
-            });
-        }
-        let account = self.account_of(address)?;
-        // Another account of an owner has an address that nobody has the key to.
-        self.account(account).main.is_none().then_some(Signer {
+        let owner = self.account_of(address).map(|account| Signer {
             account,
             key: KeyId::WALLET,
             epoch: types::KeyEpoch::new(0),
-        })
+        });
+        let agent = self.agents.get(address).map(|agent| Signer {
+            account: agent.account,
+            key: agent.key,
+            epoch: agent.epoch,
+        });
+        owner.or(agent)
     }
 
     /// Remembers what a trader calls an order.
