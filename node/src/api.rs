@@ -277,3 +277,49 @@ fn start_worker(number: usize, worker: RecoverWorker) -> std::io::Result<JoinHan
         .name(format!("keel-recover-{number}"))
         .spawn(move || worker.run())
 }
+
+#[cfg(test)]
+mod tests {
+    use rtrb::{Consumer, RingBuffer};
+    use types::genesis::development;
+
+    use super::*;
+
+    /// What is in the ring: `I` for an image, `B` for a block.
+    fn drain(updates: &mut Consumer<Update>) -> String {
+        let mut kinds = String::new();
+        while let Ok(update) = updates.pop() {
+            kinds.push(match update {
+                Update::Image(image) => {
+                    assert_eq!(image.accounts.len(), 65);
+                    'I'
+                }
+                Update::Block(_) => 'B',
+            });
+        }
+        kinds
+    }
+
+    #[test]
+    fn a_full_ring_ends_the_tale_and_an_image_begins_it_anew() {
+        let (producer, mut updates) = RingBuffer::new(UPDATES);
+        let mut teller = Teller::new(producer, Arc::new(Notify::new()));
+        let state = State::from_genesis(&development(), 0);
+        let block = Arc::new(ReleasedBlock::default());
+        teller.tell(&state, &block);
+        assert_eq!(drain(&mut updates), "", "not before the image");
+        assert!(teller.catch_up(&state));
+        assert!(!teller.catch_up(&state));
+        // One more than there is room for.
+        for _ in 0..UPDATES {
+            teller.tell(&state, &block);
+        }
+        assert!(!teller.catch_up(&state), "not before all of it is taken");
+        assert_eq!(drain(&mut updates), format!("I{}", "B".repeat(UPDATES - 1)));
+        teller.tell(&state, &block);
+        assert_eq!(drain(&mut updates), "", "not before the image");
+        assert!(teller.catch_up(&state));
+        teller.tell(&state, &block);
+        assert_eq!(drain(&mut updates), "IB");
+    }
+}

@@ -443,6 +443,7 @@ mod tests {
             to_checkpoint,
             spent,
             wake_checkpoint: parking.waker(),
+            teller: None,
         };
         let beginning = Beginning {
             tree: StateTree::new(state.ledger()),

@@ -15,7 +15,7 @@ use types::{RejectReason, SessionId};
 
 use super::model::{FrameAnswer, Model};
 use crate::answers::frames_with_receipts;
-use crate::ports::{RejectedFrame, Wake};
+use crate::ports::{RESERVED_PART, RejectedFrame, Wake};
 
 /// Sessions of the API.
 const API_SESSION: u64 = 1 << 63;
@@ -59,7 +59,8 @@ impl Desk {
         self.is_closed = true;
     }
 
-    /// Hands a frame over. Refused where there is no room, and then nothing has happened.
+    /// Hands a frame over. Refused where there is no room, and then nothing has happened; the last
+    /// eighth is for frames of nothing but cancels.
     pub(super) fn submit(
         &mut self,
         frame: AuthenticFrame,
@@ -73,6 +74,11 @@ impl Desk {
             self.waiting.retain(|_, reply| !reply.is_closed());
         }
         if self.waiting.len() >= WAITING_MAX {
+            return Err(RejectReason::Busy);
+        }
+        let reserved = self.to_sequencer.buffer().capacity() / RESERVED_PART;
+        let is_cancel = frame.frame().is_cancel();
+        if self.to_sequencer.slots() <= reserved && !is_cancel {
             return Err(RejectReason::Busy);
         }
         self.arrivals += 1;

@@ -17,13 +17,49 @@ use super::Shared;
 struct InfoRequest {
     /// Which question.
     #[schema(example = "l2Book")]
-    r#type: String,
+    r#type: Question,
     /// A market, where one is asked about.
     #[schema(example = "BTC/USD", nullable)]
     coin: Option<String>,
     /// An address, where one is asked about.
-    #[schema(example = "0x0000000000000000000000000000000000000000", nullable)]
+    #[schema(
+        example = "0x0000000000000000000000000000000000000000",
+        pattern = "^0x[0-9a-fA-F]{40}$",
+        nullable
+    )]
     user: Option<String>,
+}
+
+/// All questions.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code)]
+enum Question {
+    Meta,
+    SpotMeta,
+    MetaAndAssetCtxs,
+    SpotMetaAndAssetCtxs,
+    PerpDexs,
+    ExchangeStatus,
+    AllMids,
+    L2Book,
+    RecentTrades,
+    CandleSnapshot,
+    OpenOrders,
+    FrontendOpenOrders,
+    OrderStatus,
+    HistoricalOrders,
+    UserFills,
+    UserFillsByTime,
+    UserFees,
+    UserRole,
+    UserRateLimit,
+    UserAbstraction,
+    ClearinghouseState,
+    SpotClearinghouseState,
+    ExtraAgents,
+    SubAccounts,
+    MaxBuilderFee,
 }
 
 /// A signed action.

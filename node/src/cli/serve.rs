@@ -31,7 +31,7 @@ pub(super) struct Options {
     #[arg(long, default_value = "127.0.0.1:7001")]
     listen: SocketAddr,
     /// Where traders' clients connect (HTTP and WebSocket, the Hyperliquid dialect); nowhere without it.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:3001")]
     api: Option<SocketAddr>,
     /// Where metrics and health are served (HTTP); nowhere without it.
     #[arg(long, value_name = "ADDR")]

@@ -132,3 +132,70 @@ fn signed_requests_cost_a_fraction_of_a_core() {
     row("signed requests of 50 orders", asked, &measured, holds);
     assert!(holds || !is_long(), "{single} us and {batch} us");
 }
+
+/// A socket whose client asks and asks.
+fn open_socket(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let head = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"), "an upgrade");
+    stream
+}
+
+/// A text message of a client: masked with zeros, which change nothing.
+fn message(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let mut bytes = vec![0x81, 0x80 | 126];
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+/// Asks without reading until the node has closed the socket.
+fn ask_without_reading(address: &str) {
+    let mut stream = open_socket(address);
+    let payload = r#"{"type":"spotMetaAndAssetCtxs"}"#;
+    let request = format!(
+        r#"{{"method":"post","id":1,"request":{{"type":"info","payload":{payload}}},"padding":"{}"}}"#,
+        "x".repeat(64)
+    );
+    let request = message(&request);
+    // As soon as nobody reads here, the node stops to read there; so this ends with its deadline.
+    let mut asked = 0;
+    while stream.write_all(&request).is_ok() {
+        asked += 1;
+        assert!(asked < 1_000_000, "the node takes everything");
+    }
+}
+
+#[test]
+fn sockets_that_do_not_read_are_dropped() {
+    let target = Target::start_with(LIMITS, &["--api", "127.0.0.1:0"]);
+    let address = target.node.ready["api"].as_str().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = u64::try_from(now.as_millis()).unwrap();
+    let honest = bodies(&WalletKey::development("dev-0"), now, size(200, 2_000), 1);
+    let sockets = size(8, 500);
+    std::thread::scope(|scope| {
+        for _ in 0..sockets {
+            scope.spawn(move || ask_without_reading(address));
+        }
+        send(address, &honest);
+    });
+    let measured = format!(
+        "{sockets} closed; {} requests beside them answered",
+        honest.len()
+    );
+    let asked = "dropped by their deadline, and the others are answered";
+    row("trader sockets that do not read", asked, &measured, true);
+}
