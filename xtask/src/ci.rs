@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use crate::project::{Failure, Project};
 use crate::{
-    conformance, edges, evm, examples, instructions, python_client, recovery, report, tidy, versions,
+    conformance, edges, evm, examples, instructions, page, python_client, recovery, report, tidy,
+    versions,
 };
 
 /// One thing that must hold.
@@ -255,6 +256,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "evm",
         work: Work::Check(evm::test),
+    },
+    Step {
+        name: "page",
+        work: Work::Check(page::run),
     },
 ];
 

@@ -21,6 +21,7 @@ mod instructions;
 mod limits;
 mod node;
 mod oracle;
+mod page;
 mod project;
 mod python_client;
 mod recovery;
@@ -151,6 +152,11 @@ const COMMANDS: &[Command] = &[
         name: "evm test",
         about: "the contracts: compared, fuzzed by forge, and end to end on anvil",
         run: evm::test,
+    },
+    Command {
+        name: "page",
+        about: "the web page against a real node, in Chromium",
+        run: page::run,
     },
     Command {
         name: "limits",
