@@ -96,6 +96,11 @@ impl AckMessage {
         self.nonce
     }
 
+    /// The whole message, for whoever keeps it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The answer. Reads the bytes again: take it once.
     pub fn view(&self) -> Ack<'_> {
         Ack::parse(&self.bytes).expect("checked when it was received")
@@ -118,6 +123,11 @@ impl FillsMessage {
     pub fn reports(&self) -> &[FillReport] {
         FillReport::parse_all(&self.bytes).expect("checked when it was received")
     }
+
+    /// The whole message, for whoever keeps it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Changes of open orders without a trade: a checked message that owns its bytes.
@@ -135,6 +145,11 @@ impl EndedMessage {
     /// The changes, in the order in which they happened. Reads the bytes again: take it once.
     pub fn reports(&self) -> &[EndedReport] {
         EndedReport::parse_all(&self.bytes).expect("checked when it was received")
+    }
+
+    /// The whole message, for whoever keeps it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -4,9 +4,13 @@
 //! accepted: a newcomer is turned away at its first packet, a session with `TOO_MANY_SESSIONS`, a frame
 //! with `RATE_LIMITED` or `BUSY`. Commands that only take orders off have budgets and room of their
 //! own, so that a flood of orders, somebody's own too, never keeps anybody from getting out.
+//!
+//! Refusing costs time too, and everybody's. So what is refused is counted, and who has been refused too
+//! much is not read for a while ([`Refusals`]): QUIC's flow control then stops him at his end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use types::AccountId;
 
@@ -45,6 +49,18 @@ impl Bucket {
             self.full_at = after;
         }
         allowed
+    }
+
+    /// Takes so many whether they are there or not.
+    fn charge(&mut self, count: u64, interval: u64, now: u64) {
+        let full_at = self.full_at.max(now);
+        self.full_at = full_at.saturating_add(count.saturating_mul(interval));
+    }
+
+    /// How long it takes until no more is taken than there was.
+    const fn debt(self, interval: u64, burst: u64, now: u64) -> u64 {
+        let until_full = self.full_at.saturating_sub(now);
+        until_full.saturating_sub(burst.saturating_mul(interval))
     }
 
     const fn is_full(self, now: u64) -> bool {
@@ -104,6 +120,49 @@ impl Rates {
         // Frames under one signature may be more than that: they wait for a full bucket.
         let count = u64::from(commands).min(burst);
         bucket.take(count, pace.interval(weight), burst, now)
+    }
+}
+
+/// What each account was refused.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    accounts: Vec<Bucket>,
+    /// Of all guests together, who have no account.
+    guests: Bucket,
+}
+
+impl Refusals {
+    /// Counts refusals of an account, or of a guest.
+    pub(crate) fn charge(&mut self, account: Option<AccountId>, count: u64, pace: Pace, now: u64) {
+        let bucket = match account.map(AccountId::index) {
+            None => &mut self.guests,
+            Some(index) => {
+                if self.accounts.len() <= index {
+                    self.accounts.resize_with(index + 1, Bucket::default);
+                }
+                &mut self.accounts[index]
+            }
+        };
+        bucket.charge(count, pace.interval(1), now);
+    }
+
+    /// For how long who was refused is not to be read.
+    pub(crate) fn debt(&self, account: Option<AccountId>, pace: Pace, now: u64) -> Duration {
+        let (interval, burst) = (pace.interval(1), u64::from(pace.burst));
+        Duration::from_nanos(self.bucket(account).debt(interval, burst, now))
+    }
+
+    /// Whether all that an account was refused is forgotten.
+    pub(crate) fn is_clear(&self, account: Option<AccountId>, now: u64) -> bool {
+        self.bucket(account).is_full(now)
+    }
+
+    fn bucket(&self, account: Option<AccountId>) -> Bucket {
+        let Some(account) = account else {
+            return self.guests;
+        };
+        let bucket = self.accounts.get(account.index());
+        bucket.copied().unwrap_or_default()
     }
 }
 
@@ -263,6 +322,36 @@ mod tests {
         }
         let unlimited = GatewayConfig::default();
         assert!((0..1_000).all(|_| rates.take(plain, 256, false, &unlimited, 0)));
+    }
+
+    #[test]
+    fn refusals_are_free_up_to_a_burst_and_then_cost_time() {
+        let pace = Pace {
+            per_second: 10,
+            burst: 5,
+        };
+        let tenths = |count: u64| Duration::from_millis(100 * count);
+        let mut refusals = Refusals::default();
+        let (plain, other) = (Some(AccountId::new(3)), Some(AccountId::new(1)));
+        // Whose, how many, when, and for how long he is not read.
+        for (account, count, now, expected) in [
+            (plain, 5, 0, 0),
+            (plain, 2, 0, 2),
+            (plain, 0, SECOND / 10, 1),
+            (plain, 0, SECOND / 5, 0),
+            (plain, 1_000, SECOND, 995),
+            (other, 5, SECOND, 0),
+            (None, 6, SECOND, 1),
+            (None, 0, 2 * SECOND, 0),
+        ] {
+            refusals.charge(account, count, pace, now);
+            let debt = refusals.debt(account, pace, now);
+            assert_eq!(debt, tenths(expected), "{account:?} {count} at {now}");
+        }
+        // A thousand of them one after the other, a tenth of a second each.
+        assert!(!refusals.is_clear(plain, 100 * SECOND));
+        assert!(refusals.is_clear(plain, 102 * SECOND));
+        assert_eq!(refusals.debt(Some(AccountId::new(9)), pace, 0), tenths(0));
     }
 
     fn config() -> GatewayConfig {

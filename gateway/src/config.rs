@@ -37,6 +37,9 @@ pub struct GatewayConfig {
     pub commands: Option<Pace>,
     /// The same for frames of nothing but cancels.
     pub cancels: Option<Pace>,
+    /// Messages of one account that are refused, and each KiB of them: beyond it, sessions of his that
+    /// are refused more are not read until time has made up for it.
+    pub refusals: Pace,
     /// Frames that one session may have unanswered.
     pub frames_in_flight: u32,
     /// Commands that one session may have unanswered.
@@ -85,6 +88,11 @@ impl Default for GatewayConfig {
             limits_loopback: false,
             commands: None,
             cancels: None,
+            // A window's worth, and then what costs a hundredth of a core.
+            refusals: Pace {
+                per_second: 256,
+                burst: 1_024,
+            },
             frames_in_flight: 1_024,
             commands_in_flight: 65_536,
             queries_in_flight: 4,
@@ -104,6 +112,8 @@ impl Default for GatewayConfig {
 /// One stream carries a session, so both windows are the same: about what a client can have in
 /// flight (1,024 frames of 32 orders are 1.1 MiB).
 pub(crate) const RECEIVE_WINDOW: u32 = 1024 * 1024;
+/// What a session may have on its way that is not read for its refusals.
+pub(crate) const NARROW_WINDOW: u32 = 64 * 1024;
 /// Before its session is open a client has nothing to say that is longer than its `Hello`; so this is
 /// what a stranger can make us hold, be it by gaps.
 const STRANGERS_WINDOW: u32 = 16 * 1024;

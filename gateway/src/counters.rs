@@ -175,6 +175,8 @@ pub struct GatewayCounters {
     pub frames_admitted: Counter,
     /// Commands in them.
     pub commands_admitted: Counter,
+    /// Times that a session was not read for a while, because of what it was refused.
+    pub pauses: Counter,
     /// Questions to the read models.
     pub questions_asked: Counter,
     /// Answers from there.

@@ -21,6 +21,7 @@
 //! | [`KeyDirectory`] | which key may open which account's session |
 //! | [`SignatureWorker`] | batch verification between gateway and sequencer |
 //! | [`Identity`] | the server's TLS key |
+//! | [`api`] | the trader API over HTTP and WebSocket |
 //! | [`counters`] | what the threads here count while they work |
 //!
 //! Everything that `serve` runs stays on its thread, so state is shared through `Rc` and cells; no
@@ -30,6 +31,7 @@
 mod accept;
 mod admission;
 mod answers;
+pub mod api;
 mod config;
 pub mod counters;
 mod directory;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use quinn::RecvStream;
 use rtrb::{Producer, PushError};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use types::auth::{OpenRun, SignedFrames};
 use types::block::Origin;
 use types::wallet::WalletContext;
@@ -27,9 +27,10 @@ use types::wire::{Kind, split_message};
 use types::{Command, KeyEpoch, KeyId, Nonce, RejectReason};
 use zerocopy::IntoBytes;
 
+use crate::config::{NARROW_WINDOW, RECEIVE_WINDOW};
 use crate::ports::{QueryRequest, UnverifiedFrames, Wake};
 use crate::serve::{Phase, Shared, unix_nanos};
-use crate::session::{Ending, Session};
+use crate::session::{Ending, Session, WORK_PER_PLACE};
 
 /// Splits a stream into messages.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(crate) struct Arrivals {
 
 /// About 45 KiB, which is more than arrives in one turn of the runtime.
 const PACKETS_PER_READ: usize = 32;
+/// From a session that was refused much: a few frames, for the next ones may be refused too.
+const PACKETS_PER_NARROW_READ: usize = 2;
 /// Length of a block.
 const BLOCK_LENGTH: usize = 64 * 1024;
 
@@ -92,12 +95,14 @@ impl MessageReader {
         Ok(message)
     }
 
-    /// Waits for bytes: `false` at the end of the stream. A message that has begun must go on
-    /// within `message_timeout` of its beginning.
+    /// Waits for bytes, so many packets at most: `false` at the end of the stream. A message that has
+    /// begun must go on within `message_timeout` of its beginning.
     pub(crate) async fn receive(
         &mut self,
         arrivals: &RefCell<Arrivals>,
+        packets: usize,
         message_timeout: Duration,
+        signature_due: Option<Instant>,
     ) -> Result<bool, RejectReason> {
         // The rest of a message that is awaited must not keep a whole block.
         let before = BytesMut::from(&self.buffer[..]);
@@ -107,15 +112,28 @@ impl MessageReader {
         let read = poll_fn(|context| {
             let mut arrivals = arrivals.borrow_mut();
             let arrivals = &mut *arrivals;
-            let read = pin!(stream.read_chunks(&mut arrivals.packets)).poll(context);
+            let packets = &mut arrivals.packets[..packets];
+            let read = pin!(stream.read_chunks(packets)).poll(context);
             read.map_ok(|count| count.map(|count| arrivals.collect(&before, count)))
         });
-        let received = if before.is_empty() {
-            read.await
-        } else {
-            let began = *self.began.get_or_insert_with(Instant::now);
-            let received = timeout_at(began + message_timeout, read).await;
-            received.map_err(|_| RejectReason::Timeout)?
+        let due = match before.is_empty() {
+            true => None,
+            false => {
+                let began = *self.began.get_or_insert_with(Instant::now);
+                Some((began + message_timeout, RejectReason::Timeout))
+            }
+        };
+        let signature_due = signature_due.map(|due| (due, RejectReason::SignatureMissing));
+        let due = due.into_iter().chain(signature_due);
+        let received = match due.min_by_key(|(at, _)| *at) {
+            None => read.await,
+            // Bytes that keep coming would keep the timeout from being looked at. A message ends with
+            // them; frames without a signature do not.
+            Some((due, reason @ RejectReason::SignatureMissing)) if due <= Instant::now() => {
+                return Err(reason);
+            }
+            // Boxed, for an idle session waits for nothing.
+            Some((due, reason)) => Box::pin(timeout_at(due, read)).await.map_err(|_| reason)?,
         };
         // A reset stream or a lost connection ends a session like a finished stream.
         match received {
@@ -130,6 +148,11 @@ impl MessageReader {
         }
     }
 
+    /// So long the rest of a message was not awaited.
+    fn excuse(&mut self, paused: Duration) {
+        self.began = self.began.map(|began| began + paused);
+    }
+
     /// Waits for one message; `None` at the end of the stream.
     pub(crate) async fn message(
         &mut self,
@@ -140,7 +163,7 @@ impl MessageReader {
             if let Some(message) = self.next_message()? {
                 return Ok(Some(message));
             }
-            if !self.receive(arrivals, message_timeout).await? {
+            if !self.receive(arrivals, 1, message_timeout, None).await? {
                 return Ok(None);
             }
         }
@@ -152,19 +175,34 @@ pub(crate) async fn read(
     shared: &Shared,
     session: &Rc<Session>,
     reader: &mut MessageReader,
-    run: Option<OpenRun>,
+    run: Option<Box<OpenRun>>,
 ) -> Ending {
     let message_timeout = shared.config.message_timeout;
     let mut unsigned = run.map(|run| Unsigned { run, due: None });
     loop {
-        if let Err(reason) = admit_burst(shared, session, reader, &mut unsigned) {
-            shared.counters.rejects.add(reason);
-            return Ending::Closing(reason);
+        match admit_burst(shared, session, reader, &mut unsigned) {
+            Ok(toll) if toll.is_due() => {
+                // Boxed, for an idle session should be small.
+                let paused = Box::pin(pay(shared, session, toll)).await;
+                reader.excuse(paused);
+                if let Some(unsigned) = &mut unsigned {
+                    unsigned.excuse(paused);
+                }
+            }
+            Ok(_) => widen(shared, session),
+            Err(reason) => {
+                shared.counters.rejects.add(reason);
+                return Ending::Closing(reason);
+            }
         }
         let before = reader.buffer.len();
         let due = unsigned.as_ref().and_then(|unsigned| unsigned.due);
-        let received = reader.receive(&shared.arrivals, message_timeout);
-        let ended = match receive_until(due, received).await {
+        let packets = match session.is_narrow() {
+            true => PACKETS_PER_NARROW_READ,
+            false => PACKETS_PER_READ,
+        };
+        let received = reader.receive(&shared.arrivals, packets, message_timeout, due);
+        let ended = match received.await {
             Ok(true) => {
                 let received = reader.buffer.len() - before;
                 shared.counters.bytes_received.add(received as u64);
@@ -187,25 +225,97 @@ pub(crate) async fn read(
     }
 }
 
-/// Waits for bytes, but not longer than a rolling signature may take.
-async fn receive_until(
-    due: Option<Instant>,
-    receive: impl Future<Output = Result<bool, RejectReason>>,
-) -> Result<bool, RejectReason> {
-    let Some(due) = due else {
-        return receive.await;
-    };
-    // Bytes that keep coming would keep the timeout from being looked at.
-    if due <= Instant::now() {
-        return Err(RejectReason::SignatureMissing);
+/// What a burst's refusals cost the session that they were for. Whoever keeps sending what is refused
+/// would take time from all others, so he is not read for a while, and QUIC's flow control stops him.
+#[derive(Clone, Copy, Debug, Default)]
+struct Toll {
+    /// Refused messages, and whole KiB of them.
+    refusals: u64,
+    /// The same of those for which there was no room.
+    without_room: u64,
+    /// Whether any were beyond their account's budget.
+    over_budget: bool,
+}
+
+/// How long a budget is filled up before its sessions are read again: short, for what waits behind may
+/// be allowed, and long enough that one refusal comes upon many frames that are not.
+const REFILL: Duration = Duration::from_millis(20);
+
+impl Toll {
+    fn add(&mut self, reason: RejectReason, length: usize) {
+        let count = match reason {
+            RejectReason::Busy | RejectReason::TooManyInFlight => &mut self.without_room,
+            _ => &mut self.refusals,
+        };
+        *count += 1 + length as u64 / 1024;
+        self.over_budget |= reason == RejectReason::RateLimited;
     }
-    let received = timeout_at(due, receive).await;
-    received.unwrap_or(Err(RejectReason::SignatureMissing))
+
+    const fn is_due(self) -> bool {
+        self.refusals > 0 || self.without_room > 0
+    }
+}
+
+/// Waits until a session may be read again, and says how long that was. Where there was no room for its
+/// frames it waits for those that are in flight: they are answered as fast as the node can, so it is
+/// slowed down to its share and not below. All other refusals are charged, up to a burst for nothing and
+/// then at the price of time; and where it was a budget that was empty, more of it comes first.
+async fn pay(shared: &Shared, session: &Session, toll: Toll) -> Duration {
+    let before = Instant::now();
+    let waits_for_room = toll.without_room > 0 && session.has_in_flight();
+    let charged = match waits_for_room {
+        true => toll.refusals,
+        false => toll.refusals + toll.without_room,
+    };
+    let (account, pace) = (session.account(), shared.config.refusals);
+    let (all, now) = (&shared.refusals, shared.elapsed());
+    all.borrow_mut().charge(account, charged, pace, now);
+    let debt = || {
+        let now = shared.elapsed();
+        all.borrow().debt(account, pace, now)
+    };
+    let is_in_debt = !debt().is_zero();
+    let refills = toll.over_budget && (is_in_debt || session.is_narrow());
+    if !waits_for_room && !refills && !is_in_debt {
+        return Duration::ZERO;
+    }
+    shared.counters.pauses.add(1);
+    session.set_window(NARROW_WINDOW);
+    let paid = async {
+        if waits_for_room {
+            session.half_landed().await;
+        }
+        if refills {
+            sleep(REFILL).await;
+        }
+        // Other sessions of the account may be refused something meanwhile.
+        loop {
+            match debt() {
+                Duration::ZERO => return,
+                left => sleep(left).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = paid => {}
+        _ = session.connection.closed() => {}
+    }
+    before.elapsed()
+}
+
+/// A session whose refusals are forgotten has its whole window again.
+fn widen(shared: &Shared, session: &Session) {
+    if session.is_narrow() {
+        let refusals = shared.refusals.borrow();
+        if refusals.is_clear(session.account(), shared.elapsed()) {
+            session.set_window(RECEIVE_WINDOW);
+        }
+    }
 }
 
 /// Frames that wait for a rolling signature.
 struct Unsigned {
-    run: OpenRun,
+    run: Box<OpenRun>,
     /// When it must be there, if any wait.
     due: Option<Instant>,
 }
@@ -224,6 +334,11 @@ impl Unsigned {
         Ok(())
     }
 
+    /// For so long no signature could come.
+    fn excuse(&mut self, paused: Duration) {
+        self.due = self.due.map(|due| due + paused);
+    }
+
     /// An error is fatal for the stream.
     fn close(&mut self, message: &[u8]) -> Result<SignedFrames, RejectReason> {
         self.due = None;
@@ -232,26 +347,27 @@ impl Unsigned {
     }
 }
 
-/// Admits all whole messages. An error is fatal for the stream.
+/// Admits all whole messages, and says what refusals cost. An error is fatal for the stream.
 fn admit_burst(
     shared: &Shared,
     session: &Session,
     reader: &mut MessageReader,
     unsigned: &mut Option<Unsigned>,
-) -> Result<(), RejectReason> {
+) -> Result<Toll, RejectReason> {
     let received_at = unix_nanos();
     let mut outward = shared.outward.borrow_mut();
     let (mut frames, mut questions) = (false, false);
+    let mut toll = Toll::default();
     let fatal = loop {
         let (kind, message) = match reader.next_message() {
             Ok(Some(message)) => message,
-            Ok(None) => break Ok(()),
+            Ok(None) => break Ok(toll),
             Err(reason) => break Err(reason),
         };
         let admitted = match (kind, &mut *unsigned) {
             (Kind::Orders, None) => match parse_signed(shared, session, &message) {
                 Ok(frame) => {
-                    frames |= outward.admit(shared, session, frame, received_at);
+                    frames |= outward.admit(shared, session, frame, received_at, &mut toll);
                     Ok(())
                 }
                 Err(reason) => Err((OrdersFrame::claimed_nonce(&message), reason)),
@@ -262,7 +378,7 @@ fn admit_burst(
             },
             (Kind::RollingSignature, Some(unsigned)) => match unsigned.close(&message) {
                 Ok(run) => {
-                    frames |= outward.admit(shared, session, run, received_at);
+                    frames |= outward.admit(shared, session, run, received_at, &mut toll);
                     Ok(())
                 }
                 Err(reason) => break Err(reason),
@@ -288,6 +404,7 @@ fn admit_burst(
         };
         if let Err((nonce, reason)) = admitted {
             shared.counters.rejects.add(reason);
+            toll.add(reason, message.len());
             session.append(|out| out.extend_from_slice(Refused::new(nonce, reason).as_bytes()));
             if reason == RejectReason::BadSignature {
                 break Err(reason);
@@ -363,27 +480,22 @@ fn check_wallet(
     }
 }
 
-/// Whether there is room for frames, and their account may send them now.
+/// Whether their account may send these frames now.
 fn within_budget(
     shared: &Shared,
     session: &Session,
     frames: &SignedFrames,
-    has_spare_room: bool,
+    is_cancel: bool,
 ) -> Result<(), RejectReason> {
     let config = &shared.config;
     let has_budgets = config.commands.is_some() || config.cancels.is_some();
-    if has_spare_room && !has_budgets {
+    let Some(account) = session.account() else {
+        return Ok(());
+    };
+    if !has_budgets {
         return Ok(());
     }
-    let is_cancel = frames.iter().all(OrdersFrame::is_cancel);
-    if session.is_guest() {
-        let refused = Err(RejectReason::Busy);
-        return if has_spare_room { Ok(()) } else { refused };
-    }
-    if !is_cancel && !has_spare_room {
-        return Err(RejectReason::Busy);
-    }
-    let (account, now) = (session.record.account, shared.elapsed());
+    let now = shared.elapsed();
     let mut rates = shared.rates.borrow_mut();
     let commands = frames.iter().map(|frame| u32::from(frame.count())).sum();
     match rates.take(account, commands, is_cancel, config, now) {
@@ -489,12 +601,14 @@ impl Outward {
         session: &Session,
         frames: SignedFrames,
         received_at: u64,
+        toll: &mut Toll,
     ) -> bool {
         let Err((frames, reason)) = self.push_frames(shared, session, frames, received_at) else {
             return true;
         };
         for frame in frames.iter() {
             shared.counters.rejects.add(reason);
+            toll.add(reason, frame.bytes().len());
             let refused = Refused::new(frame.header().nonce, reason);
             session.append(|out| out.extend_from_slice(refused.as_bytes()));
         }
@@ -518,8 +632,16 @@ impl Outward {
         let land = |frames: &SignedFrames| {
             frames.iter().for_each(|frame| session.land(frame.count()));
         };
-        let has_spare_room = self.to_verify.slots() > self.reserve;
-        if let Err(reason) = within_budget(shared, session, &frames, has_spare_room) {
+        let is_cancel = frames.iter().all(OrdersFrame::is_cancel);
+        let kept = if is_cancel { 0 } else { self.reserve };
+        let places = self.to_verify.buffer().capacity() - kept;
+        let has_room = self.to_verify.slots() > kept
+            && session.is_within_share(places as u64 * WORK_PER_PLACE);
+        let admitted = match has_room {
+            true => within_budget(shared, session, &frames, is_cancel),
+            false => Err(RejectReason::Busy),
+        };
+        if let Err(reason) = admitted {
             land(&frames);
             return Err((frames, reason));
         }

@@ -19,7 +19,7 @@ use types::wire::receipts::ReceiptKey;
 use types::{AccountId, KeyId, NetworkId, RejectReason};
 
 use crate::accept::accept;
-use crate::admission::{Neighbors, Rates, Weights};
+use crate::admission::{Neighbors, Rates, Refusals, Weights};
 use crate::answers::AnswerBook;
 use crate::config::{GatewayConfig, server_config};
 use crate::counters::GatewayCounters;
@@ -185,6 +185,7 @@ pub(crate) struct Shared {
     pub(crate) answers: RefCell<AnswerBook>,
     pub(crate) neighbors: RefCell<Neighbors>,
     pub(crate) rates: RefCell<Rates>,
+    pub(crate) refusals: RefCell<Refusals>,
     started: Instant,
     pub(crate) arrivals: RefCell<Arrivals>,
     pub(crate) outward: RefCell<Outward>,
@@ -295,6 +296,7 @@ fn divide(
         answers: RefCell::new(setup.answers),
         neighbors: RefCell::default(),
         rates: RefCell::new(Rates::new(setup.weights)),
+        refusals: RefCell::default(),
         started: Instant::now(),
         arrivals: RefCell::default(),
         outward: RefCell::new(outward),

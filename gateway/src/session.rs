@@ -6,9 +6,9 @@ use std::rc::Rc;
 use quinn::{Connection, VarInt};
 use tokio::sync::Notify;
 use types::auth::PublicKey;
-use types::{KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
+use types::{AccountId, KeyId, Nonce, RejectReason, SequenceNumber, SessionId};
 
-use crate::config::GatewayConfig;
+use crate::config::{GatewayConfig, RECEIVE_WINDOW};
 use crate::directory::KeyRecord;
 use crate::receipts::PendingReceipts;
 
@@ -22,6 +22,10 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
     frames_in_flight: Cell<u32>,
     commands_in_flight: Cell<u32>,
+    /// So many frames in flight wake the reader.
+    resume_at: Cell<u32>,
+    reader: Notify,
+    window: Cell<u32>,
     queries_in_flight: Cell<u32>,
     ending: Cell<Ending>,
     /// Answers that the writer has not taken yet.
@@ -29,13 +33,30 @@ pub(crate) struct Session {
     limits: UnsentLimits,
     /// What of all sessions' unsent bytes are this one's.
     owed: Cell<usize>,
-    owed_by_all: Rc<Cell<usize>>,
+    together: Rc<Together>,
     /// Whether `unsent` has grown since the writer was last woken.
     grown: Cell<bool>,
     writer: Notify,
     /// In a session that wants receipts.
-    receipts: Option<PendingReceipts>,
+    receipts: Option<Box<PendingReceipts>>,
 }
+
+/// What all sessions have together.
+#[derive(Debug, Default)]
+pub(crate) struct Together {
+    /// Unsent bytes.
+    owed: Cell<usize>,
+    /// Work in flight.
+    work: Cell<u64>,
+}
+
+/// What a frame of one command costs behind the gateway, in commands: its signature takes as long as the
+/// others. A place in a ring is for that much, so longer frames take more places, and a full ring is
+/// about the same time's work whatever is in it.
+pub(crate) const WORK_PER_PLACE: u64 = 32;
+
+/// No number of frames in flight.
+const NEVER: u32 = u32::MAX;
 
 /// Unsent bytes at which sessions are closed.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +70,9 @@ const OWED_FREELY: usize = 64 * 1024;
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let others = self.owed_by_all.get() - self.owed.get();
-        self.owed_by_all.set(others);
+        let Together { owed, work } = &*self.together;
+        owed.set(owed.get() - self.owed.get());
+        work.set(work.get() - self.work());
     }
 }
 
@@ -73,7 +95,7 @@ impl Session {
         connection: Connection,
         receipts: Option<PendingReceipts>,
         config: &GatewayConfig,
-        owed_by_all: Rc<Cell<usize>>,
+        together: Rc<Together>,
     ) -> Self {
         Self {
             id,
@@ -82,6 +104,9 @@ impl Session {
             connection,
             frames_in_flight: Cell::new(0),
             commands_in_flight: Cell::new(0),
+            resume_at: Cell::new(NEVER),
+            reader: Notify::new(),
+            window: Cell::new(RECEIVE_WINDOW),
             queries_in_flight: Cell::new(0),
             ending: Cell::new(Ending::Open),
             unsent: RefCell::default(),
@@ -90,11 +115,27 @@ impl Session {
                 all: config.unsent_bytes_total,
             },
             owed: Cell::new(0),
-            owed_by_all,
+            together,
             grown: Cell::new(false),
             writer: Notify::new(),
-            receipts,
+            receipts: receipts.map(Box::new),
         }
+    }
+
+    /// Whose it is; nobody's if it is a guest's.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        (!self.is_guest()).then_some(self.record.account)
+    }
+
+    /// How much the client may have on its way.
+    pub(crate) fn set_window(&self, window: u32) {
+        self.window.set(window);
+        self.connection.set_receive_window(VarInt::from_u32(window));
+    }
+
+    /// Whether that is less than usual.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.window.get() < RECEIVE_WINDOW
     }
 
     /// Whether it is for frames of a wallet alone.
@@ -114,7 +155,7 @@ impl Session {
             frames += 1;
             in_all += u32::from(commands);
         }
-        let commands = in_all;
+        let (commands, before) = (in_all, self.work());
         let frames_max = match self.is_guest() {
             true => 1,
             false => config.frames_in_flight,
@@ -123,21 +164,54 @@ impl Session {
         if allowed {
             self.frames_in_flight.set(frames);
             self.commands_in_flight.set(commands);
+            let all = &self.together.work;
+            all.set(all.get() - before + self.work());
         }
         allowed
     }
 
+    /// Whether its work in flight is no more than what is left for others, of so much in all. So a few
+    /// that send all they can take equal shares, and there is always as much left for who comes next.
+    pub(crate) fn is_within_share(&self, work_max: u64) -> bool {
+        let left = work_max.saturating_sub(self.together.work.get());
+        self.work() <= left
+    }
+
+    /// What is in flight, as [`WORK_PER_PLACE`] counts.
+    fn work(&self) -> u64 {
+        let signatures = u64::from(self.frames_in_flight.get()) * (WORK_PER_PLACE - 1);
+        signatures + u64::from(self.commands_in_flight.get())
+    }
+
+    /// Whether any frame is in flight.
+    pub(crate) fn has_in_flight(&self) -> bool {
+        self.frames_in_flight.get() > 0
+    }
+
+    /// Waits until half of what is in flight now is answered.
+    pub(crate) async fn half_landed(&self) {
+        self.resume_at.set(self.frames_in_flight.get() / 2);
+        self.reader.notified().await;
+    }
+
     /// A frame of so many commands is in flight no more.
     pub(crate) fn land(&self, commands: u16) {
+        let before = self.work();
         let frames = self.frames_in_flight.get().checked_sub(1);
         let commands = self
             .commands_in_flight
             .get()
             .checked_sub(u32::from(commands));
-        self.frames_in_flight
-            .set(frames.expect("every frame is answered once"));
+        let frames = frames.expect("every frame is answered once");
+        self.frames_in_flight.set(frames);
         self.commands_in_flight
             .set(commands.expect("every frame is answered once"));
+        let all = &self.together.work;
+        all.set(all.get() - before + self.work());
+        if frames <= self.resume_at.get() && self.resume_at.get() != NEVER {
+            self.resume_at.set(NEVER);
+            self.reader.notify_one();
+        }
     }
 
     /// Whether another question may be in flight; if so, it is.
@@ -164,7 +238,7 @@ impl Session {
     /// may be longer than the limit.
     pub(crate) fn append(&self, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut unsent = self.unsent.borrow_mut();
-        let is_crowded = self.owed_by_all.get() > self.limits.all;
+        let is_crowded = self.together.owed.get() > self.limits.all;
         if unsent.len() > self.limits.each || (is_crowded && self.owed.get() > OWED_FREELY) {
             self.ending.set(Ending::Closing(RejectReason::Timeout));
             close(&self.connection, RejectReason::Timeout);
@@ -177,14 +251,16 @@ impl Session {
     }
 
     fn owe(&self, more: usize) {
+        let all = &self.together.owed;
         self.owed.set(self.owed.get() + more);
-        self.owed_by_all.set(self.owed_by_all.get() + more);
+        all.set(all.get() + more);
     }
 
     /// So many bytes that were taken are QUIC's now.
     pub(crate) fn sent(&self, count: usize) {
+        let all = &self.together.owed;
         self.owed.set(self.owed.get() - count);
-        self.owed_by_all.set(self.owed_by_all.get() - count);
+        all.set(all.get() - count);
     }
 
     /// As [`Session::append`]; notes in `grown` the first time that the writer has to be woken.

@@ -1,7 +1,6 @@
 //! Who is connected: sessions by id and by account. A table of connections; no order passes it by
 //! lock.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use quinn::Connection;
@@ -12,7 +11,7 @@ use crate::config::GatewayConfig;
 use crate::directory::KeyRecord;
 use crate::receipts::PendingReceipts;
 use crate::reports::Reports;
-use crate::session::Session;
+use crate::session::{Session, Together};
 
 /// All open sessions.
 ///
@@ -27,8 +26,7 @@ pub(crate) struct SessionTable {
     guests: u32,
     /// By account id, as far as accounts have logged in.
     accounts: Vec<AccountSessions>,
-    /// Unsent bytes of all sessions.
-    owed: Rc<Cell<usize>>,
+    together: Rc<Together>,
 }
 
 /// The sessions of one account, and reports on their way to them.
@@ -53,7 +51,7 @@ impl SessionTable {
             serial: 0,
             guests: 0,
             accounts: Vec::new(),
-            owed: Rc::default(),
+            together: Rc::default(),
         }
     }
 
@@ -113,8 +111,8 @@ impl SessionTable {
         let slot = self.free.pop()?;
         self.serial += 1;
         let id = SessionId::new(self.serial * self.slots.len() as u64 + slot as u64);
-        let owed = Rc::clone(&self.owed);
-        let session = Session::new(id, record, public_key, connection, receipts, config, owed);
+        let all = Rc::clone(&self.together);
+        let session = Session::new(id, record, public_key, connection, receipts, config, all);
         let session = Rc::new(session);
         self.slots[slot] = Some(Rc::clone(&session));
         Some(session)

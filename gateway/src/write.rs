@@ -4,6 +4,7 @@
 //! quadratic. The writer therefore takes all there is at each turn; what arrives meanwhile is
 //! collected for the next.
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +20,14 @@ use zerocopy::IntoBytes;
 use crate::counters::GatewayCounters;
 use crate::session::{Ending, Session, close};
 
-/// A buffer that grew beyond this in a burst is not kept.
-const BUFFER_KEPT: usize = 256 * 1024;
+/// Buffers of these lengths are kept for more: one that is shorter is cheaply made again, and an idle
+/// session has none; one that is longer grew in a burst.
+const BUFFERS_KEPT: RangeInclusive<usize> = 1024..=256 * 1024;
 /// How long a client may take to acknowledge the last bytes before its connection is closed.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Writes one session's answers until it ends, then closes its connection.
+/// Writes one session's answers until it ends, then closes its connection. What only happens then is
+/// boxed: most of the time this one only waits.
 pub(crate) async fn write(
     session: Rc<Session>,
     mut stream: SendStream,
@@ -36,10 +39,11 @@ pub(crate) async fn write(
         if sending.is_empty() {
             match session.ending() {
                 Ending::Closing(reason) => {
-                    return farewell(&session.connection, stream, Some(reason)).await;
+                    let farewell = farewell(&session.connection, stream, Some(reason));
+                    return Box::pin(farewell).await;
                 }
                 Ending::Finishing if session.is_settled() => {
-                    return farewell(&session.connection, stream, None).await;
+                    return Box::pin(farewell(&session.connection, stream, None)).await;
                 }
                 Ending::Open | Ending::Finishing => session.writer_woken().await,
             }
@@ -52,7 +56,7 @@ pub(crate) async fn write(
         session.sent(sending.len());
         counters.bytes_sent.add(sending.len() as u64);
         sending.clear();
-        if sending.capacity() > BUFFER_KEPT {
+        if !BUFFERS_KEPT.contains(&sending.capacity()) {
             sending = Vec::new();
         }
     }

@@ -1,4 +1,4 @@
-//! The command line: `loadgen run`, `replay`, `ping` and `compare`.
+//! The command line: `loadgen run`, `replay`, `ping`, `check` and `compare`.
 //!
 //! The report goes to standard output, as text or, with `--json -`, as one JSON object; progress
 //! and errors go to standard error. Exit codes: 0 fine, 1 failed, 2 usage, or nothing to compare.
@@ -19,10 +19,12 @@ use types::auth::PublicKey;
 
 use crate::compare::{CompareArguments, compare};
 use crate::error::LoadError;
+use crate::frames::Signing;
 use crate::outputs::{Forms, Outputs};
 use crate::ping::{PingOptions, ping};
 use crate::processes::{Part, run_part, run_processes};
 use crate::ramp::{RampOptions, ramp};
+use crate::record;
 use crate::replay::{Recording, ReplayOptions, replay};
 use crate::report::{Verdict, grouped};
 use crate::run::{Progress, Rate, RunOptions, run};
@@ -48,6 +50,9 @@ enum Subcommands {
     Replay(ReplayArguments),
     /// Send single orders one after the other and report where their time goes.
     Ping(PingArguments),
+    /// Compare what the clients of a recorded run saw with journal and ledger; exit code 1 if anything
+    /// differs.
+    Check(CheckArguments),
     /// Put the JSON reports of two runs beside each other; exit code 1 if the second is worse.
     Compare(CompareArguments),
 }
@@ -104,6 +109,13 @@ struct RunArguments {
     /// The same seed makes the same commands.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Sign frames as they are sent, or all of them before the clock starts.
+    #[arg(long, value_enum, default_value_t)]
+    signing: SigningTime,
+    /// With `--signing ahead` and `--rate max`: how many commands to sign, over all clients. The run
+    /// ends when the first client has sent all of its.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    ahead_orders: Option<u64>,
     /// With `--rate max`: frames that each client has in flight.
     #[arg(long, value_name = "FRAMES")]
     window: Option<usize>,
@@ -125,8 +137,20 @@ struct RunArguments {
     /// reported, too.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
+    /// Keep every message that the clients get in this folder, which must be empty, for
+    /// `loadgen check`. Costs some of the rate.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "ramp")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     forms: Forms,
+}
+
+/// [`Signing`] as an option.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum SigningTime {
+    #[default]
+    Live,
+    Ahead,
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +189,23 @@ struct PingArguments {
     count: u64,
 }
 
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// What `loadgen run --record` has left.
+    #[arg(long, value_name = "FOLDER")]
+    record: PathBuf,
+    /// The node's data directory. The node may run, but what it has not written yet is missing.
+    #[arg(long, value_name = "D")]
+    dir: PathBuf,
+    /// Print one machine-readable object.
+    #[arg(long)]
+    json: bool,
+    /// The `keel` binary, whose `reconcile` replays the journal; without it, the one beside this
+    /// program.
+    #[arg(long, value_name = "FILE")]
+    keel: Option<PathBuf>,
+}
+
 /// Does what the command line says.
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
@@ -172,6 +213,7 @@ pub fn main() -> ExitCode {
         Subcommands::Part(arguments) => part_command(&arguments),
         Subcommands::Replay(arguments) => replay_command(arguments),
         Subcommands::Ping(arguments) => ping_command(arguments),
+        Subcommands::Check(arguments) => return check_command(&arguments),
         Subcommands::Compare(arguments) => compare_command(&arguments),
     };
     match done {
@@ -192,7 +234,15 @@ const EXIT_USAGE: u8 = 2;
 
 impl RunArguments {
     /// The command line before the scenario, the scenario before the defaults.
-    fn options(&self) -> RunOptions {
+    fn options(&self) -> Result<RunOptions, LoadError> {
+        let signing = match (self.signing, self.ahead_orders) {
+            (SigningTime::Ahead, orders) => Signing::Ahead { orders },
+            (SigningTime::Live, None) => Signing::Live,
+            (SigningTime::Live, Some(_)) => {
+                let why = "`--ahead-orders` goes with `--signing ahead`".to_owned();
+                return Err(LoadError::Options(why));
+            }
+        };
         let usual = RunOptions::development(self.target.connect);
         let Load {
             frame,
@@ -201,7 +251,8 @@ impl RunArguments {
             signatures,
         } = self.scenario.load;
         let rate = self.rate.or(rate.map(Rate::PerSecond));
-        RunOptions {
+        Ok(RunOptions {
+            signing,
             target: self.target.target(signatures),
             scenario: self.scenario.clone(),
             rate: rate.unwrap_or(usual.rate),
@@ -214,16 +265,20 @@ impl RunArguments {
             window: self.window,
             metrics: self.metrics,
             part: None,
-        }
+            record: self.record.clone(),
+        })
     }
 }
 
 fn run_command(arguments: &RunArguments) -> Result<Verdict, LoadError> {
-    let options = arguments.options();
+    let options = arguments.options()?;
     let json = arguments.target.json.as_deref();
     // A search has a JSON report of its own.
     let json_of_run = json.filter(|_| !arguments.ramp);
     let outputs = Outputs::open(json_of_run, &arguments.forms)?;
+    if let Some(folder) = &options.record {
+        record::create_folder(folder)?;
+    }
     let line = ProgressLine::new();
     if arguments.ramp {
         let options = RampOptions {
@@ -262,7 +317,7 @@ fn part_command(arguments: &PartArguments) -> Result<Verdict, LoadError> {
         index: arguments.index,
         of: arguments.of,
     };
-    run_part(&arguments.run.options(), part).map(|()| Verdict::Pass)
+    run_part(&arguments.run.options()?, part).map(|()| Verdict::Pass)
 }
 
 fn replay_command(arguments: ReplayArguments) -> Result<Verdict, LoadError> {
@@ -293,6 +348,39 @@ fn ping_command(arguments: PingArguments) -> Result<Verdict, LoadError> {
     })?;
     write_report(arguments.target.json.as_deref(), &report, &report.text())?;
     Ok(Verdict::Pass)
+}
+
+/// The engine is not ours to link, so whoever has it replays and compares; its exit code is ours.
+fn check_command(arguments: &CheckArguments) -> ExitCode {
+    let beside = || std::env::current_exe().map(|program| program.with_file_name("keel"));
+    let keel = arguments.keel.clone().map_or_else(beside, Ok);
+    let ended = keel.and_then(|keel| {
+        let mut command = std::process::Command::new(&keel);
+        command
+            .arg("reconcile")
+            .arg("--record")
+            .arg(&arguments.record);
+        command.arg("--dir").arg(&arguments.dir);
+        command.args(arguments.json.then_some("--json"));
+        let named = |error| io::Error::other(format!("{}: {error}", keel.display()));
+        command.status().map_err(named)
+    });
+    match ended {
+        Ok(status) => ExitCode::from(
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .unwrap_or(1),
+        ),
+        Err(error) => {
+            // Nobody is left to tell if standard error is gone.
+            let _ = writeln!(
+                io::stderr(),
+                "error: cannot run {error}; `--keel` says where the node's binary is"
+            );
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn compare_command(arguments: &CompareArguments) -> Result<Verdict, LoadError> {
@@ -428,11 +516,22 @@ mod tests {
         let Subcommands::Run(arguments) = parsed.command else {
             panic!("it is a run");
         };
-        let options = arguments.options();
+        let options = arguments.options().unwrap();
         assert_eq!(options.scenario, Scenario::of(Spread::Zipf));
         assert_eq!((options.frame, options.clients), (8, 2));
         let line = "loadgen run --metrics 127.0.0.1:9100 --hgrm a.hgrm --csv a.csv --html a.html";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        let line = "loadgen run --ahead-orders 9";
+        let parsed = CommandLine::try_parse_from(line.split_whitespace()).unwrap();
+        let Subcommands::Run(arguments) = parsed.command else {
+            panic!("it is a run");
+        };
+        let error = arguments.options().unwrap_err().to_string();
+        assert!(error.contains("goes with `--signing ahead`"), "{error}");
+        let line = "loadgen check --record seen --dir data/node";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
+        let line = "loadgen run --ramp --record seen";
+        assert!(CommandLine::try_parse_from(line.split_whitespace()).is_err());
         let line = "loadgen compare a.json b.json --tolerance 0.2";
         assert!(CommandLine::try_parse_from(line.split_whitespace()).is_ok());
         let line =

@@ -1,7 +1,7 @@
 //! `loadgen compare`: the figures of two runs beside each other, and whether the second is worse.
 //!
 //! It reads JSON reports and nothing else, and compares only what is comparable: two runs of one
-//! scenario, frame, signature mode and rate. What decides is the rate where it was free, the 99th
+//! scenario, frame, signature mode, signing and rate. What decides is the rate where it was free, the 99th
 //! percentile where it was given, and the CPU time per order always; absolute times of one machine
 //! drift, so the tolerance is the caller's.
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::LoadError;
+use crate::frames::Signing;
 use crate::report::{Verdict, grouped, line};
 
 /// What to compare.
@@ -55,6 +56,9 @@ struct Figures {
     scenario: String,
     frame: u64,
     signature_mode: String,
+    /// Live in all reports that do not say.
+    #[serde(default = "live")]
+    signing: String,
     offered_per_second: Option<u64>,
     clients: u64,
     seed: u64,
@@ -95,6 +99,10 @@ fn read(path: &Path) -> Result<Figures, LoadError> {
         .map_err(|error| refused(format!("no report of `loadgen run --json`: {error}")))
 }
 
+fn live() -> String {
+    Signing::Live.name().to_owned()
+}
+
 /// Why two runs say nothing about each other: one line each.
 fn differences(a: &Figures, b: &Figures) -> Vec<String> {
     let differ = |what: &str, a: String, b: String| {
@@ -118,6 +126,7 @@ fn differences(a: &Figures, b: &Figures) -> Vec<String> {
             a.signature_mode.clone(),
             b.signature_mode.clone(),
         ),
+        differ("signing", a.signing.clone(), b.signing.clone()),
         differ("rate", rate(a), rate(b)),
         differ("CPU time", sides(a), sides(b)),
         useless,

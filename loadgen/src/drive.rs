@@ -10,25 +10,29 @@ use std::time::Duration;
 
 use client::{Message, Receiver, Sender, SessionError};
 use tokio::sync::Notify;
-use types::RejectReason;
+use types::command::CancelScope;
 use types::limits::NONCE_WINDOW;
+use types::wire::query::Question;
+use types::{Command, LogTime, RejectReason, SequenceNumber};
 
 use crate::error::LoadError;
+use crate::frames::Frames;
 use crate::in_flight::InFlight;
 use crate::pacer::Pacer;
+use crate::record::Recorder;
 use crate::run::Board;
 use crate::schedule::Schedule;
-use crate::session::{Session, ended};
+use crate::session::{Balances, Session, ended};
 use crate::tally::{SentFrame, Tally};
-use crate::workload::{Frame, Workload};
 
 /// One client, ready to go.
 #[derive(Debug)]
 pub(crate) struct Client {
     session: Session,
     pace: Pace,
-    frames: FrameSource,
+    frames: Frames,
     window: usize,
+    recorder: Option<Recorder>,
 }
 
 /// When a client sends.
@@ -44,21 +48,18 @@ impl Client {
     /// `frames_in_flight_max` is what the node allows.
     pub(crate) fn new(
         session: Session,
-        workload: Workload,
-        frame: usize,
+        frames: Frames,
         pace: Pace,
         frames_in_flight_max: usize,
+        recorder: Option<Recorder>,
     ) -> Self {
         // Nonces farther apart than their window would be refused.
         let allowed = frames_in_flight_max.min(NONCE_WINDOW as usize / 2).max(1);
         Self {
+            recorder,
             session,
             pace,
-            frames: FrameSource {
-                workload,
-                frame: Frame::new(),
-                size: frame,
-            },
+            frames,
             window: match pace {
                 Pace::Scheduled(_) => allowed,
                 Pace::Windowed(window) => allowed.min(window),
@@ -80,6 +81,9 @@ impl Client {
                 tally: Tally::new(),
                 in_flight: InFlight::with_capacity(self.window),
                 window: self.window,
+                recorder: self.recorder,
+                last_sequence: SequenceNumber::ZERO,
+                balances: None,
             }),
             answered: Notify::new(),
         };
@@ -94,7 +98,7 @@ impl Client {
                 Pace::Windowed(_) => exchange.send_windowed(&mut sender, &mut frames).await?,
             }
             exchange.drain().await;
-            Ok(())
+            exchange.settle(&mut sender, &mut frames).await
         };
         tokio::select! {
             sent = sending => sent.map_err(|failure: Failure| failure.of(&name))?,
@@ -105,16 +109,11 @@ impl Client {
         let state = exchange.state.into_inner();
         let mut tally = state.tally;
         tally.unanswered = state.in_flight.len() as u64;
+        if let Some(recorder) = state.recorder {
+            recorder.finish(frames.next_nonce, state.balances.as_ref())?;
+        }
         Ok(tally)
     }
-}
-
-/// Makes the next frame's commands in buffers that are used again.
-#[derive(Debug)]
-struct FrameSource {
-    workload: Workload,
-    frame: Frame,
-    size: usize,
 }
 
 /// What the two loops of a client share.
@@ -130,6 +129,12 @@ struct State {
     in_flight: InFlight<SentFrame>,
     /// Frames that may be in flight. Shrinks when the node says it is too many.
     window: usize,
+    /// Keeps what comes, if the run is recorded.
+    recorder: Option<Recorder>,
+    /// Where the last answered frame was sequenced.
+    last_sequence: SequenceNumber,
+    /// The balances of a recorded client at its end.
+    balances: Option<Balances>,
 }
 
 /// Why sending stopped before its end.
@@ -144,16 +149,16 @@ impl Exchange<'_> {
     async fn send_scheduled(
         &self,
         sender: &mut Sender,
-        frames: &mut FrameSource,
+        frames: &mut Frames,
         schedule: &Schedule,
     ) -> Result<(), Failure> {
         let mut pacer = Pacer::new().map_err(Failure::System)?;
-        let total = schedule.frames_before(self.board.total);
+        let total = schedule.frames_before(self.board.total());
         let first_measured = schedule.frames_before(self.board.warm_up);
         let mut next = 0;
         while next < total {
             let now = self.board.elapsed();
-            if now > self.board.total + OVERRUN_MAX {
+            if now > self.board.total() + OVERRUN_MAX {
                 break;
             }
             let due = schedule.due(now).min(total);
@@ -181,19 +186,21 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Closed loop: as many frames as the window has room for, until the time is up.
-    async fn send_windowed(
-        &self,
-        sender: &mut Sender,
-        frames: &mut FrameSource,
-    ) -> Result<(), Failure> {
+    /// Closed loop: as many frames as the window has room for, until the time is up or, if they were
+    /// made ahead, until a client has no more of them.
+    async fn send_windowed(&self, sender: &mut Sender, frames: &mut Frames) -> Result<(), Failure> {
         loop {
-            let left = self.board.total.saturating_sub(self.board.elapsed());
+            let left = self.board.left();
             if left.is_zero() {
                 return Ok(());
             }
-            let burst = self.room().min(BURST_FRAMES);
-            if burst < self.burst_min() {
+            let frames_left = frames.left().unwrap_or(BURST_FRAMES);
+            if frames_left == 0 {
+                self.board.end();
+                return Ok(());
+            }
+            let burst = self.room().min(BURST_FRAMES).min(frames_left);
+            if burst < self.burst_min().min(frames_left) {
                 let waiting = tokio::time::timeout(left, self.answered.notified());
                 // Whether it was woken or gave up, the loop looks at the time.
                 let _ = waiting.await;
@@ -207,12 +214,11 @@ impl Exchange<'_> {
     }
 
     /// Makes, signs and queues one frame. Its latency counts from `intended`, or from now.
-    fn queue(&self, sender: &mut Sender, frames: &mut FrameSource, intended: Option<Duration>) {
+    fn queue(&self, sender: &mut Sender, frames: &mut Frames, intended: Option<Duration>) {
         let now = self.board.elapsed();
         let intended = intended.unwrap_or(now);
         let measured = self.board.measures(intended);
-        frames.workload.fill_frame(&mut frames.frame, frames.size);
-        let nonce = frames.frame.with(|commands| sender.queue_frame(commands));
+        let nonce = frames.queue(sender);
         let state = &mut *self.state.borrow_mut();
         if measured {
             state.tally.sent(now.saturating_sub(intended));
@@ -252,9 +258,13 @@ impl Exchange<'_> {
 
     fn take(&self, message: &Message, now: Duration) {
         let state = &mut *self.state.borrow_mut();
+        if let Some(recorder) = &mut state.recorder {
+            recorder.take(message);
+        }
         match message {
             Message::Ack(message) => {
                 let ack = message.view();
+                state.last_sequence = ack.first_sequence;
                 let frame = state.in_flight.answer(ack.nonce);
                 let answered = &self.board.answered;
                 answered.set(answered.get() + ack.outcomes.len() as u64);
@@ -270,7 +280,15 @@ impl Exchange<'_> {
                     state.window = (state.window * 3 / 4).max(1);
                 }
             }
-            // Nobody asks questions during a run, and no order of the mix ends by itself.
+            Message::Balances {
+                sequence, balances, ..
+            } if state.recorder.is_some() => {
+                state.balances = Some(Balances {
+                    sequence: *sequence,
+                    records: balances.clone(),
+                });
+            }
+            // Nobody asks questions else, and no order of the mix ends by itself.
             Message::Ended(_)
             | Message::Subscribed { .. }
             | Message::Receipts(_)
@@ -285,12 +303,57 @@ impl Exchange<'_> {
     /// Waits for the answers that are still to come, but not for ever.
     async fn drain(&self) {
         let drained = async {
-            while self.state.borrow().in_flight.len() > 0 {
+            while self.in_flight() > 0 {
                 self.answered.notified().await;
             }
         };
         // What is missing then is counted as unanswered.
         let _ = tokio::time::timeout(DRAIN_LIMIT, drained).await;
+    }
+
+    /// At the end of a recorded run: takes all orders off the books, so that nothing moves any more,
+    /// and asks what there is. If an answer is missing, nothing is asked, and the record says so.
+    async fn settle(&self, sender: &mut Sender, frames: &mut Frames) -> Result<(), Failure> {
+        let is_recorded = self.state.borrow().recorder.is_some();
+        if !is_recorded || self.in_flight() > 0 {
+            return Ok(());
+        }
+        let nonce = frames.take_nonce();
+        let everything = Command::CancelAll(CancelScope::EVERYTHING);
+        sender.queue_frame_with(nonce, LogTime::ZERO, &[everything]);
+        let frame = SentFrame {
+            intended: self.board.elapsed(),
+            commands: 1,
+            measured: false,
+        };
+        self.state.borrow_mut().in_flight.push(nonce, frame);
+        self.flush(sender).await?;
+        self.drain().await;
+        let settled = async {
+            while self.in_flight() == 0 && !self.is_settled() {
+                self.state.borrow_mut().balances = None;
+                sender.queue_query(Question::Balances);
+                self.flush(sender).await?;
+                while self.state.borrow().balances.is_none() {
+                    self.answered.notified().await;
+                }
+            }
+            Ok(())
+        };
+        // Without an answer in time the record has no balances at its end, and says so.
+        let settled = tokio::time::timeout(DRAIN_LIMIT, settled).await;
+        settled.unwrap_or(Ok(()))
+    }
+
+    /// Whether the balances include everything: whoever tells them may be behind the answers.
+    fn is_settled(&self) -> bool {
+        let state = self.state.borrow();
+        let balances = state.balances.as_ref();
+        balances.is_some_and(|balances| state.last_sequence <= balances.sequence)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.state.borrow().in_flight.len()
     }
 
     fn room(&self) -> usize {

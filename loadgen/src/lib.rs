@@ -10,11 +10,14 @@
 //! | module | holds |
 //! |---|---|
 //! | [`workload`] | commands from a seed |
+//! | `frames` | frames of these commands, signed as they are sent or ahead |
 //! | [`mod@run`] | clients that send them, on a schedule or as fast as possible |
 //! | [`mod@replay`] | a recorded level-3 stream, in file order over two sessions |
 //! | `meter`, `series` | what was answered and used when |
 //! | [`report`] | the outcome of a run: JSON, text, a page, and the formats of others |
 //! | `compare` | two outcomes, and whether the second is worse |
+//! | `record` | what the clients saw, message by message, on disk |
+//! | [`mod@check`] | that record against what a journal comes to |
 //! | [`processes`] | a run over several processes |
 //! | [`mod@ramp`] | runs at growing rates, until answers come too late |
 //! | [`mod@skeleton`] | the same without a node, as a measure of the machine |
@@ -22,10 +25,12 @@
 //! | [`cli`] | the command line |
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
 mod compare;
 mod drive;
 mod error;
+mod frames;
 mod in_flight;
 mod latency;
 mod machine;
@@ -36,6 +41,7 @@ mod pacer;
 mod ping;
 pub mod processes;
 pub mod ramp;
+mod record;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -47,6 +53,7 @@ mod tally;
 pub mod workload;
 
 pub use error::LoadError;
+pub use frames::Signing;
 pub use machine::Machine;
 pub use node_metrics::NodeFigures;
 pub use ping::{PingOptions, PingReport, ping};

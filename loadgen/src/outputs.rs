@@ -70,7 +70,7 @@ impl Outputs {
             hgrm.write(&hgrm::text(&report.latency))?;
         }
         if let Some(csv) = self.csv {
-            csv.write(&series::csv(&report.series))?;
+            csv.write(&series::csv(&report.series, report.signing))?;
         }
         if let Some(html) = self.html {
             html.write(&html::page(report).map_err(broken)?)?;

@@ -43,6 +43,8 @@ pub struct RunReport {
     pub frame: usize,
     /// How commands are signed.
     pub signature_mode: &'static str,
+    /// When: `live`, as they are sent, or `ahead`, before the clock started.
+    pub signing: &'static str,
     /// What an answer means.
     pub ack: &'static str,
     /// Seconds from the end of the warm-up to the last answer.
@@ -162,6 +164,7 @@ impl RunReport {
             clients: options.clients,
             frame: options.frame,
             signature_mode: options.target.signatures.name(),
+            signing: options.signing.name(),
             ack: "durable",
             seconds,
             offered_per_second: match options.rate {

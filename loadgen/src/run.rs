@@ -7,20 +7,23 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::SignatureMode;
+use client::{FrameSigner, SignatureMode};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use types::limits::COMMANDS_PER_FRAME_MAX;
 
 use crate::drive::{Client, Pace};
 use crate::error::LoadError;
+use crate::frames::{self, Frames, Signing};
 use crate::meter::{Meter, cpu_time};
 use crate::node_metrics;
 use crate::processes::{Part, PartReport};
+use crate::record::Recorder;
 use crate::report::RunReport;
 use crate::schedule::Schedule;
 use crate::series::{Intervals, Series};
@@ -40,6 +43,8 @@ pub struct RunOptions {
     pub rate: Rate,
     /// Commands in a frame, 1..=256.
     pub frame: usize,
+    /// When frames are signed.
+    pub signing: Signing,
     /// Clients, each with a connection and an account of its own.
     pub clients: u32,
     /// How long to measure.
@@ -57,6 +62,9 @@ pub struct RunOptions {
     /// Where the node tells its numbers (`keel serve --metrics`); `None`: its side of the run is not
     /// reported.
     pub metrics: Option<SocketAddr>,
+    /// Where to keep what every client sees, for [`Check`](crate::check::Check): an empty folder;
+    /// `None`: nowhere.
+    pub record: Option<PathBuf>,
 }
 
 /// How fast commands are sent, over all clients.
@@ -88,6 +96,7 @@ impl RunOptions {
             scenario: Scenario::of(Spread::Uniform),
             rate: Rate::Max,
             frame: 32,
+            signing: Signing::Live,
             clients: 4,
             duration: Duration::from_secs(10),
             warm_up: Duration::from_secs(1),
@@ -96,13 +105,17 @@ impl RunOptions {
             window: None,
             part: None,
             metrics: None,
+            record: None,
         }
     }
 
     /// Measures a bare skeleton of this run for so long. `None`: not for no time, nor against a schedule,
-    /// which the skeleton does not know, nor for rolling signatures, which it does not verify.
+    /// which the skeleton does not know, nor for rolling signatures, which it does not verify, nor if
+    /// frames are signed ahead, for it signs its own live.
     pub fn skeleton(&self, duration: Duration) -> Result<Option<f64>, LoadError> {
-        let is_alike = self.rate == Rate::Max && self.target.signatures == SignatureMode::Frame;
+        let is_alike = self.rate == Rate::Max
+            && self.target.signatures == SignatureMode::Frame
+            && self.signing == Signing::Live;
         if !is_alike || duration.is_zero() {
             return Ok(None);
         }
@@ -147,9 +160,68 @@ impl RunOptions {
         } else if self.window == Some(0) {
             "a window of no frames sends nothing".to_owned()
         } else {
-            return Ok(());
+            return self.check_signing();
         };
         Err(LoadError::Options(problem))
+    }
+
+    fn check_signing(&self) -> Result<(), LoadError> {
+        let Signing::Ahead { orders } = self.signing else {
+            return Ok(());
+        };
+        let problem = if self.target.signatures == SignatureMode::Rolling {
+            "a rolling signature is over all that its connection has carried, so none can be made \
+             ahead; use `--signatures frame`"
+                .to_owned()
+        } else if self.rate == Rate::Max && orders.is_none() {
+            "at maximum rate nobody knows how many frames will be sent: say with `--ahead-orders` how \
+             many commands to sign ahead"
+                .to_owned()
+        } else if self.rate != Rate::Max && orders.is_some() {
+            "on a schedule it is known how many commands are sent: leave `--ahead-orders` out"
+                .to_owned()
+        } else {
+            let clients = 0..self.clients;
+            let frames: u64 = clients.filter_map(|client| self.frames_ahead(client)).sum();
+            let bytes = frames::bytes_max(frames, self.frame, self.scenario.slots_max());
+            if bytes <= AHEAD_BYTES_MAX {
+                return Ok(());
+            }
+            format!(
+                "{frames} frames of {} commands take up to {} MiB; at most {} MiB are signed ahead: \
+                 fewer seconds, a lower rate or larger frames need less",
+                self.frame,
+                bytes >> 20,
+                AHEAD_BYTES_MAX >> 20
+            )
+        };
+        Err(LoadError::Options(problem))
+    }
+
+    /// How many frames this client has signed before the clock starts; `None`: none.
+    fn frames_ahead(&self, client: u32) -> Option<u64> {
+        let Signing::Ahead { orders } = self.signing else {
+            return None;
+        };
+        match self.pace(client) {
+            Pace::Scheduled(schedule) => Some(schedule.frames_before(self.total())),
+            Pace::Windowed(_) => {
+                let frames = orders?.div_ceil(self.frame as u64);
+                Some(frames.div_ceil(self.clients.into()))
+            }
+        }
+    }
+
+    fn pace(&self, client: u32) -> Pace {
+        match self.rate {
+            Rate::PerSecond(rate) => Pace::Scheduled(Schedule {
+                rate,
+                frame: self.frame as u64,
+                clients: self.clients.into(),
+                client: client.into(),
+            }),
+            Rate::Max => Pace::Windowed(self.window_frames()),
+        }
     }
 
     fn total(&self) -> Duration {
@@ -193,7 +265,7 @@ pub(crate) struct Board {
     /// From when on frames count, from the start.
     pub(crate) warm_up: Duration,
     /// When the last frame is meant to be sent at the latest, from the start.
-    pub(crate) total: Duration,
+    total: Cell<Duration>,
     /// Commands answered.
     pub(crate) answered: Cell<u64>,
     /// What was answered when.
@@ -206,6 +278,21 @@ impl Board {
     /// Time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// When the last frame is meant to be sent at the latest, from the start.
+    pub(crate) fn total(&self) -> Duration {
+        self.total.get()
+    }
+
+    /// Time until then.
+    pub(crate) fn left(&self) -> Duration {
+        self.total().saturating_sub(self.elapsed())
+    }
+
+    /// Nothing more is to be sent.
+    pub(crate) fn end(&self) {
+        self.total.set(self.total().min(self.elapsed()));
     }
 
     /// How the measurement is cut.
@@ -240,7 +327,7 @@ async fn run_clients(
     let board = Rc::new(Board {
         start: Instant::now(),
         warm_up: options.warm_up,
-        total: options.total(),
+        total: Cell::new(options.total()),
         answered: Cell::new(0),
         series: RefCell::new(Series::new(intervals)),
         cpu_before: Cell::new(None),
@@ -266,11 +353,18 @@ async fn run_clients(
             },
             _ = ticks.tick() => progress(Progress {
                 elapsed: board.elapsed(),
-                total: board.total,
+                total: board.total(),
                 orders: board.answered.get(),
             }),
             () = meter.tick() => {}
         }
+    }
+    if board.total() < board.warm_up {
+        return Err(LoadError::Options(
+            "all commands that were signed ahead were sent within the warm-up: sign more with \
+             `--ahead-orders`"
+                .to_owned(),
+        ));
     }
     let cpu_after = cpu_time();
     let cpu_before = board.cpu_before.get().unwrap_or(cpu_after);
@@ -295,13 +389,14 @@ async fn open_clients(options: &RunOptions) -> Result<Vec<Client>, LoadError> {
     let reference = sessions[0].1.reference.clone();
     let scenario = options.scenario.clone();
     let plan = WorkloadPlan::new(reference, scenario, options.clients, options.seed)?;
-    sessions
-        .into_iter()
-        .map(|(client, session)| open_client(options, &plan, client, session))
-        .collect()
+    let mut clients = Vec::new();
+    for (client, session) in sessions {
+        clients.push(open_client(options, &plan, client, session).await?);
+    }
+    Ok(clients)
 }
 
-fn open_client(
+async fn open_client(
     options: &RunOptions,
     plan: &Arc<WorkloadPlan>,
     client: u32,
@@ -309,25 +404,37 @@ fn open_client(
 ) -> Result<Client, LoadError> {
     // A frame has fewer sets than this, so the numbers of a run are above those of earlier ones.
     let sets = session.first_nonce.get() * COMMANDS_PER_FRAME_MAX as u64;
-    let workload = Workload::new(plan, client, &session.free, sets)?;
+    let workload = Workload::new(plan, client, &session.balances.free(), sets)?;
+    let recorder = options.record.as_ref().map(|folder| {
+        let sender = &session.sender;
+        let named = (client, session.name.as_str());
+        let next = sender.next_nonce();
+        Recorder::begin(folder, named, sender.terms(), next, &session.balances)
+    });
     let frames_in_flight_max = session.sender.terms().frames_in_flight as usize;
-    let pace = match options.rate {
-        Rate::PerSecond(rate) => Pace::Scheduled(Schedule {
-            rate,
-            frame: options.frame as u64,
-            clients: options.clients.into(),
-            client: client.into(),
-        }),
-        Rate::Max => Pace::Windowed(options.window_frames()),
+    let (size, next) = (options.frame, session.sender.next_nonce());
+    let frames = match options.frames_ahead(client) {
+        None => Frames::live(workload, size, next),
+        Some(count) => {
+            let key = options.keys[client as usize].1.clone();
+            let signer = FrameSigner::new(*session.sender.terms(), key);
+            let sign = move || Frames::ahead(workload, size, next, count, signer);
+            // Aside, so that the sessions stay alive meanwhile.
+            let signed = tokio::task::spawn_blocking(sign).await;
+            signed.expect("signing does not panic")
+        }
     };
     Ok(Client::new(
         session,
-        workload,
-        options.frame,
-        pace,
+        frames,
+        options.pace(client),
         frames_in_flight_max,
+        recorder.transpose()?,
     ))
 }
+
+/// Bytes of all frames that are signed ahead.
+const AHEAD_BYTES_MAX: u64 = 2 << 30;
 
 /// A signature alone takes longer than a second divided by this.
 const FRAMES_PER_CLIENT_MAX: u64 = 100_000;
@@ -349,7 +456,6 @@ mod tests {
 
     #[test]
     fn impossible_runs_are_refused_with_the_reason() {
-        type Change = fn(&mut RunOptions);
         let cases: [(Change, &str); 8] = [
             (|o| o.frame = 0, "1 to 256 commands, not 0"),
             (|o| o.frame = 257, "1 to 256 commands, not 257"),
@@ -373,12 +479,69 @@ mod tests {
             ),
         ];
         assert!(options().check().is_ok());
-        for (change, expected) in cases {
+        for (change, expected) in cases.into_iter().chain(signing_cases()) {
             let mut options = options();
             change(&mut options);
             let error = run(&options, |_| ()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error:?}");
         }
+    }
+
+    type Change = fn(&mut RunOptions);
+
+    fn signing_cases() -> [(Change, &'static str); 5] {
+        [
+            (
+                |o| {
+                    o.signing = Signing::Ahead { orders: Some(1) };
+                    o.target.signatures = SignatureMode::Rolling;
+                },
+                "use `--signatures frame`",
+            ),
+            (
+                |o| o.signing = Signing::Ahead { orders: None },
+                "say with `--ahead-orders`",
+            ),
+            (
+                |o| {
+                    o.signing = Signing::Ahead { orders: Some(1) };
+                    o.rate = Rate::PerSecond(NonZeroU64::MIN);
+                },
+                "leave `--ahead-orders` out",
+            ),
+            (
+                |o| {
+                    o.signing = Signing::Ahead {
+                        orders: Some(100_000_000),
+                    };
+                },
+                "3125000 frames of 32 commands take up to 3361 MiB; at most 2048 MiB",
+            ),
+            (
+                |o| {
+                    o.signing = Signing::Ahead { orders: None };
+                    o.rate = Rate::PerSecond(NonZeroU64::new(10_000_000).unwrap());
+                },
+                "a lower rate",
+            ),
+        ]
+    }
+
+    #[test]
+    fn as_many_frames_are_signed_ahead_as_will_be_sent() {
+        let ahead = |orders, rate| RunOptions {
+            signing: Signing::Ahead { orders },
+            rate,
+            ..options()
+        };
+        // Eleven seconds with the warm-up, four clients, frames of 32.
+        let rate = Rate::PerSecond(NonZeroU64::new(32_000).unwrap());
+        let scheduled = ahead(None, rate);
+        let frames = (0..4).map(|client| scheduled.frames_ahead(client).unwrap());
+        assert_eq!(frames.sum::<u64>(), 11_000);
+        let free = ahead(Some(1_000_000), Rate::Max);
+        assert_eq!(free.frames_ahead(3), Some(7_813));
+        assert_eq!(options().frames_ahead(0), None);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! A session at its beginning: connected, knowing markets and balances, with no open orders.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{
     ConnectOptions, Message, Receiver, Sender, ServerPin, SessionError, SignatureMode, connect,
 };
 use types::auth::SigningKey;
 use types::command::CancelScope;
-use types::wire::query::{Question, Reference};
-use types::{AssetId, Atoms, Command, NetworkId, Nonce};
+use types::wire::query::{BalanceRecord, Question, Reference};
+use types::{AssetId, Atoms, Command, NetworkId, Nonce, SequenceNumber};
 
 use crate::error::LoadError;
 
@@ -49,13 +49,30 @@ pub fn development_keys() -> Vec<NamedKey> {
         .collect()
 }
 
+/// Balances of an account, as the node told them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Balances {
+    /// The last sequence number that they include.
+    pub(crate) sequence: SequenceNumber,
+    /// By asset.
+    pub(crate) records: Vec<BalanceRecord>,
+}
+
+impl Balances {
+    /// What can be spent.
+    pub(crate) fn free(&self) -> Vec<(AssetId, Atoms)> {
+        let free = self.records.iter();
+        free.map(|record| (record.asset(), record.free())).collect()
+    }
+}
+
 /// An open session that is ready for load.
 pub(crate) struct Session {
     pub(crate) name: String,
     pub(crate) sender: Sender,
     pub(crate) receiver: Receiver,
     pub(crate) reference: Reference,
-    pub(crate) free: Vec<(AssetId, Atoms)>,
+    pub(crate) balances: Balances,
     /// The first nonce of this session; no earlier one has it or a higher one.
     pub(crate) first_nonce: Nonce,
 }
@@ -83,49 +100,66 @@ impl Session {
             sender,
             receiver,
             reference: Reference::default(),
-            free: Vec::new(),
+            balances: Balances::default(),
             first_nonce: Nonce::ZERO,
         };
-        session.clear_books().await?;
-        session.learn().await?;
+        let cleared = session.clear_books().await?;
+        session.learn(cleared).await?;
         Ok(session)
     }
 
-    async fn clear_books(&mut self) -> Result<(), LoadError> {
+    /// Returns where that was sequenced.
+    async fn clear_books(&mut self) -> Result<SequenceNumber, LoadError> {
         let everything = Command::CancelAll(CancelScope::EVERYTHING);
         let nonce = self.sender.queue_frame(&[everything]);
         self.first_nonce = nonce;
-        let mut done = false;
-        let take = |_: &mut Self, message| {
-            if let Message::Ack(ack) = message
-                && ack.nonce() == nonce
-            {
-                done = true;
+        let mut cleared = SequenceNumber::ZERO;
+        let take = |_: &mut Self, message| match message {
+            Message::Ack(ack) if ack.nonce() == nonce => {
+                cleared = ack.view().first_sequence;
+                true
             }
-            done
+            _ => false,
         };
-        self.ask("the cancelling of earlier orders", take).await
+        let asked = self.ask("the cancelling of earlier orders", take).await;
+        asked.map(|()| cleared)
     }
 
-    async fn learn(&mut self) -> Result<(), LoadError> {
+    /// Markets, and balances that include what was sequenced as `cleared`: whoever answers questions
+    /// may be behind whoever answers frames.
+    async fn learn(&mut self, cleared: SequenceNumber) -> Result<(), LoadError> {
         self.sender.queue_query(Question::Reference);
-        self.sender.queue_query(Question::Balances);
-        let mut replies = 0;
-        let take = |session: &mut Self, message| {
-            match message {
-                Message::Reference { reference, .. } => session.reference = reference,
-                Message::Balances { balances, .. } => {
-                    let free = balances
-                        .iter()
-                        .map(|record| (record.asset(), record.free()));
-                    session.free = free.collect();
-                }
-                _ => return false,
+        let take = |session: &mut Self, message| match message {
+            Message::Reference { reference, .. } => {
+                session.reference = reference;
+                true
             }
-            replies += 1;
-            replies == 2
+            _ => false,
         };
-        self.ask("its markets and balances", take).await
+        self.ask("its markets", take).await?;
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        loop {
+            self.sender.queue_query(Question::Balances);
+            let take = |session: &mut Self, message| match message {
+                Message::Balances {
+                    sequence, balances, ..
+                } => {
+                    session.balances = Balances {
+                        sequence,
+                        records: balances,
+                    };
+                    true
+                }
+                _ => false,
+            };
+            self.ask(BALANCES, take).await?;
+            if cleared <= self.balances.sequence {
+                return Ok(());
+            }
+            if deadline < Instant::now() {
+                return Err(silent(&self.name, BALANCES));
+            }
+        }
     }
 
     /// Sends what is queued and takes messages until `take` has what it wants.
@@ -180,14 +214,19 @@ pub(crate) async fn answered_in_time<T>(
     answer: impl Future<Output = Result<T, LoadError>>,
 ) -> Result<T, LoadError> {
     let answered = tokio::time::timeout(ANSWER_LIMIT, answer).await;
-    answered.unwrap_or_else(|_| {
-        Err(LoadError::Silent {
-            key: name.to_owned(),
-            what,
-            limit: ANSWER_LIMIT,
-        })
-    })
+    answered.unwrap_or_else(|_| Err(silent(name, what)))
 }
+
+fn silent(name: &str, what: &'static str) -> LoadError {
+    LoadError::Silent {
+        key: name.to_owned(),
+        what,
+        limit: ANSWER_LIMIT,
+    }
+}
+
+/// What every session asks before and after.
+const BALANCES: &str = "its balances";
 
 /// A node that takes longer for an answer is no target for a measurement.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

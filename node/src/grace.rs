@@ -45,6 +45,11 @@ impl Grace {
         matches!(self, Self::Begins(_))
     }
 
+    /// Whether the first block is to log a phase.
+    pub(crate) const fn is_due_at_once(self) -> bool {
+        matches!(self, Self::Begins(_) | Self::EndsAt(0))
+    }
+
     /// When the next phase is to be logged; `None`: there is none.
     pub(crate) const fn due_at(self) -> Option<u64> {
         match self {
@@ -106,17 +111,18 @@ mod tests {
         ] {
             let found = Grace::after(&state(phases), nanos);
             assert_eq!(found, expected, "{phases:?}, {nanos}");
+            assert_eq!(found.is_due_at_once(), found != Grace::Over);
         }
     }
 
     #[test]
     fn a_grace_begins_at_once_and_ends_after_its_length() {
         let grace = Grace::Begins(10);
-        assert!(grace.is_to_begin());
+        assert!(grace.is_to_begin() && grace.is_due_at_once());
         assert_eq!((grace.length_ns(), grace.due_at()), (10, Some(0)));
         assert_eq!(grace.due(100), Some(Phase::CancelOnly));
         let grace = grace.logged(100);
-        assert!(!grace.is_to_begin());
+        assert!(!grace.is_to_begin() && !grace.is_due_at_once());
         assert_eq!((grace.length_ns(), grace.due_at()), (0, Some(110)));
         assert_eq!(
             [109, 110].map(|now| grace.due(now)),

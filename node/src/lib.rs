@@ -8,6 +8,7 @@
 //! in one thread, under a clock and a disk of its own.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod checkpoint_thread;
 mod cli;
 pub mod counters;
@@ -15,6 +16,7 @@ mod data_dir;
 pub mod feeds;
 mod genesis_file;
 pub mod grace;
+mod history;
 mod journal_io;
 pub mod journal_thread;
 mod limits_file;

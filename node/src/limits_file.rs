@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gateway::api::ApiConfig;
 use gateway::{GatewayConfig, Pace, Weights};
 use serde::Deserialize;
 use types::AccountId;
@@ -17,6 +18,7 @@ use crate::cli::Failure;
 struct LimitsFile {
     connections: Connections,
     commands: Commands,
+    api: ApiFields,
     /// Account number, as TOML has no other keys than text, to weight.
     weights: BTreeMap<String, u32>,
 }
@@ -39,6 +41,55 @@ struct Connections {
 struct Commands {
     orders: Option<PaceFields>,
     cancels: Option<PaceFields>,
+    refusals: Option<PaceFields>,
+}
+
+/// The trader API's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ApiFields {
+    connections: Option<u32>,
+    connections_per_address: Option<u32>,
+    sockets: Option<u32>,
+    requests_per_address: Option<PaceFields>,
+    commands_per_signer: Option<PaceFields>,
+}
+
+impl ApiFields {
+    /// The defaults, but for what is said here.
+    fn applied(&self) -> Result<ApiConfig, String> {
+        let mut api = ApiConfig::default();
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        for (limit, said) in [
+            (&mut api.connections_max, self.connections),
+            (
+                &mut api.connections_per_ip_max,
+                self.connections_per_address,
+            ),
+            (&mut api.sockets_max, self.sockets),
+        ] {
+            set(limit, said.map(count));
+        }
+        for (per_second, burst, said) in [
+            (
+                &mut api.requests_per_second,
+                &mut api.requests_burst,
+                self.requests_per_address,
+            ),
+            (
+                &mut api.commands_per_second,
+                &mut api.commands_burst,
+                self.commands_per_signer,
+            ),
+        ] {
+            if said.is_some_and(|it| it.per_second == 0 || it.burst == 0) {
+                return Err("a pace of 0".to_owned());
+            }
+            set(per_second, said.map(|it| it.per_second));
+            set(burst, said.map(|it| it.burst));
+        }
+        Ok(api)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -61,6 +112,7 @@ impl From<PaceFields> for Pace {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) gateway: GatewayConfig,
+    pub(crate) api: ApiConfig,
     pub(crate) weights: Weights,
 }
 
@@ -80,6 +132,7 @@ impl Limits {
         let LimitsFile {
             connections,
             commands,
+            api,
             weights,
         } = file;
         set(&mut gateway.sessions_max, connections.sessions);
@@ -104,7 +157,9 @@ impl Limits {
         set(&mut gateway.limits_loopback, connections.limit_loopback);
         gateway.commands = commands.orders.map(Pace::from);
         gateway.cancels = commands.cancels.or(commands.orders).map(Pace::from);
-        let paces = [Some(gateway.arrivals), Some(gateway.arrivals_per_address)];
+        set(&mut gateway.refusals, commands.refusals);
+        let (arrivals, of_address) = (gateway.arrivals, gateway.arrivals_per_address);
+        let paces = [arrivals, of_address, gateway.refusals].map(Some);
         let paces = paces.into_iter().chain([gateway.commands, gateway.cancels]);
         if paces
             .flatten()
@@ -132,6 +187,7 @@ impl Limits {
         let weights: Result<Weights, String> = weights.into_iter().map(weight).collect();
         Ok(Self {
             gateway,
+            api: api.applied()?,
             weights: weights?,
         })
     }
@@ -169,6 +225,7 @@ mod tests {
             "[connections]\nsessions = 7\nhandshakes = 40\nnew = { per_second = 5, burst = 6 }\n\
              limit_loopback = true\n\
              [commands]\norders = { per_second = 100, burst = 200 }\n\
+             refusals = { per_second = 7, burst = 8 }\n\
              [weights]\n3 = 4\n",
         )
         .unwrap();
@@ -179,6 +236,7 @@ mod tests {
             retry_from: 10,
             arrivals: pace(5, 6),
             limits_loopback: true,
+            refusals: pace(7, 8),
             commands: Some(pace(100, 200)),
             cancels: Some(pace(100, 200)),
             ..GatewayConfig::default()
@@ -199,6 +257,7 @@ mod tests {
             "[connections]\nnew = { per_second = 0, burst = 1 }",
             "[commands]\norders = { per_second = 1, burst = 0 }",
             "[commands]\norders = { per_second = 1 }",
+            "[commands]\nrefusals = { per_second = 0, burst = 1 }",
             "[weights]\ndev = 1",
             "[weights]\n3 = 0",
         ] {

@@ -41,14 +41,10 @@ const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
 /// The ends of the rings that the pipeline holds.
 #[derive(Debug)]
 pub struct Ports {
-    /// Verified frames.
-    pub frames: Consumer<SequencedFrame>,
+    /// Where verified frames come from; each has its turn.
+    pub sources: Vec<Source>,
     /// Keys that are not heard any more.
     pub silences: Consumer<KeyId>,
-    /// Those of them that find no room on the disk.
-    pub refused: Producer<RejectedFrame>,
-    /// Wakes whoever tells their sessions.
-    pub wake_refused: Wake,
     /// Sealed blocks.
     pub to_journal: Producer<JournalBlock>,
     /// Wakes whoever writes them.
@@ -62,8 +58,33 @@ pub struct Ports {
 impl Ports {
     /// Whether there is anything to sequence.
     fn has_come(&self) -> bool {
-        !self.frames.is_empty() || !self.silences.is_empty()
+        self.has_frames() || !self.silences.is_empty()
     }
+
+    fn has_frames(&self) -> bool {
+        self.sources.iter().any(|source| !source.frames.is_empty())
+    }
+}
+
+/// Where verified frames come from.
+#[derive(Debug)]
+pub struct Source {
+    /// The frames.
+    pub frames: Consumer<SequencedFrame>,
+    /// Those of them that find no room on the disk.
+    pub refused: Producer<RejectedFrame>,
+    /// Wakes whoever tells who sent them.
+    pub wake_refused: Wake,
+}
+
+/// What became of a source's next frames.
+enum Taken {
+    /// They are in the block.
+    Block,
+    /// The disk has no room for them, and their sender is told.
+    Refused,
+    /// There are none, or they have to wait.
+    Nothing,
 }
 
 /// Somebody who receives every released block.
@@ -109,6 +130,10 @@ impl Pipeline {
     ) -> Self {
         let height = state.position().height;
         let counters = Arc::new(CachePadded::new(PipelineCounters::after(&state)));
+        // Nothing is taken before that is logged, so it is so already.
+        if grace.is_to_begin() {
+            counters.cancel_only.set(1);
+        }
         Self {
             sequencer: Sequencer::after(state.position()),
             gate: ReleaseGate::after(height),
@@ -178,7 +203,7 @@ impl Pipeline {
     /// not keep a node from stopping: after the next start its key is listened for anew.
     pub fn is_idle(&self) -> bool {
         let has_come = match self.admit_own(payload::TICK_LENGTH) {
-            Admission::Refuse => !self.ports.frames.is_empty(),
+            Admission::Refuse => self.ports.has_frames(),
             Admission::Take | Admission::Wait | Admission::Seal => self.ports.has_come(),
         };
         !has_come && self.sequencer.is_empty() && self.gate.waiting() == 0
@@ -294,10 +319,9 @@ impl Pipeline {
         length + payload::TICK_LENGTH
     }
 
-    /// Takes frames into the block until it is full or there is no room for more; those under one
-    /// rolling signature together. Whether any were refused.
+    /// Takes frames into the block until it is full or there is no room for more; from each source in
+    /// turn, and those under one rolling signature together. Whether any were refused.
     fn take_frames(&mut self, now: u64, mut length: u64) -> bool {
-        let mut refused = false;
         // What a silence takes off must not wait for what others place.
         while self.sequencer.has_room(1)
             && matches!(self.admit_own(length), Admission::Take)
@@ -307,33 +331,53 @@ impl Pipeline {
             self.sequencer.silence(key, LogTime::new(now));
             self.counters.silences.add(1);
         }
-        while let Some(run) = next_run(&mut self.ports.frames)
-            && self.sequencer.has_room(run.commands)
-        {
-            let longer = length + run.length;
-            let frames = &mut self.ports.frames;
-            match self.space.admit(longer, || is_cancel(frames, run.frames)) {
-                Admission::Take => {
-                    length = longer;
-                    for frame in pop(&mut self.ports.frames, run.frames) {
-                        self.sequencer.push(frame, LogTime::new(now));
-                    }
-                    self.counters.frames_sequenced.add(run.frames as u64);
-                }
-                Admission::Refuse if run.frames <= self.ports.refused.slots() => {
-                    for frame in pop(&mut self.ports.frames, run.frames) {
-                        refuse(&mut self.ports.refused, &frame);
-                    }
-                    self.counters.frames_refused.add(run.frames as u64);
-                    refused = true;
-                }
-                Admission::Seal | Admission::Wait | Admission::Refuse => break,
+        let mut refused = false;
+        let mut idle = 0;
+        for source in (0..self.ports.sources.len()).cycle() {
+            idle += 1;
+            match self.take_from(source, now, &mut length) {
+                Taken::Block => idle = 0,
+                Taken::Refused => (idle, refused) = (0, true),
+                Taken::Nothing => {}
+            }
+            if idle == self.ports.sources.len() {
+                break;
             }
         }
         if refused {
-            self.ports.wake_refused.wake();
+            let sources = self.ports.sources.iter();
+            sources.for_each(|source| source.wake_refused.wake());
         }
         refused
+    }
+
+    /// Takes what goes together at the head of a source.
+    fn take_from(&mut self, source: usize, now: u64, length: &mut u64) -> Taken {
+        let Source {
+            frames, refused, ..
+        } = &mut self.ports.sources[source];
+        let Some(run) = next_run(frames).filter(|run| self.sequencer.has_room(run.commands)) else {
+            return Taken::Nothing;
+        };
+        let longer = *length + run.length;
+        match self.space.admit(longer, || is_cancel(frames, run.frames)) {
+            Admission::Take => {
+                *length = longer;
+                for frame in pop(frames, run.frames) {
+                    self.sequencer.push(frame, LogTime::new(now));
+                }
+                self.counters.frames_sequenced.add(run.frames as u64);
+                Taken::Block
+            }
+            Admission::Refuse if run.frames <= refused.slots() => {
+                for frame in pop(frames, run.frames) {
+                    refuse(refused, &frame);
+                }
+                self.counters.frames_refused.add(run.frames as u64);
+                Taken::Refused
+            }
+            Admission::Seal | Admission::Wait | Admission::Refuse => Taken::Nothing,
+        }
     }
 
     fn send_to_journal(&mut self, block: &Block) {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use gateway::Wake;
+use gateway::api::ports::ApiPorts;
 use rtrb::RingBuffer;
 use tokio::sync::Notify;
 
+use crate::api::{Teller, UPDATES};
 use crate::threads::{Nudge, Parking, Waker};
 use crate::{checkpoint_thread, feeds, journal_thread, pipeline, shadow};
 
@@ -26,11 +28,16 @@ pub(crate) const QUERIES: usize = 1_024;
 /// There is one set of buffers for checkpoints.
 pub(crate) const CHECKPOINTS: usize = 1;
 
+/// Frames of signed actions, and those of them that the disk had no room for.
+const ACTIONS: usize = 4_096;
+
 /// What each thread holds of the rings, and where it waits.
 pub(crate) struct Ends {
     pub(crate) gateway: gateway::Ports,
     pub(crate) signatures: (Parking, SignatureEnds),
     pub(crate) core: CoreEnds,
+    /// The trader API's, if there is one.
+    pub(crate) api: Option<ApiPorts>,
 }
 
 /// Those of the threads behind the sessions.
@@ -52,9 +59,9 @@ pub(crate) struct SignatureEnds {
 }
 
 impl Ends {
-    /// Makes them.
+    /// Makes them, those of the trader API if it is wanted.
     #[allow(clippy::too_many_lines)] // A list: in two parts, who holds which end would be hidden.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(with_api: bool) -> Self {
         let (to_verify, unverified) = RingBuffer::new(FRAMES);
         let (verified, frames) = RingBuffer::new(FRAMES);
         let (rejected_in, rejected) = RingBuffer::new(FRAMES);
@@ -107,8 +114,19 @@ impl Ends {
             then.wake();
         });
         let wake_gateway = Wake::new(move || notify.notify_one());
+        let first = pipeline::Source {
+            frames,
+            refused: refused_in,
+            wake_refused: wake_gateway.clone(),
+        };
+        let (api, source, teller) = with_api
+            .then(|| api_ends(&wake_pipeline, &wake_shadow))
+            .map_or((None, None, None), |(api, source, teller)| {
+                (Some(api), Some(source), Some(teller))
+            });
 
         Self {
+            api,
             gateway: gateway::Ports {
                 to_verify,
                 wake_verifier: wake(&wake_signatures),
@@ -141,10 +159,8 @@ impl Ends {
                 pipeline: (
                     pipeline,
                     pipeline::Ports {
-                        frames,
+                        sources: std::iter::once(first).chain(source).collect(),
                         silences,
-                        refused: refused_in,
-                        wake_refused: wake_gateway.clone(),
                         to_journal,
                         wake_journal,
                         durable,
@@ -195,6 +211,7 @@ impl Ends {
                         to_checkpoint,
                         spent,
                         wake_checkpoint,
+                        teller,
                     },
                 ),
                 checkpoint: (
@@ -208,4 +225,32 @@ impl Ends {
             },
         }
     }
+}
+
+/// The rings of the trader API, and who holds their other ends.
+fn api_ends(pipeline: &Waker, shadow: &Waker) -> (ApiPorts, pipeline::Source, Teller) {
+    let (to_sequencer, frames) = RingBuffer::new(ACTIONS);
+    let (refused_in, refused) = RingBuffer::new(ACTIONS);
+    let (updates_in, updates) = RingBuffer::new(UPDATES);
+    let api = Arc::new(Notify::new());
+    let wake = |waker: &Waker| {
+        let waker = waker.clone();
+        Wake::new(move || waker.wake())
+    };
+    let notify = Arc::clone(&api);
+    let source = pipeline::Source {
+        frames,
+        refused: refused_in,
+        wake_refused: Wake::new(move || notify.notify_one()),
+    };
+    let teller = Teller::new(updates_in, Arc::clone(&api));
+    let ports = ApiPorts {
+        updates,
+        wake_follower: wake(shadow),
+        to_sequencer,
+        wake_sequencer: wake(pipeline),
+        refused,
+        wake: api,
+    };
+    (ports, source, teller)
 }

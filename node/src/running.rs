@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! QUIC -> [gateway] -> [signatures] -> [pipeline] -> [journal]
-//!             ^                          |     ^        |
-//!             |<------- released --------|     '--------'  durable marks
-//!             |<-- feeds -- [feeds] <--- released
-//!             |               |
-//!             |<- replies - [shadow] ----> [checkpoint]
+//!             ^                          ^ |   ^        |
+//!             |<------- released --------|-|   '--------'  durable marks
+//!             |<-- feeds -- [feeds] <----|-' released
+//!             |               |          |
+//!             |<- replies - [shadow] ----|----> [checkpoint]
+//!                             |          |
+//! HTTP ----------------> [api] ----------' actions
 //! ```
 //!
 //! Each box is a thread, each arrow a bounded single-producer ring of `types` values. A thread
@@ -32,6 +34,7 @@ use types::genesis::Genesis;
 use types::wire::query::Reference;
 use types::{AccountId, KeyId};
 
+use crate::api::ApiThreads;
 use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
 use crate::data_dir::DataDir;
@@ -55,6 +58,8 @@ pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     /// Where metrics are served, if anywhere.
     pub(crate) metrics: Option<SocketAddr>,
+    /// Where traders' clients connect, if anywhere.
+    pub(crate) api: Option<SocketAddr>,
     pub(crate) limits: Limits,
     pub(crate) journal_io: JournalIoRequest,
     pub(crate) journal: JournalOptions,
@@ -112,6 +117,7 @@ pub(crate) struct Running {
     core: Core,
     metrics: Arc<Metrics>,
     metrics_server: Option<http::Server>,
+    api: Option<ApiThreads>,
     fatal: mpsc::Receiver<String>,
 }
 
@@ -150,7 +156,8 @@ impl Running {
         let local_address = socket
             .local_addr()
             .map_err(|error| Failure::failed("cannot use the socket", error))?;
-        let metrics_listener = options.metrics.map(bind_metrics).transpose()?;
+        let metrics_listener = options.metrics.map(bind).transpose()?;
+        let api_listener = options.api.map(bind).transpose()?;
         let identity = Identity::from_seed(directory.tls_seed()?);
         let public_key = identity.public_key();
 
@@ -167,7 +174,7 @@ impl Running {
         let answers = std::mem::take(&mut recovered.answers);
         let frame_key = *recovered.state.frame_key();
         let executor = options.workers.executor(&recovered.state)?;
-        let ends = Ends::new();
+        let ends = Ends::new(api_listener.is_some());
         let (fatal_sender, fatal) = mpsc::channel(4);
 
         let setup = gateway_setup(&directory, &recovered.state, options, (identity, answers));
@@ -183,7 +190,12 @@ impl Running {
             &clock,
             fatal_sender,
         );
+        let api = api_listener.zip(ends.api).map(|(listener, ports)| {
+            ApiThreads::start(listener, options.limits.api, directory.genesis(), ports)
+        });
+        let api = api.transpose()?;
         let mut lives = vec![gateway_life, signatures.life()];
+        lives.extend(api.as_ref().map(ApiThreads::life));
         lives.extend(core.lives());
         let sources = core.sources.clone();
         let metrics = Metrics::new(gateway_counters, signature_counters, sources, lives, clock);
@@ -203,6 +215,7 @@ impl Running {
             core,
             metrics,
             metrics_server,
+            api,
             fatal,
         };
         Ok((running, recovery))
@@ -216,6 +229,11 @@ impl Running {
     /// Where it serves metrics.
     pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_server.as_ref().map(http::Server::address)
+    }
+
+    /// Where traders' clients connect.
+    pub(crate) fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(ApiThreads::address)
     }
 
     /// The key that clients pin.
@@ -247,9 +265,15 @@ impl Running {
     pub(crate) fn stop(self) -> (State, DataDir) {
         self.metrics.drain();
         self.gateway.drain();
+        if let Some(api) = &self.api {
+            api.drain();
+        }
         self.signatures.finish();
         let state = self.core.finish();
         self.gateway.close();
+        if let Some(api) = self.api {
+            api.close();
+        }
         self.gateway_thread
             .join()
             .expect("a panic ends the process");
@@ -307,7 +331,10 @@ impl Core {
             feeds::run(feeds, &nudge, parking, stop);
         });
         let (parking, nudge, ports) = ends.shadow;
-        let shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        let mut shadow = Shadow::new(beginning, plan, clock.clone(), ports);
+        if grace.is_due_at_once() {
+            shadow.wait_for_a_block();
+        }
         let shadow_counters = shadow.counters();
         let shadow = start_shadow(shadow, nudge, parking, fatal);
         let (parking, ports) = ends.checkpoint;
@@ -440,7 +467,7 @@ fn gateway_setup(
     }
 }
 
-fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Failure> {
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address)
         .map_err(|error| Failure::failed(&format!("cannot use {address}"), error))
 }

@@ -21,14 +21,15 @@ use gateway::{AnswerBook, QueryReply, QueryRequest};
 use ledger::StateTree;
 use rtrb::{Consumer, Producer};
 use store::{CheckpointMeta, Identity, InstanceId, Tag, append_part};
-use types::AssetId;
 use types::outcome::{BlockOutcome, Digest};
 use types::planted::{Bug, is_planted};
 use types::wire::Kind;
 use types::wire::query::{
     BalanceRecord, MarketStateRecord, OpenOrderRecord, Question, encode_reply,
 };
+use types::{AssetId, SequenceNumber};
 
+use crate::api::Teller;
 use crate::checkpoint_thread::{CheckpointJob, Sections};
 use crate::counters::ShadowCounters;
 use crate::feeds::FollowedBlock;
@@ -53,6 +54,8 @@ pub struct Ports {
     pub spent: Consumer<Sections>,
     /// Wakes whoever writes them.
     pub wake_checkpoint: Waker,
+    /// Tells the trader API, if there is one.
+    pub teller: Option<Teller>,
 }
 
 /// Whose checkpoints these are, and how often one is made.
@@ -101,6 +104,8 @@ pub struct Shadow {
     changed: ChangedAccounts,
     /// Whether anything happened since the last checkpoint.
     is_behind: bool,
+    /// Questions are answered from here on.
+    answers_from: SequenceNumber,
     scratch: BlockOutcome,
     plan: CheckpointPlan,
     clock: Clock,
@@ -142,6 +147,7 @@ impl Shadow {
             record_hash,
             changed: ChangedAccounts::new(),
             is_behind: !is_written,
+            answers_from: SequenceNumber::ZERO,
             scratch: BlockOutcome::default(),
             next_checkpoint: clock.unix_nanos().saturating_add(wait),
             plan,
@@ -152,9 +158,15 @@ impl Shadow {
         }
     }
 
+    /// Answers nothing before another block has come: the node logs one at once, and what is true
+    /// until then was never true for anybody who is here now.
+    pub fn wait_for_a_block(&mut self) {
+        self.answers_from = self.state.position().sequence.next();
+    }
+
     /// Does all there is to do now; whether that was anything.
     pub fn turn(&mut self) -> Result<bool, Diverged> {
-        let followed = self.follow()?;
+        let followed = self.follow()? | self.tell_image();
         let answered = self.answer();
         let written = self.checkpoint_if_due();
         Ok(followed || answered || written)
@@ -188,6 +200,12 @@ impl Shadow {
         Arc::clone(&self.counters)
     }
 
+    /// The trader API begins with the whole state, and anew after a gap.
+    fn tell_image(&mut self) -> bool {
+        let teller = self.ports.teller.as_mut();
+        teller.is_some_and(|teller| teller.catch_up(&self.state))
+    }
+
     fn follow(&mut self) -> Result<bool, Diverged> {
         let mut popped = 0;
         while let Ok(followed) = self.ports.followed.pop() {
@@ -211,6 +229,9 @@ impl Shadow {
         let (block, outcome) = (&released.block, &released.outcome);
         if !sequential::repeat(&mut self.state, block, outcome, &mut self.scratch) {
             return Err(Diverged(block.height));
+        }
+        if let Some(teller) = &mut self.ports.teller {
+            teller.tell(&self.state, released);
         }
         self.answers.follow(outcome);
         for (feed, position) in &followed.moved {
@@ -276,7 +297,7 @@ impl Shadow {
         let mut worked = false;
         while !self.ports.replies.is_full()
             && let Ok(next) = self.ports.requests.peek()
-            && next.at_least <= self.state.position().sequence
+            && next.at_least.max(self.answers_from) <= self.state.position().sequence
             && let Ok(request) = self.ports.requests.pop()
         {
             let reply = QueryReply {
@@ -378,4 +399,85 @@ fn reply(state: &State, request: &QueryRequest) -> Vec<u8> {
         }
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use rtrb::RingBuffer;
+    use tokio::sync::Notify;
+    use types::block::{Entry, ReleasedBlock};
+    use types::command::MarketStatus;
+    use types::genesis::development;
+    use types::phase::Phase;
+    use types::wire::query::parse_reply;
+    use types::{AccountId, SessionId};
+
+    use super::*;
+
+    /// Whoever asks before the first block has come waits for it, though he asks for nothing in it.
+    #[test]
+    fn questions_wait_for_the_phase_that_is_logged_first() {
+        let genesis = development();
+        let state = State::from_genesis(&genesis, 0);
+        let block = state
+            .position()
+            .next_block(vec![Entry::Phase(Phase::CancelOnly)]);
+        let mut released = ReleasedBlock::default();
+        let mut ahead = State::from_genesis(&genesis, 0);
+        sequential::execute(&mut ahead, &block, &mut released.outcome);
+        released.block = block;
+
+        let parking = Parking::new();
+        let (mut follow, followed) = RingBuffer::new(1);
+        let (mut ask, requests) = RingBuffer::new(1);
+        let (replies, mut answered) = RingBuffer::new(1);
+        let (to_checkpoint, _) = RingBuffer::new(1);
+        let (_, spent) = RingBuffer::new(1);
+        let ports = Ports {
+            followed,
+            wake_feeds: parking.waker(),
+            requests,
+            replies,
+            wake_gateway: Arc::new(Notify::new()),
+            to_checkpoint,
+            spent,
+            wake_checkpoint: parking.waker(),
+        };
+        let beginning = Beginning {
+            tree: StateTree::new(state.ledger()),
+            state,
+            answers: AnswerBook::new(),
+            feeds: Positions::default(),
+            record_hash: Digest::ZERO,
+            is_written: true,
+        };
+        let plan = CheckpointPlan {
+            identity: Identity {
+                network: genesis.network(),
+                genesis_hash: genesis.hash(),
+            },
+            instance: InstanceId::new([0; 16]),
+            interval: Duration::from_secs(60),
+        };
+        let mut shadow = Shadow::new(beginning, plan, Clock::start(), ports);
+        shadow.wait_for_a_block();
+        let question = QueryRequest {
+            session: SessionId::new(1),
+            account: AccountId::new(0),
+            request: 1,
+            question: Question::Markets,
+            at_least: SequenceNumber::ZERO,
+        };
+        ask.push(question).unwrap();
+        shadow.turn().unwrap();
+        assert!(answered.pop().is_err());
+        let released = Arc::new(released);
+        let moved = Vec::new();
+        follow.push(FollowedBlock { released, moved }).unwrap();
+        shadow.turn().unwrap();
+        let message = answered.pop().unwrap().message;
+        let (_, records) = parse_reply::<MarketStateRecord>(&message, Kind::MarketStates).unwrap();
+        let statuses = records.iter().map(|it| it.state().unwrap().status);
+        assert!(statuses.eq([MarketStatus::CancelOnly; 2]));
+    }
 }

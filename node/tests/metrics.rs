@@ -361,6 +361,32 @@ fn health_is_told_and_a_stop_is_told_before_it_begins() {
     assert_eq!(node.wait().0, 0);
 }
 
+/// Nothing here takes so long.
+const DAY_MS: &str = "86400000";
+
+#[test]
+fn a_node_that_takes_cancels_only_is_ready_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let arguments = [SCRAPED, &["--cancel-only", DAY_MS]].concat();
+    let node = Node::serve_with(path, &arguments);
+    let ready = (200, "ready\n".to_owned());
+    assert_eq!(get(address(&node), "/readyz"), ready, "a new journal");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut session = client::connect(&node.options("dev-0")).await.unwrap();
+        send(&mut session, &[bid(100)]).await;
+    });
+    node.kill();
+    let node = Node::serve_with(path, &arguments);
+    let for_cancels = (200, "ready for cancels only\n".to_owned());
+    assert_eq!(get(address(&node), "/readyz"), for_cancels);
+    node.kill();
+}
+
 #[test]
 fn broken_requests_are_answered_and_slow_ones_hold_nobody_up() {
     let directory = tempfile::tempdir().unwrap();

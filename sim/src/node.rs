@@ -9,7 +9,7 @@ use node::checkpoint_thread::{self, CheckpointWriter};
 use node::feeds::{self, FeedWorker};
 use node::grace::Grace;
 use node::journal_thread::{self, Covered, JournalWorker, Recycling};
-use node::pipeline::{self, Follower, Pipeline};
+use node::pipeline::{self, Follower, Pipeline, Source};
 use node::recovery::Recovered;
 use node::shadow::{self, CheckpointPlan, Shadow};
 use node::space::SpacePlan;
@@ -86,10 +86,12 @@ impl Node {
         };
         let (silences, silent) = RingBuffer::new(2);
         let ports = pipeline::Ports {
-            frames: arrived,
+            sources: vec![Source {
+                frames: arrived,
+                refused: refused_in,
+                wake_refused: wake(),
+            }],
             silences: silent,
-            refused: refused_in,
-            wake_refused: wake(),
             to_journal,
             wake_journal: waker.clone(),
             durable,
@@ -119,6 +121,7 @@ impl Node {
             to_checkpoint,
             spent,
             wake_checkpoint: waker.clone(),
+            teller: None,
         };
         let checkpoints = CheckpointPlan {
             identity,

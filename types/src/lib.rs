@@ -13,6 +13,7 @@
 //! | [`outcome`] | receipts and events of executed commands |
 //! | [`genesis`] | assets, markets, fees and accounts at the start of a network |
 //! | [`decimal`] | decimal text to whole units and back, never through a float |
+//! | [`action`] | what traders sign at the HTTP interface, and the commands that it means |
 //! | [`auth`] | digests, signatures and the frames that have passed them |
 //! | [`keys`] | what session keys may do, and how a wallet says so |
 //! | [`wallet`] | what a wallet signs, and who signed it |
@@ -24,6 +25,7 @@
 //! | [`planted`] | mistakes on purpose, for tests of the tests |
 #![forbid(unsafe_code)]
 
+pub mod action;
 pub mod auth;
 pub mod block;
 pub mod command;

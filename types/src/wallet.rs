@@ -172,7 +172,7 @@ pub fn sub_account_address(owner: &OwnerAddress, number: u32) -> OwnerAddress {
     *hash.last_chunk().expect("32 bytes have 20")
 }
 
-fn recover(digest: [u8; 32], signature: WalletSignature) -> Option<OwnerAddress> {
+pub(crate) fn recover(digest: [u8; 32], signature: WalletSignature) -> Option<OwnerAddress> {
     let parity = RecoveryId::try_from(i32::from(signature.v.checked_sub(27)?)).ok()?;
     let signature = RecoverableSignature::from_compact(&signature.compact, parity).ok()?;
     let key = signature.recover_ecdsa(Message::from_digest(digest)).ok()?;
@@ -184,12 +184,12 @@ fn address(key: &secp256k1::PublicKey) -> OwnerAddress {
     *hash.last_chunk().expect("32 bytes have 20")
 }
 
-fn keccak(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn keccak(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 
 /// A number as a word of the EVM: 32 bytes, big-endian.
-fn word(number: u128) -> [u8; 32] {
+pub(crate) fn word(number: u128) -> [u8; 32] {
     let mut word = [0; 32];
     word[16..].copy_from_slice(&number.to_be_bytes());
     word

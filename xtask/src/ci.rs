@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{edges, evm, examples, python_client, recovery, report, tidy, versions};
+use crate::{conformance, edges, evm, examples, python_client, recovery, report, tidy, versions};
 
 /// One thing that must hold.
 struct Step {
@@ -239,6 +239,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "python client",
         work: Work::Check(python_client::run),
+    },
+    Step {
+        name: "conformance",
+        work: Work::Check(conformance::run),
     },
     // The contracts, and the way in and out on a real chain.
     Step {

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout)] // A command-line tool reports on standard output.
 
 mod ci;
+mod conformance;
 mod edges;
 mod evm;
 mod examples;
@@ -108,6 +109,11 @@ const COMMANDS: &[Command] = &[
         name: "python-client",
         about: "the client in Python, made from docs/PROTOCOL.md alone, against a real node",
         run: python_client::run,
+    },
+    Command {
+        name: "conformance",
+        about: "traders' clients that nobody here wrote, unmodified, against a real node",
+        run: conformance::run,
     },
     Command {
         name: "evm install",

@@ -63,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) sequence: u64,
     /// Where it serves its numbers, if it was told to.
     pub(crate) metrics: Option<String>,
+    /// Where traders' clients connect, if it was told to.
+    pub(crate) api: Option<String>,
     /// From spawn to its ready line.
     pub(crate) ready: Duration,
 }
@@ -105,6 +107,7 @@ impl Node {
             listen: String::new(),
             sequence: 0,
             metrics: field(&line, "metrics="),
+            api: field(&line, "api="),
             ready,
         };
         // On an error the half-made one is dropped, which ends the process.

@@ -1,9 +1,10 @@
 //! Who may come in and how much of it, over real sockets: addresses, keys, accounts, and the room that
 //! is kept for those who want to get out.
 
-use client::{ConnectError, connect};
+use client::{ConnectError, Message, connect};
 use gateway::{GatewayConfig, Pace, Weights};
 use types::command::CancelScope;
+use types::wire::query::Question;
 use types::{AccountId, Command, Nonce, RejectReason};
 
 use crate::harness::{Node, Session, place};
@@ -118,7 +119,7 @@ impl Session {
 
 #[tokio::test]
 async fn the_last_places_of_a_ring_are_for_cancels() {
-    let node = Node::start_with(GatewayConfig::default(), 16);
+    let node = Node::start_with(GatewayConfig::default(), 32);
     let mut session = node.connect("dev-0").await;
     node.hold_engine();
     for _ in 0..16 {
@@ -128,7 +129,7 @@ async fn the_last_places_of_a_ring_are_for_cancels() {
         session.sender.queue_frame(&[EVERYTHING]);
     }
     session.sender.flush().await.unwrap();
-    // Fourteen orders and two cancels fill it.
+    // Twenty-eight places are for orders, four more for cancels, and a session alone gets half.
     for nonce in [15, 16, 19] {
         session.refused(Nonce::new(nonce), RejectReason::Busy).await;
     }
@@ -137,6 +138,119 @@ async fn the_last_places_of_a_ring_are_for_cancels() {
         let ack = session.ack().await;
         assert_eq!(ack.nonce(), Nonce::new(nonce));
     }
+}
+
+/// Far more than fits into a session's window and its client's buffers.
+const FLOOD: usize = 64 << 20;
+
+/// A frame that is sent again and again until there are so many bytes.
+fn flood(session: &mut Session, frame: &[u8]) -> usize {
+    let count = FLOOD / frame.len();
+    session.sender.queue_bytes(&frame.repeat(count));
+    count
+}
+
+/// Rounds of an honest trader within which what is waited for has come about.
+const ROUNDS_MAX: usize = 10_000;
+
+#[tokio::test]
+async fn who_is_refused_too_much_is_not_read() {
+    let config = GatewayConfig {
+        commands: slow(256),
+        cancels: slow(100_000),
+        refusals: Pace {
+            per_second: 1,
+            burst: 16,
+        },
+        ..GatewayConfig::default()
+    };
+    let node = Node::start_with(config, 64);
+    let mut hostile = node.connect("dev-0").await;
+    let mut honest = node.connect("dev-1").await;
+    let frame = hostile.frame(1, &vec![place(5, 1); 256]);
+    let count = flood(&mut hostile, &frame);
+    let counters = &node.counters;
+    let beside = async {
+        for _ in 0..ROUNDS_MAX {
+            if counters.pauses.get() > 0 {
+                break;
+            }
+            honest.accepted(&[EVERYTHING]).await;
+        }
+        assert_eq!(counters.pauses.get(), 1);
+        // From here on only the honest one is read.
+        let before = counters.bytes_received.get();
+        for _ in 0..100 {
+            honest.accepted(&[EVERYTHING]).await;
+        }
+        let received = counters.bytes_received.get() - before;
+        assert!(received < 100 * 1_024, "{received}");
+        assert_eq!(counters.pauses.get(), 1);
+    };
+    tokio::select! {
+        _ = hostile.sender.flush() => panic!("nobody took all that"),
+        () = beside => {}
+    }
+    let refused = counters.rejects.iter();
+    let refused = refused.map(|(_, count)| count).sum::<u64>();
+    assert!(
+        0 < refused && refused < count as u64 / 16,
+        "{refused} of {count}"
+    );
+    // One that is not read is let go all the same.
+    drop(hostile);
+    for _ in 0..ROUNDS_MAX {
+        if counters.open.get() == 1 {
+            break;
+        }
+        honest.accepted(&[EVERYTHING]).await;
+    }
+    assert_eq!(counters.open.get(), 1);
+}
+
+#[tokio::test]
+async fn who_fills_the_ring_waits_for_his_answers_and_leaves_room() {
+    let config = GatewayConfig {
+        refusals: Pace {
+            per_second: 1,
+            burst: 1,
+        },
+        ..GatewayConfig::default()
+    };
+    let node = Node::start_with(config, 64);
+    let mut hostile = node.connect("dev-0").await;
+    let mut honest = node.connect("dev-1").await;
+    let frame = hostile.frame(1, &[place(5, 1)]);
+    node.hold_engine();
+    let count = flood(&mut hostile, &frame);
+    let Session { sender, receiver } = &mut hostile;
+    let counters = &node.counters;
+    let beside = async {
+        for _ in 0..ROUNDS_MAX {
+            if counters.pauses.get() > 0 {
+                break;
+            }
+            honest.sender.queue_query(Question::Reference);
+            honest.sender.flush().await.unwrap();
+            assert!(matches!(honest.next().await, Ok(Message::Reference { .. })));
+        }
+        assert_eq!(counters.pauses.get(), 1);
+        let nonce = honest.send(&[place(5, 1)]).await;
+        node.resume_engine();
+        let ack = honest.ack().await;
+        assert_eq!((ack.nonce(), ack.view().refused), (nonce, None));
+        // Time would let one more be refused each second: it is answers that he waits for.
+        let mut answers = 0;
+        while answers < 4_096 {
+            receiver.next().await.unwrap();
+            answers += 1;
+        }
+    };
+    tokio::select! {
+        _ = sender.flush() => panic!("{count} frames were taken at once"),
+        () = beside => {}
+    }
+    assert!(counters.pauses.get() > 1);
 }
 
 /// A stranger that takes all places at the door but those that are kept.

@@ -65,7 +65,8 @@ async fn a_run_is_refused_whole() {
         frames_in_flight: 4,
         ..GatewayConfig::default()
     };
-    let node = Node::start_with(config, 2);
+    // A session alone may take half of the places.
+    let node = Node::start_with(config, 5);
     let mut greedy = rolling(&node, "dev-0").await;
     for label in 1..=5 {
         greedy.sender.queue_frame(&[place(5, label)]);

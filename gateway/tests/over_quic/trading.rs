@@ -229,7 +229,8 @@ async fn full_rings_and_windows_are_answers() {
         queries_in_flight: 1,
         ..GatewayConfig::default()
     };
-    let node = Node::start_with(config, 4);
+    // A session alone may take half of the places that are for orders.
+    let node = Node::start_with(config, 9);
     let mut busy = node.connect("dev-0").await;
     let mut greedy = node.connect("dev-1").await;
     node.hold_engine();

@@ -7,6 +7,7 @@ fn figures() -> Figures {
         scenario: "uniform".to_owned(),
         frame: 32,
         signature_mode: "frame".to_owned(),
+        signing: live(),
         offered_per_second: None,
         clients: 4,
         seed: 1,
@@ -36,7 +37,7 @@ fn changed(change: Change) -> Figures {
 
 #[test]
 fn runs_of_different_kinds_are_not_compared() {
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 7] = [
         (
             |b| b.scenario = "hot".to_owned(),
             "scenario: A has uniform, B has hot",
@@ -45,6 +46,10 @@ fn runs_of_different_kinds_are_not_compared() {
         (
             |b| b.signature_mode = "rolling".to_owned(),
             "signature mode: A has frame, B has rolling",
+        ),
+        (
+            |b| b.signing = "ahead".to_owned(),
+            "signing: A has live, B has ahead",
         ),
         (
             |b| b.offered_per_second = Some(100_000),

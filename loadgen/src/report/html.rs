@@ -185,6 +185,7 @@ const TABLES: &[(&str, &[Figure])] = &[
         figure_of("clients", "Clients", "", 0),
         figure_of("frame", "Commands in a frame", "", 0),
         figure_of("signature_mode", "Signature mode", "", 0),
+        figure_of("signing", "Signatures are made", "", 0),
         figure_of("ack", "An ack means", "", 0),
         figure_of("commit", "Generator, commit", "", 0),
         figure_of("node.commit", "Node, commit", "", 0),

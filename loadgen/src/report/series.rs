@@ -63,14 +63,15 @@ fn rows_until(series: &Series, end: Duration) -> Vec<SeriesRow> {
     begun.map(row).collect()
 }
 
-/// The rows as comma-separated values, under a line of their names.
-pub(crate) fn csv(rows: &[SeriesRow]) -> String {
+/// The rows as comma-separated values, under a line of their names. Each says when frames were
+/// signed, so that no figure goes without it.
+pub(crate) fn csv(rows: &[SeriesRow], signing: &str) -> String {
     let mut text = format!("{CSV_HEAD}\n");
     let maybe = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
     for row in rows {
         let written = writeln!(
             text,
-            "{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{signing}",
             row.at_s,
             row.seconds,
             row.frames,
@@ -86,5 +87,5 @@ pub(crate) fn csv(rows: &[SeriesRow]) -> String {
     text
 }
 
-const CSV_HEAD: &str =
-    "at_s,seconds,frames,orders,orders_per_second,rejects,p50_us,p99_us,generator_cpu_us";
+const CSV_HEAD: &str = "at_s,seconds,frames,orders,orders_per_second,rejects,p50_us,p99_us,generator_cpu_us,\
+     signing";

@@ -78,7 +78,7 @@ fn the_json_has_the_keys_of_the_contract() {
     options.rate = Rate::PerSecond(NonZeroU64::new(100_000).unwrap());
     let report = RunReport::new(&options, &tally(&[5], 1), Duration::ZERO);
     let json = serde_json::to_value(&report).unwrap();
-    let keys = "orders_per_second trades_per_second orders rejects frame signature_mode ack \
+    let keys = "orders_per_second trades_per_second orders rejects frame signature_mode signing ack \
                 ack_latency_us cpu_us_per_order skeleton_ratio replay_equal conserved verdict seed \
                 commit scenario offered_per_second schedule_kept stage_median_us stage_p99_us \
                 ack_latency_curve_us series machine command generator_cpu_us_per_order node";
@@ -89,6 +89,7 @@ fn the_json_has_the_keys_of_the_contract() {
         assert!(json["ack_latency_us"][key].is_f64(), "{key} is no number");
     }
     assert_eq!(json["signature_mode"], "frame");
+    assert_eq!(json["signing"], "live");
     assert_eq!(json["ack"], "durable");
     assert_eq!(json["verdict"], "pass");
     assert_eq!(json["offered_per_second"], 100_000);

@@ -82,8 +82,8 @@ impl RunReport {
             mode => format!("{mode} signatures"),
         };
         format!(
-            "{}, {} clients, frames of {}, {rate}, {signatures}, seed {}, commit {}",
-            self.scenario, self.clients, self.frame, self.seed, self.commit
+            "{}, {} clients, frames of {}, {rate}, {signatures} made {}, seed {}, commit {}",
+            self.scenario, self.clients, self.frame, self.signing, self.seed, self.commit
         )
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open_or_create(temporary.path(), None)?;
     let node_options = NodeOptions {
         metrics: None,
+        api: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         limits: Limits::default(),
         journal: JournalOptions::default(),

@@ -11,9 +11,11 @@ mod connect;
 mod demo;
 mod doctor;
 mod dump;
+mod history;
 mod key;
 mod keygen;
 mod prove;
+mod reconcile;
 mod replay;
 mod serve;
 mod subscribe;
@@ -44,12 +46,16 @@ enum Command {
     Replay(replay::Options),
     /// Print the state at the end of a journal as text.
     Dump(dump::Options),
+    /// Write trades, fills, orders and candles as Parquet files.
+    History(history::Options),
     /// Prove what the newest checkpoint says about an account.
     Prove(prove::Options),
     /// Check a proof against a root.
     CheckProof(check_proof::Options),
     /// Compare when frames arrived, by signed receipts, with when they were executed.
     Audit(audit::Options),
+    /// Compare what the clients of `loadgen run --record` saw with journal and ledger.
+    Reconcile(reconcile::Options),
     /// Send JSON commands, one a line, to a node.
     Client(client::Options),
     /// Print what a feed tells, a line an event.
@@ -128,9 +134,11 @@ pub fn main() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Dump(options) => dump::run(&options),
+        Command::History(options) => history::run(&options),
         Command::Prove(options) => prove::run(&options),
         Command::CheckProof(options) => check_proof::run(&options),
         Command::Audit(options) => audit::run(&options),
+        Command::Reconcile(options) => reconcile::run(&options),
         Command::Client(options) => client::run(&options),
         Command::Subscribe(options) => subscribe::run(&options),
         Command::Doctor(options) => doctor::run(&options),

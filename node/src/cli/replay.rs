@@ -7,6 +7,7 @@ use engine::State;
 use engine::executor::ExecutorKind;
 use types::auth::{PublicKey, SignatureAudit};
 use types::block::{Block, Entry};
+use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Event, FrameVerdict};
 use types::{Height, KeyId, RejectReason};
 
@@ -78,7 +79,7 @@ fn parse_from(text: &str) -> Result<ReplayFrom, String> {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let mut lines = Lines::default();
-    let mut signatures = Signatures::new();
+    let mut signatures = Signatures::new(directory.genesis().clone());
     let replayed = recovery::replay_directory(
         &directory,
         options.from,
@@ -158,6 +159,7 @@ impl Lines {
 
 /// Verifies every signature of a journal again, block by block.
 pub(super) struct Signatures {
+    genesis: Genesis,
     audit: Option<SignatureAudit>,
     /// By number, the keys as they were before the next block.
     keys: Vec<PublicKey>,
@@ -165,8 +167,9 @@ pub(super) struct Signatures {
 
 impl Signatures {
     /// Of no block yet.
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(genesis: Genesis) -> Self {
         Self {
+            genesis,
             audit: None,
             keys: Vec::new(),
         }
@@ -198,8 +201,14 @@ impl Signatures {
                 continue;
             }
             let header = frame.frame().header();
-            let key = self.keys.get(header.key.index());
-            audit.check(frame, key).map_err(|_| {
+            let checked = match frame.action() {
+                Some(action) => {
+                    let account_at = |address: &_| state.ledger().account_at(address);
+                    audit.check_action((frame.frame(), action), &self.genesis, account_at)
+                }
+                None => audit.check(frame, self.keys.get(header.key.index())),
+            };
+            checked.map_err(|_| {
                 let reason = RejectReason::BadSignature;
                 Failure::Corruption(format!(
                     "block {}: {reason}: key {}, nonce {}",

@@ -30,6 +30,9 @@ pub(super) struct Options {
     /// Where native clients connect (QUIC).
     #[arg(long, default_value = "127.0.0.1:7001")]
     listen: SocketAddr,
+    /// Where traders' clients connect (HTTP and WebSocket, the Hyperliquid dialect); nowhere without it.
+    #[arg(long, value_name = "ADDR")]
+    api: Option<SocketAddr>,
     /// Where metrics and health are served (HTTP); nowhere without it.
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -118,6 +121,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         listen: options.listen,
         metrics: options.metrics,
+        api: options.api,
         limits: options.limits()?,
         journal: JournalOptions {
             segment_length: options.segment_length,
@@ -179,6 +183,7 @@ fn print_ready(running: &Running, recovery: &Recovery, json: bool) {
             "cancel_only_ms": cancel_only_ms,
             "journal_io": running.journal_io().name(),
             "metrics": running.metrics_address().map(|address| address.to_string()),
+            "api": running.api_address().map(|address| address.to_string()),
         });
         print_line(&object.to_string());
         return;
@@ -190,12 +195,14 @@ fn print_ready(running: &Running, recovery: &Recovery, json: bool) {
     };
     let metrics = running.metrics_address();
     let metrics = metrics.map_or_else(String::new, |address| format!(" metrics={address}"));
+    let api = running.api_address();
+    let api = api.map_or_else(String::new, |address| format!(" api={address}"));
     let cancel_only = match cancel_only_ms {
         0 => String::new(),
         millis => format!(" cancel_only_ms={millis}"),
     };
     print_line(&format!(
-        "ready listen={listen} sequence={sequence} {} journal_io={}{metrics}{cancel_only} ({pin})",
+        "ready listen={listen} sequence={sequence} {} journal_io={}{metrics}{api}{cancel_only} ({pin})",
         describe(genesis),
         running.journal_io().name()
     ));

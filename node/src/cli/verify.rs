@@ -98,7 +98,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 /// How many frames of the journal are authentic, under how many signatures.
 fn verify_signatures(directory: &DataDir) -> Result<(u64, u64), Failure> {
-    let mut signatures = Signatures::new();
+    let mut signatures = Signatures::new(directory.genesis().clone());
     replay_directory(
         directory,
         ReplayFrom::Start,

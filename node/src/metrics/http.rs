@@ -145,7 +145,13 @@ fn respond(request: &[u8], metrics: &Metrics) -> Response {
             body: text::render(metrics),
         },
         b"/healthz" => Response::verdict("alive", &metrics.ailments()),
-        b"/readyz" => Response::verdict("ready", &metrics.hindrances()),
+        b"/readyz" => {
+            let ready = match metrics.is_cancel_only() {
+                true => "ready for cancels only",
+                false => "ready",
+            };
+            Response::verdict(ready, &metrics.hindrances())
+        }
         _ => Response::plain(404, "/metrics, /healthz or /readyz\n".to_owned()),
     }
 }

@@ -86,6 +86,11 @@ impl Metrics {
         reasons
     }
 
+    /// Whether it takes nothing but cancels. It is ready all the same: they must get here.
+    pub(crate) fn is_cancel_only(&self) -> bool {
+        self.pipeline.cancel_only.get() != 0
+    }
+
     fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
     }

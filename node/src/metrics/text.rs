@@ -220,6 +220,10 @@ fn connections(metrics: &Metrics, page: &mut Page) {
     page.family(name, "counter", "Bytes of sessions' streams.");
     page.sample(name, "{direction=\"in\"}", gateway.bytes_received.get());
     page.sample(name, "{direction=\"out\"}", gateway.bytes_sent.get());
+    let name = "keel_session_pauses_total";
+    let help = "Times that a session was not read for a while, for what it was refused.";
+    page.family(name, "counter", help);
+    page.sample(name, "", gateway.pauses.get());
 }
 
 fn storage(metrics: &Metrics, page: &mut Page) {

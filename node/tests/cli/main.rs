@@ -26,6 +26,7 @@ mod checkpoints;
 mod common;
 mod disk_ways;
 mod fixtures;
+mod history;
 mod inspecting;
 mod keys;
 mod markets;

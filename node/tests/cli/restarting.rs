@@ -14,16 +14,15 @@ use types::phase::Phase;
 use types::wire::payload::decode_entries;
 
 use crate::common::{Node, run, text};
-use crate::markets::wait_until_market;
-use crate::shell::{Shell, accepted, cancel, includes, place, rejected, with};
+use crate::shell::{Shell, accepted, cancel, includes, op, place, rejected, with};
 
 /// Nothing of a test takes so long: the exchange stays closed until the node is killed.
 const DAY: [&str; 2] = ["--cancel-only", "86400000"];
 
-/// Until a client is answered this status of a market. Answers come from a state that follows the node,
-/// so one that is asked for at once may be of before.
-fn wait_for_status(shell: &mut Shell, status: &str) {
-    wait_until_market(shell, |reply| reply["market_status"] == status);
+/// A client is answered this status of a market, also if he asks at once.
+fn check_status(shell: &mut Shell, status: &str) {
+    let market = with(op("market"), "market", "BTC-USD");
+    shell.check(&market, &json!({"market_status": status}));
 }
 
 /// Until an order is taken: meanwhile there is one reason for which it is not.
@@ -46,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn is_cancel_only(node: &Node, stale: &Value) {
     let mut maker = Shell::connect(node, "dev-0");
     let mut taker = Shell::connect(node, "dev-1");
-    wait_for_status(&mut taker, "cancel_only");
+    check_status(&mut taker, "cancel_only");
     for bid in [
         place("bid", "110", "1"),
         with(place("bid", "110", "1"), "tif", "ioc"),
@@ -88,7 +87,7 @@ fn a_node_that_is_back_takes_cancels_before_it_takes_orders() {
     let mut taker = Shell::connect(&node, "dev-1");
     let filled = json!({"filled": "0.5"});
     taker.check(&place("bid", "112", "0.5"), &filled);
-    wait_for_status(&mut taker, "open");
+    check_status(&mut taker, "open");
     node.kill();
 
     // And else by itself.
@@ -96,7 +95,7 @@ fn a_node_that_is_back_takes_cancels_before_it_takes_orders() {
     assert_eq!(node.ready["cancel_only_ms"], 200);
     let mut taker = Shell::connect(&node, "dev-1");
     wait_until_taken(&mut taker, &place("bid", "112", "0.5"), &filled);
-    wait_for_status(&mut taker, "open");
+    check_status(&mut taker, "open");
     assert!(node.stop().success());
     check_journal(path);
 }

@@ -1,5 +1,6 @@
 //! An honest trader on a thread of its own: a frame every few milliseconds, timed from when it was due.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -77,27 +78,43 @@ impl Times {
     }
 }
 
-/// An order that rests, then one frame that takes it off; or a cancel alone.
+/// An order that rests and the cancel that takes it off, in one frame; or a cancel alone. What is due is
+/// sent whether or not what came before it was answered: the node's slowness must not slow the load.
 async fn trade(options: ConnectOptions, habit: Habit, is_over: &AtomicBool) -> Times {
     let (mut sender, mut receiver) = client::connect(&options).await.unwrap();
     let mut times = Times::default();
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    while !is_over.load(Ordering::Relaxed) {
-        let due = ticks.tick().await;
-        let everything = Command::CancelAll(CancelScope::EVERYTHING);
-        match habit {
-            Habit::Orders => sender.queue_frame(&[order(), everything]),
-            Habit::Cancels => sender.queue_frame(&[everything]),
-        };
-        sender.flush().await.unwrap();
-        let answer = timeout(PATIENCE, receiver.next()).await;
-        match answer.expect("an honest frame is answered").unwrap() {
-            Message::Ack(ack) => {
-                assert_eq!(ack.view().refused, None);
-                times.answered.push(Instant::now() - due);
+    let mut due = BTreeMap::new();
+    let everything = Command::CancelAll(CancelScope::EVERYTHING);
+    loop {
+        let is_over = is_over.load(Ordering::Relaxed);
+        if is_over && due.is_empty() {
+            break;
+        }
+        let message = tokio::select! {
+            at = ticks.tick(), if !is_over => {
+                let nonce = match habit {
+                    Habit::Orders => sender.queue_frame(&[order(), everything]),
+                    Habit::Cancels => sender.queue_frame(&[everything]),
+                };
+                due.insert(nonce, at);
+                sender.flush().await.unwrap();
+                continue;
             }
-            Message::Refused { reason, .. } => times.refused.push(reason),
+            message = timeout(PATIENCE, receiver.next()) => message,
+        };
+        match message.expect("an honest frame is answered").unwrap() {
+            Message::Ack(ack) => {
+                let ack = ack.view();
+                assert_eq!(ack.refused, None);
+                let at = due.remove(&ack.nonce).unwrap();
+                times.answered.push(Instant::now() - at);
+            }
+            Message::Refused { nonce, reason } => {
+                due.remove(&nonce).unwrap();
+                times.refused.push(reason);
+            }
             other => panic!("an honest client hears {other:?}"),
         }
     }

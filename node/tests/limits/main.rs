@@ -15,6 +15,7 @@ mod crowd;
 mod honest;
 mod overload;
 mod raw;
+mod traders;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -53,20 +54,26 @@ struct Target {
 
 impl Target {
     fn start(limits: &str) -> Self {
+        Self::start_with(limits, &[])
+    }
+
+    /// With more arguments.
+    fn start_with(limits: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("limits.toml");
         std::fs::write(&file, limits).unwrap();
         let data = directory.path().join("data");
-        let node = Self::serve(&data, &file);
+        let node = Self::serve(&data, &file, arguments);
         Self {
             node,
             _directory: directory,
         }
     }
 
-    fn serve(data: &Path, limits: &Path) -> Node {
+    fn serve(data: &Path, limits: &Path, arguments: &[&str]) -> Node {
         let limits = limits.to_str().unwrap();
-        Node::serve_with(data, &["--metrics", "127.0.0.1:0", "--limits", limits])
+        let usual = ["--metrics", "127.0.0.1:0", "--limits", limits];
+        Node::serve_with(data, &[&usual, arguments].concat())
     }
 
     /// The value of one metric.

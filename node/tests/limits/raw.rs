@@ -1,12 +1,12 @@
 //! Connections of clients that do not play by the rules: many on one socket, byte by byte.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::{ServerPin, quic_config};
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
-use quinn::{TransportConfig, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, RecvStream};
+use quinn::{SendStream, TokioRuntime, TransportConfig, VarInt};
 use types::auth::SigningKey;
 use types::wire::session::{EXPORTER_LABEL, Hello, SessionTerms, Welcome};
 use types::{Nonce, RejectReason};
@@ -21,11 +21,25 @@ pub(crate) struct Dialer {
     server: SocketAddr,
 }
 
+/// What a client keeps until the node takes it: when it stops, it wants an answer to all of it.
+const SEND_WINDOW: u64 = 256 * 1024;
+
 /// A connection with its stream and, once it is open, the terms of its session.
 pub(crate) struct Raw {
     pub(crate) connection: Connection,
     pub(crate) send: SendStream,
     pub(crate) receive: RecvStream,
+}
+
+/// One socket for thousands of connections needs room for what each is told in the same moment; else most
+/// of a crowd miss their dismissal.
+fn endpoint() -> Endpoint {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let state = quinn::udp::UdpSocketState::new((&socket).into()).unwrap();
+    // The kernel gives as much as it may.
+    let _ = state.set_recv_buffer_size((&socket).into(), 16 << 20);
+    let runtime = Arc::new(TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), None, socket, runtime).unwrap()
 }
 
 impl Dialer {
@@ -36,10 +50,11 @@ impl Dialer {
         transport
             .keep_alive_interval(Some(Duration::from_secs(6)))
             .stream_receive_window(VarInt::from_u32(64 * 1024))
+            .send_window(SEND_WINDOW)
             .receive_window(VarInt::from_u32(64 * 1024));
         config.transport_config(Arc::new(transport));
         Self {
-            endpoint: Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap(),
+            endpoint: endpoint(),
             config,
             server,
         }

@@ -13,11 +13,14 @@
 use std::sync::Arc;
 
 use super::{AuthenticFrame, Evidence, FrameKey, PublicKey, Signature, SigningKey};
+use crate::action;
+use crate::genesis::{Genesis, OwnerAddress};
 use crate::limits::{FRAMES_PER_RUN_MAX, RUN_LENGTH_MAX};
 use crate::outcome::Digest;
+use crate::wire::action::SignedAction;
 use crate::wire::orders::OrdersFrame;
 use crate::wire::rolling::RollingSignature;
-use crate::{Command, KeyId, RejectReason};
+use crate::{AccountId, Command, KeyId, RejectReason};
 
 /// Context of the running hash before a session's first frame.
 const ROLLING_CONTEXT: &str = "keel 2026-11-26 rolling signatures";
@@ -224,10 +227,7 @@ impl SignatureAudit {
         public: Option<&PublicKey>,
     ) -> Result<(), RejectReason> {
         let key = frame.frame().header().key;
-        if frame.action().is_some() {
-            // Nobody here can translate one yet, and nothing passes unread.
-            return Err(RejectReason::BadSignature);
-        }
+        assert!(frame.action().is_none(), "see check_action");
         if key == KeyId::WALLET {
             return self.check_wallet(frame);
         }
@@ -249,6 +249,21 @@ impl SignatureAudit {
         };
         self.frames += 1;
         self.signatures += 1;
+        is_good.then_some(()).ok_or(RejectReason::BadSignature)
+    }
+
+    /// The same for the frame of a signed action: it is translated again, and compared. `account_at` is
+    /// the account of an address.
+    pub fn check_action(
+        &mut self,
+        (frame, action): (&OrdersFrame, &SignedAction),
+        genesis: &Genesis,
+        account_at: impl Fn(&OwnerAddress) -> Option<AccountId>,
+    ) -> Result<(), RejectReason> {
+        let audited = action::audit(frame, action, genesis, account_at);
+        self.frames += 1;
+        self.signatures += 1;
+        let is_good = audited.is_ok() && self.open.is_empty();
         is_good.then_some(()).ok_or(RejectReason::BadSignature)
     }
 

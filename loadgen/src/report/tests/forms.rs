@@ -47,11 +47,11 @@ fn the_series_ends_with_the_last_answer() {
         ]
     );
     assert_eq!(
-        series::csv(&report.series),
-        "at_s,seconds,frames,orders,orders_per_second,rejects,p50_us,p99_us,generator_cpu_us\n\
-         0,0.1,2,40,400,2,10027.007,30015.487,50000\n\
-         0.1,0.1,0,0,0,0,,,0\n\
-         0.2,0.05,1,20,400,1,20054.015,20054.015,0\n"
+        series::csv(&report.series, report.signing),
+        "at_s,seconds,frames,orders,orders_per_second,rejects,p50_us,p99_us,generator_cpu_us,signing\n\
+         0,0.1,2,40,400,2,10027.007,30015.487,50000,live\n\
+         0.1,0.1,0,0,0,0,,,0,live\n\
+         0.2,0.05,1,20,400,1,20054.015,20054.015,0,live\n"
     );
     assert_eq!(report_of(&tally(&[5], 1)).series, []);
 }

@@ -1,0 +1,133 @@
+//! The API's own description: OpenAPI, AsyncAPI, and a page to read them.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::{OpenApi, ToSchema};
+
+use super::Shared;
+
+/// A question about what is public. What else it needs depends on its type: see docs/API.md.
+#[derive(ToSchema)]
+#[allow(dead_code)] // A shape for the document.
+struct InfoRequest {
+    /// Which question.
+    #[schema(example = "l2Book")]
+    r#type: String,
+    /// A market, where one is asked about.
+    #[schema(example = "BTC/USD", nullable)]
+    coin: Option<String>,
+    /// An address, where one is asked about.
+    #[schema(example = "0x0000000000000000000000000000000000000000", nullable)]
+    user: Option<String>,
+}
+
+/// A signed action.
+#[derive(ToSchema)]
+#[allow(dead_code, non_snake_case)]
+struct ExchangeRequest {
+    /// What is asked for; its keys are signed in the order in which they are sent.
+    #[schema(value_type = Object)]
+    action: (),
+    /// Milliseconds since the Unix epoch.
+    nonce: u64,
+    /// The signature.
+    signature: Signature,
+    /// The account that it is for, if not the signer's own.
+    vaultAddress: Option<String>,
+    /// Milliseconds since the Unix epoch after which it is void.
+    expiresAfter: Option<u64>,
+}
+
+/// A secp256k1 signature that the signer is recovered from.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct Signature {
+    r: String,
+    s: String,
+    /// 27 or 28.
+    v: u8,
+}
+
+/// An answer to an action that was read.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct ExchangeResponse {
+    /// `ok`: each part has a status of its own; `err`: all of it was refused.
+    #[schema(example = "ok")]
+    status: String,
+    /// A text where the status is `err`.
+    #[schema(value_type = Object)]
+    response: (),
+}
+
+#[utoipa::path(
+    post, path = "/info", request_body = InfoRequest,
+    responses(
+        (status = 200, description = "The answer"),
+        (status = 400, description = "No JSON", content_type = "text/plain"),
+        (status = 408, description = "The body did not come in time", content_type = "text/plain"),
+        (status = 413, description = "The body is too long", content_type = "text/plain"),
+        (status = 422, description = "No such question", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+#[allow(dead_code)]
+fn info() {}
+
+#[utoipa::path(
+    post, path = "/exchange", request_body = ExchangeRequest,
+    responses(
+        (status = 200, description = "What became of it", body = ExchangeResponse),
+        (status = 400, description = "No JSON", content_type = "text/plain"),
+        (status = 408, description = "The body did not come in time", content_type = "text/plain"),
+        (status = 413, description = "The body is too long", content_type = "text/plain"),
+        (status = 422, description = "No such action", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+        (status = 503, description = "Busy or stopping; nothing happened", content_type = "text/plain"),
+        (status = 504, description = "No answer in time: it may have been executed", content_type = "text/plain"),
+    )
+)]
+#[allow(dead_code)]
+fn exchange() {}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Keel trader API",
+        description = "The Hyperliquid dialect, for spot markets. Sign for source \"b\" (Testnet).",
+        version = "1"
+    ),
+    paths(info, exchange)
+)]
+struct Api;
+
+static OPENAPI: LazyLock<String> = LazyLock::new(|| {
+    let document: Document = Api::openapi();
+    document.to_json().expect("the document is made of texts")
+});
+
+/// Where they are.
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(|| served("application/json", OPENAPI.as_str())),
+        )
+        .route(
+            "/asyncapi.json",
+            get(|| served("application/json", include_str!("asyncapi.json"))),
+        )
+        .route(
+            "/docs",
+            get(|| served("text/html; charset=utf-8", include_str!("docs.html"))),
+        )
+}
+
+async fn served(kind: &'static str, body: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], body)
+}

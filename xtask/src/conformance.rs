@@ -1,0 +1,89 @@
+//! Traders' clients that nobody here wrote, unmodified, against a real node: one scenario each.
+//!
+//! They come from the package registries at pinned versions and lie below the target folder. Each
+//! scenario starts on a node of its own, so none depends on what another left.
+
+use std::path::PathBuf;
+
+use crate::node::{Folder, Node, build, target};
+use crate::project::{Failure, Project};
+
+const FOLDER: &str = "gateway/examples/conformance";
+
+/// Scenarios, and who runs them.
+const SCENARIOS: [(&str, Runner); 3] = [
+    ("scenario_sdk.py", Runner::Python),
+    ("scenario_ccxt.py", Runner::Python),
+    ("scenario_ts.mjs", Runner::Node),
+];
+
+#[derive(Clone, Copy)]
+enum Runner {
+    Python,
+    Node,
+}
+
+/// Where the clients are.
+struct Installed {
+    folder: PathBuf,
+    python: String,
+}
+
+pub(crate) fn run(project: &Project) -> Result<(), Failure> {
+    let installed = install(project)?;
+    build(project, &[])?;
+    for (scenario, runner) in SCENARIOS {
+        println!("conformance: {scenario}");
+        let folder = Folder::new("conformance")?;
+        let api = ["--api", "127.0.0.1:0"];
+        let node = Node::start_of(project, "debug", &folder.path, &api)?;
+        let not_there = || Failure::new("keel serve names no address of its trader API".to_owned());
+        let url = format!("http://{}", node.api.as_ref().ok_or_else(not_there)?);
+        let mut client = match runner {
+            Runner::Python => project.command(&installed.python),
+            Runner::Node => project.command("node"),
+        };
+        client.arg(format!("{FOLDER}/{scenario}")).arg(&url);
+        if let Runner::Node = runner {
+            client.arg(&installed.folder);
+        }
+        project.execute(client)?;
+        node.kill()?;
+    }
+    Ok(())
+}
+
+/// Installs what is pinned, if it is not there.
+fn install(project: &Project) -> Result<Installed, Failure> {
+    let folder = target(project).join("conformance");
+    let venv = folder.join("python");
+    let installed = Installed {
+        python: venv.join("bin/python3").to_string_lossy().into_owned(),
+        folder,
+    };
+    let requirements = project.read(&format!("{FOLDER}/requirements.txt"))?.text;
+    let packages = project.read(&format!("{FOLDER}/package.json"))?.text;
+    let wanted = format!("{requirements}{packages}");
+    // Written last, so what has it is whole.
+    let mark = installed.folder.join("installed.txt");
+    if std::fs::read_to_string(&mark).is_ok_and(|it| it == wanted) {
+        return Ok(installed);
+    }
+    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", mark.display()));
+    std::fs::create_dir_all(&installed.folder).map_err(failed)?;
+    let mut python = project.command("python3");
+    python.args(["-m", "venv", "--clear"]).arg(&venv);
+    project.execute(python)?;
+    let mut pip = project.command(&installed.python);
+    pip.args(["-m", "pip", "install", "--quiet", "--require-virtualenv"]);
+    pip.args(["--disable-pip-version-check", "-r"]);
+    pip.arg(format!("{FOLDER}/requirements.txt"));
+    project.execute(pip)?;
+    std::fs::write(installed.folder.join("package.json"), &packages).map_err(failed)?;
+    let mut npm = project.command("npm");
+    npm.args(["install", "--no-fund", "--no-audit", "--no-package-lock"]);
+    npm.args(["--silent", "--prefix"]).arg(&installed.folder);
+    project.execute(npm)?;
+    std::fs::write(&mark, wanted).map_err(failed)?;
+    Ok(installed)
+}
