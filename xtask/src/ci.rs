@@ -68,6 +68,8 @@ const STEPS: &[Step] = &[
                 "strace",
                 "--test",
                 "limits",
+                "--test",
+                "anvil",
                 "--locked",
                 "--",
                 "-D",
