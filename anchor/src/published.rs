@@ -163,3 +163,87 @@ fn commitment_of(bytes: &[u8]) -> B256 {
 fn file_name(commitment: B256) -> String {
     format!("{}.checkpoint", hex::encode(commitment))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A checkpoint of an earlier release.
+    fn checkpoint() -> Checkpoint {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../node/tests/fixtures/v2/checkpoints"
+        );
+        let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        Checkpoint::read(&file.path()).unwrap()
+    }
+
+    /// Gives this answer to everything, until the test's process ends.
+    fn serve(status: &'static str, body: Vec<u8>) -> Published {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/files", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let _ = stream.read(&mut [0; 4096]);
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                let _ = stream.write_all(head.as_bytes());
+                let _ = stream.write_all(&body);
+            }
+        });
+        url.parse().unwrap()
+    }
+
+    fn load(from: &Published, commitment: B256) -> Result<Checkpoint, PublishedError> {
+        let cache = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime
+            .unwrap()
+            .block_on(from.load(commitment, cache.path(), LIMIT))
+    }
+
+    #[test]
+    fn what_was_placed_is_found_in_the_directory_and_on_the_web() {
+        let folder = tempfile::tempdir().unwrap();
+        let original = checkpoint();
+        let named = place(&original, folder.path()).unwrap();
+        // Again, as after a crash.
+        assert_eq!(place(&original, folder.path()).unwrap(), named);
+        let here = Published::Directory(folder.path().to_owned());
+        assert_eq!(load(&here, named).unwrap().meta(), original.meta());
+        let web = serve("200 OK", original.bytes().to_vec());
+        assert_eq!(load(&web, named).unwrap().meta(), original.meta());
+    }
+
+    #[test]
+    fn what_the_chain_does_not_name_is_not_used() {
+        let original = checkpoint();
+        let named = commitment(&original);
+        let mut changed = original.bytes().to_vec();
+        changed[100] ^= 1;
+        let wrong = load(&serve("200 OK", changed), named);
+        assert!(matches!(wrong, Err(PublishedError::Wrong { .. })));
+        let missing = load(&serve("404 Not Found", Vec::new()), named);
+        assert!(matches!(missing, Err(PublishedError::Io { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        let nowhere = Published::Directory(folder.path().to_owned());
+        assert!(matches!(
+            load(&nowhere, named),
+            Err(PublishedError::Io { .. })
+        ));
+        // The hash is right and the file is no checkpoint.
+        let junk = b"junk".to_vec();
+        let named = commitment_of(&junk);
+        let damaged = load(&serve("200 OK", junk), named);
+        assert!(matches!(damaged, Err(PublishedError::Damaged { .. })));
+    }
+}

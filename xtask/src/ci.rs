@@ -71,6 +71,8 @@ const STEPS: &[Step] = &[
                 "strace",
                 "--test",
                 "limits",
+                "--test",
+                "anvil",
                 "--locked",
                 "--",
                 "-D",

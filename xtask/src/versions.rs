@@ -11,7 +11,7 @@ struct Floor {
     name: &'static str,
     minimum: Version,
     reason: &'static str,
-    /// The floor counts only while this crate is in the lock file too.
+    /// The floor counts only for a copy that may link this crate.
     only_with: Option<&'static str>,
 }
 
@@ -83,7 +83,7 @@ const FLOORS: &[Floor] = &[
     floor("ed25519-dalek", 2, 0, 0, "double-key signing oracle"),
     floor("curve25519-dalek", 4, 1, 3, "timing leak"),
     // dashmap 6 links hashbrown 0.14. The flaw is in hashbrown's borsh encoding of maps, which needs
-    // borsh; nobody here links that, so the old copy is harmless until somebody does.
+    // borsh; a copy without it is harmless, whoever else names borsh in the lock file.
     Floor {
         only_with: Some("borsh"),
         ..floor(
@@ -163,8 +163,16 @@ impl fmt::Display for Version {
     }
 }
 
-/// Name and version of every package in a lock file.
-fn locked_packages(lock: &str) -> Result<Vec<(String, Version)>, Failure> {
+/// A package of a lock file.
+struct Package {
+    name: String,
+    version: Version,
+    /// Names of what it may link.
+    uses: Vec<String>,
+}
+
+/// Every package in a lock file.
+fn locked_packages(lock: &str) -> Result<Vec<Package>, Failure> {
     let bad = |what: &str| Failure::new(format!("Cargo.lock: {what}"));
     let lock: toml::Table = lock.parse().map_err(|_| bad("not TOML"))?;
     let packages = lock.get("package").and_then(toml::Value::as_array);
@@ -172,7 +180,15 @@ fn locked_packages(lock: &str) -> Result<Vec<(String, Version)>, Failure> {
     let read = |package: &toml::Value| {
         let name = package.get("name")?.as_str()?;
         let version = Version::parse(package.get("version")?.as_str()?)?;
-        Some((name.to_owned(), version))
+        let uses = package.get("dependencies").and_then(toml::Value::as_array);
+        let uses = uses.into_iter().flatten().filter_map(toml::Value::as_str);
+        // Such as `borsh`, or `hashbrown 0.14.5` where there are several.
+        let uses = uses.filter_map(|text| text.split(' ').next());
+        Some(Package {
+            name: name.to_owned(),
+            version,
+            uses: uses.map(str::to_owned).collect(),
+        })
     };
     packages
         .iter()
@@ -180,12 +196,17 @@ fn locked_packages(lock: &str) -> Result<Vec<(String, Version)>, Failure> {
         .collect()
 }
 
-fn check_packages(packages: &[(String, Version)]) -> Vec<String> {
-    let is_locked = |name: &str| packages.iter().any(|(locked, _)| locked == name);
+fn check_packages(packages: &[Package]) -> Vec<String> {
     let mut findings = Vec::new();
-    for (name, version) in packages {
+    for Package {
+        name,
+        version,
+        uses,
+    } in packages
+    {
         for floor in FLOORS {
-            let counts = floor.only_with.is_none_or(is_locked);
+            let may_link = |crate_name: &str| uses.iter().any(|used| used == crate_name);
+            let counts = floor.only_with.is_none_or(may_link);
             if floor.name == name && counts && *version < floor.minimum {
                 findings.push(format!(
                     "Cargo.lock: {name} {version} is below {}: {}",
@@ -251,7 +272,7 @@ fn check_reasons(manifest: &str, reasons: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn lock(packages: &[(&str, &str)]) -> Vec<(String, Version)> {
+    fn lock(packages: &[(&str, &str)]) -> Vec<Package> {
         let entries = packages.iter().map(|(name, version)| {
             format!("[[package]]\nname = {name:?}\nversion = {version:?}\n")
         });
@@ -287,8 +308,11 @@ mod tests {
     #[test]
     fn old_hashbrown_is_harmless_without_borsh() {
         assert!(check_packages(&lock(&[("hashbrown", "0.14.5")])).is_empty());
-        let found = check_packages(&lock(&[("hashbrown", "0.14.5"), ("borsh", "1.5.0")]));
-        assert_eq!(found.len(), 1);
+        let beside = lock(&[("hashbrown", "0.14.5"), ("borsh", "1.5.0")]);
+        assert!(check_packages(&beside).is_empty());
+        let with =
+            "[[package]]\nname = \"hashbrown\"\nversion = \"0.14.5\"\ndependencies = [\"borsh\"]\n";
+        assert_eq!(check_packages(&locked_packages(with).unwrap()).len(), 1);
     }
 
     #[test]

@@ -35,7 +35,7 @@ enum Command {
     /// Publish a node's checkpoints.
     Publish(publish::Options),
     /// Bring deposits and forced requests to a node.
-    Watch(watch::Options),
+    Watch(Box<watch::Options>),
     /// Tell where bridge and node stand, and how far apart.
     Status(status::Options),
     /// Pay into the ledger.

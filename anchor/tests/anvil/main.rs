@@ -1,6 +1,8 @@
 //! Node and bridge on a real chain: money comes in, is traded, and leaves, with the operator and
 //! without him. Needs anvil and a built `keel`; `cargo xtask evm test` runs it.
 
+#![allow(clippy::unwrap_used)] // Tests only: what fails here fails the test.
+
 mod chain;
 mod endpoints;
 mod faults;

@@ -55,14 +55,14 @@ impl Chain {
     }
 
     /// Gives an account ether.
-    pub(crate) fn fund(&mut self, who: Address, wei: U256) {
-        let balance = self.balance(who) + wei;
+    pub(crate) fn fund(&mut self, who: Address, ether: U256) {
+        let balance = self.balance(who) + ether;
         self.set_balance(who, balance);
     }
 
     /// Takes ether away from an account.
-    pub(crate) fn take(&mut self, who: Address, wei: U256) {
-        let balance = self.balance(who) - wei;
+    pub(crate) fn take(&mut self, who: Address, ether: U256) {
+        let balance = self.balance(who) - ether;
         self.set_balance(who, balance);
     }
 
