@@ -23,6 +23,7 @@ use types::outcome::Event;
 use types::{AccountId, AssetId, BaseLots, KeyId, Side};
 
 use crate::cli::Failure;
+use crate::proofs::Prover;
 use crate::threads::Life;
 
 /// Blocks between the shadow and the API.
@@ -149,6 +150,7 @@ fn image(state: &State) -> Image {
         Some(agent_row(state, (account, key, agent)))
     });
     Image {
+        sequence: state.position().sequence,
         time: state.position().time,
         accounts: accounts()
             .map(|account| AccountRow {
@@ -206,15 +208,17 @@ impl ApiThreads {
         config: ApiConfig,
         genesis: &Genesis,
         ports: ApiPorts,
+        prover: Prover,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed("cannot start the trader API", error);
         let address = listener.local_addr().map_err(failed)?;
         let (api, handle, worker) = Api::new(config, Arc::new(genesis.clone()), ports);
-        let workers = (0..recover_workers())
+        let mut workers = (0..recover_workers())
             .map(|number| start_worker(number, worker.clone()))
-            .collect::<Result<_, _>>()
+            .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
-        // Its queue ends with whoever asks.
+        workers.push(prover.start().map_err(failed)?);
+        // Their queues end with whoever asks.
         drop(worker);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

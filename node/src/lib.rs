@@ -23,6 +23,7 @@ pub mod journal_thread;
 mod limits_file;
 mod metrics;
 pub mod pipeline;
+mod proofs;
 pub mod recovery;
 mod rings;
 mod running;

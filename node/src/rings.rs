@@ -1,15 +1,16 @@
 //! All rings of a node, and which thread holds which end.
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use gateway::Wake;
-use gateway::api::ports::ApiPorts;
+use gateway::api::ports::{ApiPorts, ProofRequest};
 use rtrb::RingBuffer;
 use tokio::sync::Notify;
 
 use crate::api::{Teller, UPDATES};
 use crate::threads::{Nudge, Parking, Waker};
-use crate::{checkpoint_thread, feeds, journal_thread, pipeline, shadow};
+use crate::{checkpoint_thread, feeds, journal_thread, pipeline, proofs, shadow};
 
 /// Frames in each ring on the way in. Beyond them clients hear `BUSY`.
 pub(crate) const FRAMES: usize = 4_096;
@@ -36,8 +37,8 @@ pub(crate) struct Ends {
     pub(crate) gateway: gateway::Ports,
     pub(crate) signatures: (Parking, SignatureEnds),
     pub(crate) core: CoreEnds,
-    /// The trader API's, if there is one.
-    pub(crate) api: Option<ApiPorts>,
+    /// The trader API's, if there is one, and those of whoever proves for it.
+    pub(crate) api: Option<(ApiPorts, Receiver<ProofRequest>)>,
 }
 
 /// Those of the threads behind the sessions.
@@ -228,10 +229,14 @@ impl Ends {
 }
 
 /// The rings of the trader API, and who holds their other ends.
-fn api_ends(pipeline: &Waker, shadow: &Waker) -> (ApiPorts, pipeline::Source, Teller) {
+fn api_ends(
+    pipeline: &Waker,
+    shadow: &Waker,
+) -> ((ApiPorts, Receiver<ProofRequest>), pipeline::Source, Teller) {
     let (to_sequencer, frames) = RingBuffer::new(ACTIONS);
     let (refused_in, refused) = RingBuffer::new(ACTIONS);
     let (updates_in, updates) = RingBuffer::new(UPDATES);
+    let (prover, questions) = proofs::queue();
     let api = Arc::new(Notify::new());
     let wake = |waker: &Waker| {
         let waker = waker.clone();
@@ -251,6 +256,7 @@ fn api_ends(pipeline: &Waker, shadow: &Waker) -> (ApiPorts, pipeline::Source, Te
         wake_sequencer: wake(pipeline),
         refused,
         wake: api,
+        prover,
     };
-    (ports, source, teller)
+    ((ports, questions), source, teller)
 }

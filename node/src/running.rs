@@ -45,6 +45,7 @@ use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::limits_file::Limits;
 use crate::metrics::{CoreSources, Metrics, http};
 use crate::pipeline::Pipeline;
+use crate::proofs::Prover;
 use crate::recovery::{Recovered, Workers};
 use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
@@ -190,9 +191,17 @@ impl Running {
             &clock,
             fatal_sender,
         );
-        let api = api_listener.zip(ends.api).map(|(listener, ports)| {
-            ApiThreads::start(listener, options.limits.api, directory.genesis(), ports)
-        });
+        let api = api_listener
+            .zip(ends.api)
+            .map(|(listener, (ports, questions))| {
+                let prover = Prover {
+                    checkpoints: folders.checkpoints(),
+                    identity: directory.identity(),
+                    questions,
+                };
+                let config = options.limits.api;
+                ApiThreads::start(listener, config, directory.genesis(), ports, prover)
+            });
         let api = api.transpose()?;
         let mut lives = vec![gateway_life, signatures.life()];
         lives.extend(api.as_ref().map(ApiThreads::life));

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use crate::project::{Failure, Project};
-use crate::{conformance, edges, examples, python_client, recovery, report, tidy, versions};
+use crate::{conformance, edges, examples, page, python_client, recovery, report, tidy, versions};
 
 /// One thing that must hold.
 struct Step {
@@ -243,6 +243,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "conformance",
         work: Work::Check(conformance::run),
+    },
+    Step {
+        name: "page",
+        work: Work::Check(page::run),
     },
 ];
 

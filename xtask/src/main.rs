@@ -18,6 +18,7 @@ mod fuzz;
 mod limits;
 mod node;
 mod oracle;
+mod page;
 mod project;
 mod python_client;
 mod recovery;
@@ -113,6 +114,11 @@ const COMMANDS: &[Command] = &[
         name: "conformance",
         about: "traders' clients that nobody here wrote, unmodified, against a real node",
         run: conformance::run,
+    },
+    Command {
+        name: "page",
+        about: "the web page against a real node, in Chromium",
+        run: page::run,
     },
     Command {
         name: "limits",

@@ -17,6 +17,8 @@
 //! | `socket`, `channels` | sockets, and what they subscribe to |
 //! | `model` | what is known |
 //! | `documents` | the API's own description |
+//! | `page` | the files of the web page |
+//! | `explorer` | what only the page asks: blocks, accounts, proofs, the node itself |
 //! | `rates`, `places`, `config` | limits |
 //!
 //! The state is behind locks because a router's handlers have to be able to move between threads; here
@@ -27,9 +29,11 @@ mod config;
 mod desk;
 mod documents;
 mod exchange;
+mod explorer;
 mod info;
 mod model;
 mod names;
+mod page;
 mod places;
 pub mod ports;
 mod rates;
@@ -39,6 +43,7 @@ mod server;
 mod socket;
 
 use std::net::IpAddr;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rtrb::Consumer;
@@ -54,7 +59,7 @@ pub use desk::is_of_api;
 use model::{Model, Notes};
 use names::Names;
 use places::{Counted, PerIp};
-use ports::{ApiPorts, Update};
+use ports::{ApiPorts, ProofRequest, Update};
 use rates::Rates;
 pub use recover::RecoverWorker;
 use recover::{Recovery, recovery};
@@ -104,6 +109,8 @@ pub(crate) struct Shared {
     notes: broadcast::Sender<Arc<Notes>>,
     sockets: Arc<Semaphore>,
     sockets_per_ip: PerIp,
+    blocks: Mutex<explorer::Blocks>,
+    prover: SyncSender<ProofRequest>,
 }
 
 impl Shared {
@@ -121,6 +128,10 @@ impl Shared {
 
     fn commands(&self) -> MutexGuard<'_, Rates<OwnerAddress>> {
         lock(&self.commands)
+    }
+
+    fn blocks(&self) -> MutexGuard<'_, explorer::Blocks> {
+        lock(&self.blocks)
     }
 
     /// One more socket, if there may be one more.
@@ -164,6 +175,7 @@ impl Api {
             wake_sequencer,
             refused,
             wake,
+            prover,
         } = ports;
         let ApiConfig {
             requests_per_second,
@@ -192,6 +204,8 @@ impl Api {
             notes,
             sockets: Arc::new(Semaphore::new(config.sockets_max)),
             sockets_per_ip: PerIp::new(config.connections_per_ip_max),
+            blocks: Mutex::default(),
+            prover,
             config,
         };
         let shared = Arc::new(shared);
@@ -300,7 +314,10 @@ impl Follower {
         let mut desk = self.shared.desk();
         match update {
             Update::Image(_) => desk.give_up(),
-            Update::Block(followed) => desk.answer(&followed.released, &model),
+            Update::Block(followed) => {
+                desk.answer(&followed.released, &model);
+                self.shared.blocks().follow(&followed.released);
+            }
         }
         if self.shared.notes.receiver_count() > 0 {
             // Nobody listening any more is no failure.

@@ -1,17 +1,19 @@
-//! Where the trader API meets the rest of the node: two bounded rings in, two out.
+//! Where the trader API meets the rest of the node: two bounded rings in, two out, and a
+//! bounded queue of questions about checkpoints.
 //!
 //! What follows the engine hands over every released block, and with it what the block changed of
 //! accounts; so nothing here adds up a balance. It never waits: where there is no room it hands over
 //! nothing until there is, and then an [`Image`] of everything. At start that comes first, too.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use rtrb::{Consumer, Producer};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use types::block::{ReleasedBlock, SequencedFrame};
 use types::genesis::OwnerAddress;
 use types::wire::query::{MarketState, OpenOrder};
-use types::{AccountId, AssetId, Atoms, BaseLots, KeyEpoch, KeyId, LogTime};
+use types::{AccountId, AssetId, Atoms, BaseLots, KeyEpoch, KeyId, LogTime, SequenceNumber};
 
 use crate::ports::{RejectedFrame, Wake};
 
@@ -30,6 +32,17 @@ pub struct ApiPorts {
     pub refused: Consumer<RejectedFrame>,
     /// Wakes the API: call `notify_one` after pushing to `updates` or `refused`.
     pub wake: Arc<Notify>,
+    /// Questions about the newest checkpoint, to whoever reads its file.
+    pub prover: SyncSender<ProofRequest>,
+}
+
+/// A question about the newest checkpoint.
+#[derive(Debug)]
+pub struct ProofRequest {
+    /// The account to prove; `None`: only which checkpoint is the newest.
+    pub account: Option<AccountId>,
+    /// Takes the answer, one JSON object; or, in words, why there is none.
+    pub reply: oneshot::Sender<Result<String, String>>,
 }
 
 /// What the read models are told.
@@ -55,6 +68,8 @@ pub struct Followed {
 /// The state of an exchange, as far as its traders see it.
 #[derive(Debug, Default)]
 pub struct Image {
+    /// The last sequence number that it includes.
+    pub sequence: SequenceNumber,
     /// Logged time.
     pub time: LogTime,
     /// All accounts, by number.

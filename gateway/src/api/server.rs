@@ -25,7 +25,7 @@ use types::action::Value;
 use super::exchange::{self, NotTaken};
 use super::info::{self, NoAnswer};
 use super::places::PerIp;
-use super::{Phase, Shared, documents, socket};
+use super::{Phase, Shared, documents, explorer, page, socket};
 
 /// After a connection could not be accepted, for want of file descriptors for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -113,13 +113,15 @@ fn connection(
     }
 }
 
-/// All routes. What is not one of them is 404, and the place where files of a page are served.
+/// All routes. What is not one of them is 404.
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/info", post(ask))
         .route("/exchange", post(act))
         .route("/ws", get(upgrade))
         .merge(documents::routes())
+        .merge(explorer::routes())
+        .merge(page::routes())
         .layer(from_fn_with_state(Arc::clone(&shared), pace))
         .layer(from_fn(allow_everyone))
         .with_state(shared)
@@ -233,6 +235,6 @@ fn json(value: &Json) -> Response {
     (kind, value.to_string()).into_response()
 }
 
-fn text(status: StatusCode, words: impl Into<String>) -> Response {
+pub(super) fn text(status: StatusCode, words: impl Into<String>) -> Response {
     (status, words.into()).into_response()
 }

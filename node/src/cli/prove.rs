@@ -6,16 +6,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use engine::snapshot;
-use ledger::{Edge, Proof};
+use ledger::Proof;
 use store::{Checkpoint, Folders};
-use types::decimal::to_hex;
-use types::outcome::Digest;
-use types::{AccountId, Height, SequenceNumber};
+use types::{AccountId, Height};
 
 use super::{Failure, print_line};
-use crate::checkpoint_parts::{Parts, Tag};
 use crate::data_dir::DataDir;
+use crate::proofs::{self, Anchor};
 use crate::recovery::{self, ReplayFrom, Workers};
 
 /// Options of `keel prove`.
@@ -48,13 +45,6 @@ fn parse_account(text: &str) -> Result<AccountId, String> {
     }
 }
 
-/// A point of the total order whose root proves something.
-struct Anchor {
-    height: Height,
-    sequence: SequenceNumber,
-    state_root: Digest,
-}
-
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let (anchor, proof) = match find(&directory, options.height.map(Height::new))? {
@@ -62,13 +52,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         // Nothing has been written down yet: the journal is short.
         None => from_journal(&directory, options.account)?,
     };
-    if !proof.verify(&anchor.state_root) {
-        return Err(Failure::Corruption(format!(
-            "the checkpoint of height {} does not lead to its root {}",
-            anchor.height, anchor.state_root
-        )));
-    }
-    print_line(&json(&anchor, &proof).to_string());
+    print_line(&proofs::json(&anchor, &proof).to_string());
     Ok(())
 }
 
@@ -87,34 +71,18 @@ fn find(directory: &DataDir, height: Option<Height>) -> Result<Option<Checkpoint
 }
 
 fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor, Proof), Failure> {
-    let meta = checkpoint.meta();
-    let archived = snapshot::access(checkpoint.section(0)).map_err(|what| {
-        Failure::Corruption(format!("the checkpoint of height {}: {what}", meta.height))
-    })?;
-    let edge = edge(checkpoint).map_err(|what| {
-        Failure::Corruption(format!("the checkpoint of height {}: {what}", meta.height))
-    })?;
+    let anchor = Anchor::of(checkpoint);
     let started = Instant::now();
-    let proof = archived.ledger.prove(&edge, options.account);
+    let proof = proofs::prove(checkpoint, options.account).map_err(|what| {
+        Failure::Corruption(format!(
+            "the checkpoint of height {}: {what}",
+            anchor.height
+        ))
+    })?;
     if options.timing {
         eprintln!("keel: proved in {} us", started.elapsed().as_micros());
     }
-    let anchor = Anchor {
-        height: meta.height,
-        sequence: meta.sequence,
-        state_root: meta.state_root,
-    };
     Ok((anchor, proof))
-}
-
-/// What has crossed the edge of the ledger: nothing, in a checkpoint of an older version.
-fn edge(checkpoint: &Checkpoint) -> Result<Edge, String> {
-    let parts = Parts::read(checkpoint.version(), checkpoint.section(1));
-    let parts = parts.map_err(|error| error.to_string())?;
-    match parts.part(Tag::Edge) {
-        Some(part) => snapshot::decode_edge(part).map_err(|what| what.to_string()),
-        None => Ok(Edge::default()),
-    }
 }
 
 fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proof), Failure> {
@@ -128,18 +96,4 @@ fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proo
         state_root: end.tree.root(),
     };
     Ok((anchor, end.state.ledger().prove(&end.tree, account)))
-}
-
-/// As `keel check-proof` reads it: `docs/STATE_TREE.md`.
-fn json(anchor: &Anchor, proof: &Proof) -> serde_json::Value {
-    let record = proof.claim.record().map(|bytes| to_hex(&bytes));
-    let siblings = proof.siblings.iter().map(Digest::to_string);
-    serde_json::json!({
-        "account": proof.claim.account().get(),
-        "height": anchor.height.get(),
-        "sequence": anchor.sequence.get(),
-        "state_root": anchor.state_root.to_string(),
-        "record": record,
-        "siblings": siblings.collect::<Vec<_>>(),
-    })
 }

@@ -38,6 +38,7 @@ const TRADE_BITS: u32 = 14;
 #[derive(Debug)]
 pub(crate) struct Model {
     genesis: Arc<Genesis>,
+    sequence: SequenceNumber,
     /// Logged time in milliseconds.
     time: u64,
     markets: Vec<Market>,
@@ -102,6 +103,7 @@ impl Model {
                 .map(|_| Market::default())
                 .collect(),
             genesis,
+            sequence: SequenceNumber::ZERO,
             time: 0,
             accounts: Vec::new(),
             by_address: HashMap::new(),
@@ -124,6 +126,11 @@ impl Model {
         }
     }
 
+    /// The last sequence number that is included.
+    pub(crate) const fn sequence(&self) -> SequenceNumber {
+        self.sequence
+    }
+
     /// Logged time in milliseconds.
     pub(crate) const fn time(&self) -> u64 {
         self.time
@@ -139,6 +146,11 @@ impl Model {
 
     pub(crate) fn account(&self, account: AccountId) -> &Account {
         &self.accounts[account.index()]
+    }
+
+    /// The account of this number, if there is one.
+    pub(crate) fn account_numbered(&self, account: AccountId) -> Option<&Account> {
+        self.accounts.get(account.index())
     }
 
     /// The account of an address, if it has one.
@@ -192,6 +204,7 @@ impl Model {
     }
 
     fn restore(&mut self, image: &Image) {
+        self.sequence = image.sequence;
         self.time = self.time.max(image.time.get() / NANOS_PER_MILLI);
         for row in &image.accounts {
             self.open_account(*row);
@@ -291,6 +304,7 @@ impl Model {
         }
         self.take_commands(released, &mut block);
         events().for_each(|event| self.event(&event, &mut block));
+        self.sequence = released.outcome.last_sequence;
         followed.balances.iter().for_each(|row| self.balance(row));
         followed.agents.iter().for_each(|row| self.agent(row));
         self.finish(block)
