@@ -85,7 +85,11 @@ export class BookView {
 
   #key(event) {
     const shown = [...this.#list.querySelectorAll(".level:not(.empty)")];
-    if (event.key === "Enter" && this.#selected) return this.#pick(this.#selected);
+    if (event.key === "Enter" && this.#selected) {
+      // Else the same key would place the order, for the focus goes to its size.
+      event.preventDefault();
+      return this.#pick(this.#selected);
+    }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step || shown.length === 0) return undefined;
     event.preventDefault();

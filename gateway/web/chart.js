@@ -63,13 +63,18 @@ export class ChartView {
     this.#later();
   }
 
+  /** Few candles are not spread over the room of many, nor over all of it. */
+  #slots() {
+    return Math.max(Math.min(this.#shown, this.#candles.length), SHOWN.least);
+  }
+
   #visible() {
     return this.#candles.slice(-this.#shown);
   }
 
   #point(x) {
     const width = this.#canvas.clientWidth - MARGIN.right;
-    const index = Math.floor((x / width) * this.#shown) - (this.#shown - this.#visible().length);
+    const index = Math.floor((x / width) * this.#slots()) - (this.#slots() - this.#visible().length);
     this.#aim(index);
   }
 
@@ -113,7 +118,7 @@ export class ChartView {
     if (candles.length === 0) return;
     const style = getComputedStyle(document.documentElement);
     const colours = Object.fromEntries(["bid", "ask", "line", "dim", "ink"].map((it) => [it, style.getPropertyValue(`--${it}`)]));
-    this.#paintPlot(pen, candles, scaleOf(candles, width, height, this.#shown), colours);
+    this.#paintPlot(pen, candles, scaleOf(candles, width, height, this.#slots()), colours);
   }
 
   #paintPlot(pen, candles, scale, colours) {
@@ -157,7 +162,7 @@ export class ChartView {
       pen.fillText(pretty(price.toFixed(this.#market.tickDecimals)), scale.right + 6, y);
     }
     pen.textBaseline = "alphabetic";
-    const every = Math.ceil(90 / (scale.right / this.#shown));
+    const every = Math.ceil(90 / (scale.right / this.#slots()));
     for (let index = candles.length - 1; index >= 0; index -= every) {
       const time = new Date(candles[index].t);
       const isLong = ["4h", "1d", "1w"].includes(this.#interval);
@@ -185,19 +190,19 @@ export class ChartView {
 const numbers = ({ t, o, h, l, c, v }) => ({ t, o: Number(o), h: Number(h), l: Number(l), c: Number(c), v: Number(v) });
 
 /** Where times, prices and volumes go. */
-function scaleOf(candles, width, height, shown) {
+function scaleOf(candles, width, height, slots) {
   const [right, bottom] = [width - MARGIN.right, height - MARGIN.bottom];
   const [least, most] = [Math.min(...candles.map((it) => it.l)), Math.max(...candles.map((it) => it.h))];
   const room = (most - least || most * 0.01 || 1) * 0.08;
   const [low, high] = [least - room, most + room];
   const volumeHeight = height * MARGIN.volume;
   const plot = bottom - volumeHeight - MARGIN.top;
-  const step = right / shown;
-  const first = shown - candles.length;
+  const step = right / slots;
+  const first = slots - candles.length;
   return {
     right, bottom, low, high, volumeHeight,
     volume: Math.max(...candles.map((it) => it.v)) || 1,
-    body: Math.max(step * 0.66, 1),
+    body: Math.min(Math.max(step * 0.66, 1), 14),
     x: (index) => (first + index + 0.5) * step,
     y: (price) => MARGIN.top + ((high - price) / (high - low)) * plot,
   };

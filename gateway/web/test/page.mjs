@@ -199,8 +199,10 @@ async function keyboard(page) {
   await press("s");
   same("S goes to the size", await focused(), "size");
   check("and sells", await page.locator("input[value=ask]").isChecked());
+  const said = await result(page);
   await page.locator("#book-levels").focus();
   await press("ArrowDown", "Enter");
+  same("a level takes to the size, and places nothing", [await focused(), await result(page)], ["size", said]);
   check("a level's price is taken", Number(await page.inputValue("#price")) > 59_000);
   await page.locator("#orders").focus();
   await press("?");
@@ -253,6 +255,30 @@ async function developmentKey(browser, failures) {
   await context.close();
 }
 
+/** A connection that is lost comes back by itself, and what happened meanwhile is there. */
+async function reconnect(browser, maker, failures) {
+  const context = await browser.newContext();
+  const sockets = [];
+  await context.routeWebSocket("**/ws", (socket) => {
+    socket.connectToServer();
+    sockets.push(socket);
+  });
+  const page = await context.newPage();
+  watch(page, failures);
+  await page.goto(url);
+  await eventually("the book is there", async () => {
+    const found = await levels(page, "bid").count();
+    return { holds: found === 12, found };
+  });
+  await sockets[0].close({ code: 1013, reason: "behind" });
+  await maker.place("bid", "60001.75", "0.01");
+  await eventually("it is back, and knows", async () => {
+    const found = [sockets.length, await levels(page, "bid").first().getAttribute("data-price")];
+    return { holds: found[0] === 2 && found[1] === "60001.75", found };
+  });
+  await context.close();
+}
+
 const failures = [];
 await vectors(root, viem);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
@@ -280,6 +306,7 @@ try {
   await keyboard(page);
   await looks(page);
   await developmentKey(browser, failures);
+  await reconnect(browser, maker, failures);
   await explorer(await context.newPage(), { url, user, out, watch: (it) => watch(it, failures) });
   await maker.end();
   same("nothing went wrong in a page", failures, []);
