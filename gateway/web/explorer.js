@@ -64,7 +64,7 @@ class ExplorerPage {
   async #refresh() {
     if (!document.hidden) {
       try {
-        const [status, { blocks }, checkpoint] = await Promise.all([get("/status"), get("/blocks"), get("/checkpoint").catch(() => null)]);
+        const [status, { blocks }, checkpoint] = await Promise.all([get("/status"), get("/blocks"), get("/checkpoint")]);
         byId("connection").dataset.state = "open";
         setText(byId("connection"), "connected");
         setText(byId("durable"), pretty(status.durableSequence));
@@ -180,7 +180,7 @@ async function newestProof(named) {
   for (let tries = 1; ; tries += 1) {
     const proof = await get(`/proof/${encodeURIComponent(named)}`);
     const checkpoint = await get("/checkpoint");
-    if (proof.height === checkpoint.height || tries === TRIES) return { checkpoint, proof };
+    if (proof.height === checkpoint?.height || tries === TRIES) return { checkpoint, proof };
   }
 }
 

@@ -117,18 +117,20 @@ impl Prover {
         &self,
         open: &mut Option<Checkpoint>,
         account: Option<AccountId>,
-    ) -> Result<String, String> {
+    ) -> Result<Option<String>, String> {
         self.reopen(open)?;
-        let checkpoint = open.as_ref().ok_or("There is no checkpoint yet.")?;
+        let Some(checkpoint) = open else {
+            return Ok(None);
+        };
         let anchor = Anchor::of(checkpoint);
         let Some(account) = account else {
-            return Ok(anchor.json().to_string());
+            return Ok(Some(anchor.json().to_string()));
         };
         let proof = prove(checkpoint, account).map_err(|what| {
             tracing::error!("the checkpoint of height {}: {what}", anchor.height);
             "The newest checkpoint is damaged.".to_owned()
         })?;
-        Ok(json(&anchor, &proof).to_string())
+        Ok(Some(json(&anchor, &proof).to_string()))
     }
 
     /// Opens the newest checkpoint, unless that is open already.

@@ -9,7 +9,7 @@ use axum::routing::get;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::{OpenApi, ToSchema};
 
-use super::Shared;
+use super::{Shared, explorer};
 
 /// A question about what is public. What else it needs depends on its type: see docs/API.md.
 #[derive(ToSchema)]
@@ -138,7 +138,16 @@ fn exchange() {}
         description = "The Hyperliquid dialect, for spot markets. Sign for source \"b\" (Testnet).",
         version = "1"
     ),
-    paths(info, exchange)
+    paths(
+        info,
+        exchange,
+        explorer::status,
+        explorer::blocks,
+        explorer::block,
+        explorer::account,
+        explorer::checkpoint,
+        explorer::proof
+    )
 )]
 struct Api;
 

@@ -209,7 +209,14 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/proof/{account}", get(proof))
 }
 
-async fn status(State(shared): State<Arc<Shared>>) -> Response {
+#[utoipa::path(
+    get, path = "/status",
+    responses(
+        (status = 200, description = "The network, its position, and the grids of its markets"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let height = shared.blocks().kept.back().map(|it| it.height.get());
     let model = shared.model();
     let genesis = model.genesis();
@@ -247,7 +254,14 @@ fn market_json(genesis: &Genesis, coin: &str, id: MarketId, market: &MarketSpec)
     })
 }
 
-async fn blocks(State(shared): State<Arc<Shared>>) -> Response {
+#[utoipa::path(
+    get, path = "/blocks",
+    responses(
+        (status = 200, description = "The last blocks, latest first"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn blocks(State(shared): State<Arc<Shared>>) -> Response {
     let blocks = shared.blocks();
     let listed: Vec<Json> = blocks
         .kept
@@ -259,7 +273,16 @@ async fn blocks(State(shared): State<Arc<Shared>>) -> Response {
     fresh(&json!({ "blocks": listed }).to_string())
 }
 
-async fn block(State(shared): State<Arc<Shared>>, Path(height): Path<u64>) -> Response {
+#[utoipa::path(
+    get, path = "/blocks/{height}", params(("height" = u64, Path, description = "Its position among blocks")),
+    responses(
+        (status = 200, description = "A block, with its first commands"),
+        (status = 400, description = "No number", content_type = "text/plain"),
+        (status = 404, description = "Not kept here", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn block(State(shared): State<Arc<Shared>>, Path(height): Path<u64>) -> Response {
     let blocks = shared.blocks();
     let Some(summary) = blocks.find(Height::new(height)) else {
         return text(
@@ -295,7 +318,19 @@ fn order_json(shared: &Shared, genesis: &Genesis, order: &Place) -> Option<Json>
     }))
 }
 
-async fn account(State(shared): State<Arc<Shared>>, Path(named): Path<String>) -> Response {
+#[utoipa::path(
+    get, path = "/accounts/{account}", params(("account" = String, Path, description = "A number, an address, `fees`, `dust` or `inbox`")),
+    responses(
+        (status = 200, description = "Its number and address"),
+        (status = 400, description = "No such name", content_type = "text/plain"),
+        (status = 404, description = "There is none", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn account(
+    State(shared): State<Arc<Shared>>,
+    Path(named): Path<String>,
+) -> Response {
     let model = shared.model();
     let found = match parse_account(&named) {
         Named::Number(number) => model.account_numbered(number).map(|it| (number, it)),
@@ -338,11 +373,32 @@ fn parse_account(text: &str) -> Named {
     }
 }
 
-async fn checkpoint(State(shared): State<Arc<Shared>>) -> Response {
+#[utoipa::path(
+    get, path = "/checkpoint",
+    responses(
+        (status = 200, description = "The newest checkpoint; null: there is none yet"),
+        (status = 503, description = "Busy, or the file is damaged", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Response {
     ask_prover(&shared, None).await
 }
 
-async fn proof(State(shared): State<Arc<Shared>>, Path(named): Path<String>) -> Response {
+#[utoipa::path(
+    get, path = "/proof/{account}", params(("account" = String, Path, description = "A number, an address, `fees`, `dust` or `inbox`")),
+    responses(
+        (status = 200, description = "What the newest checkpoint says about it, as `keel prove` prints it"),
+        (status = 400, description = "No such name", content_type = "text/plain"),
+        (status = 404, description = "The address has no account, or there is no checkpoint yet", content_type = "text/plain"),
+        (status = 503, description = "Busy, or the file is damaged", content_type = "text/plain"),
+        (status = 429, description = "Too many requests of this address", content_type = "text/plain"),
+    )
+)]
+pub(super) async fn proof(
+    State(shared): State<Arc<Shared>>,
+    Path(named): Path<String>,
+) -> Response {
     let found = match parse_account(&named) {
         // One that does not exist is proven, too: to be absent.
         Named::Number(number) => Some(number),
@@ -368,7 +424,9 @@ async fn ask_prover(shared: &Shared, account: Option<AccountId>) -> Response {
         }
     }
     match tokio::time::timeout(shared.config.answer_timeout, answer).await {
-        Ok(Ok(Ok(json))) => fresh(&json),
+        Ok(Ok(Ok(Some(json)))) => fresh(&json),
+        Ok(Ok(Ok(None))) if account.is_none() => fresh("null"),
+        Ok(Ok(Ok(None))) => text(StatusCode::NOT_FOUND, "There is no checkpoint yet."),
         Ok(Ok(Err(words))) => text(StatusCode::SERVICE_UNAVAILABLE, words),
         Ok(Err(_)) | Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, BUSY),
     }

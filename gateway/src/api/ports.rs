@@ -41,8 +41,9 @@ pub struct ApiPorts {
 pub struct ProofRequest {
     /// The account to prove; `None`: only which checkpoint is the newest.
     pub account: Option<AccountId>,
-    /// Takes the answer, one JSON object; or, in words, why there is none.
-    pub reply: oneshot::Sender<Result<String, String>>,
+    /// Takes the answer, one JSON object; nothing if there is no checkpoint yet, or, in words, why there
+    /// is none.
+    pub reply: oneshot::Sender<Result<Option<String>, String>>,
 }
 
 /// What the read models are told.

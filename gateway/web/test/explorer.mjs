@@ -33,7 +33,7 @@ export async function explorer(page, { url, user, out, watch }) {
 
   const tampered = [
     ["a digit of the record", (proof) => ({ ...proof, record: proof.record.slice(0, -1) + (proof.record.endsWith("0") ? "1" : "0") })],
-    ["a sibling", (proof) => ({ ...proof, siblings: proof.siblings.with(3, "ab".repeat(32)) })],
+    ["a sibling", (proof) => ({ ...proof, siblings: proof.siblings.map((it, at) => (at === 3 ? "ab".repeat(32) : it)) })],
     ["a missing sibling", (proof) => ({ ...proof, siblings: proof.siblings.slice(1) })],
     ["a claim of absence", (proof) => ({ ...proof, record: null })],
   ];
