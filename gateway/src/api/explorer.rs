@@ -283,14 +283,14 @@ pub(super) async fn blocks(State(shared): State<Arc<Shared>>) -> Response {
     )
 )]
 pub(super) async fn block(State(shared): State<Arc<Shared>>, Path(height): Path<u64>) -> Response {
-    let blocks = shared.blocks();
+    // In this order, as the follower does.
+    let (model, blocks) = (shared.model(), shared.blocks());
     let Some(summary) = blocks.find(Height::new(height)) else {
         return text(
             StatusCode::NOT_FOUND,
             "No block of this height is kept here.",
         );
     };
-    let model = shared.model();
     let command = |kept: &Kept| {
         let account = model.account_numbered(kept.account);
         json!({
