@@ -16,12 +16,14 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
+use gateway::api::ports::{ApiPorts, ProofRequest};
 use gateway::counters::SignatureCounters;
 use gateway::{
     AnswerBook, Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord,
@@ -193,15 +195,7 @@ impl Running {
         );
         let api = api_listener
             .zip(ends.api)
-            .map(|(listener, (ports, questions))| {
-                let prover = Prover {
-                    checkpoints: folders.checkpoints(),
-                    identity: directory.identity(),
-                    questions,
-                };
-                let config = options.limits.api;
-                ApiThreads::start(listener, config, directory.genesis(), ports, prover)
-            });
+            .map(|(listener, ends)| start_api(listener, ends, options, &directory, &folders));
         let api = api.transpose()?;
         let mut lives = vec![gateway_life, signatures.life()];
         lives.extend(api.as_ref().map(ApiThreads::life));
@@ -389,6 +383,23 @@ impl Core {
         self.checkpoint.finish();
         state
     }
+}
+
+/// Starts the trader API, and whoever proves for it.
+fn start_api(
+    listener: TcpListener,
+    (ports, questions): (ApiPorts, Receiver<ProofRequest>),
+    options: &NodeOptions,
+    directory: &DataDir,
+    folders: &Folders,
+) -> Result<ApiThreads, Failure> {
+    let prover = Prover {
+        checkpoints: folders.checkpoints(),
+        identity: directory.identity(),
+        questions,
+    };
+    let config = options.limits.api;
+    ApiThreads::start(listener, config, directory.genesis(), ports, prover)
 }
 
 /// Who may open sessions, as of the end of the journal.
