@@ -79,8 +79,7 @@ impl Cells {
     /// Funds leave the system. Panics if they are not there: the caller has checked.
     pub(crate) fn withdraw(&mut self, account: AccountId, asset: AssetId, amount: Atoms) {
         self.debit(Cell::Free(account), asset, amount);
-        let deposited = &mut self.sums[asset.index()].deposited;
-        *deposited = *deposited - amount;
+        self.sums[asset.index()].deposited -= amount;
     }
 
     /// One more account, with nothing in it.

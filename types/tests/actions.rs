@@ -2,6 +2,8 @@
 //! and what they come to here. `actions/python_sdk.jsonl` has the bodies as the SDK sends them, with
 //! the MessagePack that it hashed and the address that it signed as.
 
+#![allow(clippy::unwrap_used)] // In a test a panic is a failed test.
+
 use types::action::{
     Action, AuditFailure, Cloid, Envelope, Untranslatable, Value, audit, label_of, size_decimals,
     translate,
@@ -138,6 +140,7 @@ fn whatever_is_signed_counts() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table, one row an action")]
 fn actions_come_to_commands() {
     let market = |id| MarketId::new(id);
     let label = label_of(&Cloid::parse("0x00000000000000000000000000000007").unwrap());

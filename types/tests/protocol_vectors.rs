@@ -178,6 +178,10 @@ fn moving_commands() -> [Command<'static>; 6] {
 }
 
 /// What the code produces, in the order of the document.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list, in the order of the document"
+)]
 fn vectors() -> Vec<(&'static str, Vec<u8>)> {
     let public = |name: &str| SigningKey::development(name).public().as_bytes().to_vec();
     let frame = OrdersFrame::parse(samples::frame(&two_commands())).expect("a valid sample");

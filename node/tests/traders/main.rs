@@ -234,6 +234,10 @@ fn what_is_no_request_is_refused() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story from its beginning to its end"
+)]
 fn a_trader_and_a_native_market_maker_trade() {
     let directory = tempfile::tempdir().unwrap();
     let node = Node::serve_with(directory.path(), &API);

@@ -357,37 +357,12 @@ impl Slot {
                 a: U64::new(u64::from(transfer.to.get())),
                 ..Self::of_amount(transfer.amount.get())
             },
-            Command::SetTimerAt(time) => Self {
-                operation: SET_TIMER_AT,
-                a: U64::new(time.get()),
-                ..Self::EMPTY
-            },
-            Command::Send(send) => Self {
-                operation: SEND,
-                asset: U16::new(send.asset.get()),
-                ..Self::of_amount(send.amount.get())
-            },
-            Command::Withdraw(withdraw) => Self {
-                operation: WITHDRAW,
-                asset: U16::new(withdraw.asset.get()),
-                ..Self::of_amount(withdraw.amount.get())
-            },
-            Command::OpenSubAccount => Self {
-                operation: OPEN_SUB_ACCOUNT,
-                ..Self::EMPTY
-            },
-            Command::ApproveAgent(approval) => Self {
-                operation: APPROVE_AGENT,
-                a: U64::new(approval.expires_at.get()),
-                ..Self::of_amount(u128::from_le_bytes(approval.name))
-            },
-            Command::Inbox(entry) => Self {
-                operation: INBOX,
-                kind: entry.kind as u8,
-                asset: U16::new(entry.asset.get()),
-                a: U64::new(entry.index),
-                ..Self::of_amount(entry.amount.get())
-            },
+            Command::SetTimerAt(_)
+            | Command::Send(_)
+            | Command::Withdraw(_)
+            | Command::OpenSubAccount
+            | Command::ApproveAgent(_)
+            | Command::Inbox(_) => Self::of_owners(command),
             Command::SetProtection(protection) => Self {
                 operation: SET_PROTECTION,
                 kind: protection.group,
@@ -428,6 +403,44 @@ impl Slot {
                 operation: REVOKE,
                 ..Self::EMPTY
             },
+        }
+    }
+
+    /// The first slot of what owners do, and of what a chain says.
+    fn of_owners(command: &Command<'_>) -> Self {
+        match command {
+            Command::SetTimerAt(time) => Self {
+                operation: SET_TIMER_AT,
+                a: U64::new(time.get()),
+                ..Self::EMPTY
+            },
+            Command::Send(send) => Self {
+                operation: SEND,
+                asset: U16::new(send.asset.get()),
+                ..Self::of_amount(send.amount.get())
+            },
+            Command::Withdraw(withdraw) => Self {
+                operation: WITHDRAW,
+                asset: U16::new(withdraw.asset.get()),
+                ..Self::of_amount(withdraw.amount.get())
+            },
+            Command::OpenSubAccount => Self {
+                operation: OPEN_SUB_ACCOUNT,
+                ..Self::EMPTY
+            },
+            Command::ApproveAgent(approval) => Self {
+                operation: APPROVE_AGENT,
+                a: U64::new(approval.expires_at.get()),
+                ..Self::of_amount(u128::from_le_bytes(approval.name))
+            },
+            Command::Inbox(entry) => Self {
+                operation: INBOX,
+                kind: entry.kind as u8,
+                asset: U16::new(entry.asset.get()),
+                a: U64::new(entry.index),
+                ..Self::of_amount(entry.amount.get())
+            },
+            _ => unreachable!("of traders"),
         }
     }
 
