@@ -176,7 +176,7 @@ mod tests {
     fn the_format_is_frozen() {
         let bytes = header().encode();
         let mut expected = Vec::new();
-        expected.extend(b"keelchkp\x03\0\0\0\x04\x03\x02\x01");
+        expected.extend(b"keelchkp\x04\0\0\0\x04\x03\x02\x01");
         expected.extend([6; 16]);
         expected.extend([5; 32]);
         expected.extend([7, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(bytes[..224], expected);
         assert_eq!(
             hash(&bytes).to_string(),
-            "c405a7f2fd798b5cbcac7cce73b201903495d16e3791051050b87f350bc4944c"
+            "d84afc393ac2a69a99d9c9b862f4665e589fc536bf585d60a902c91d1a961ecb"
         );
         let field = |offset: u64| bytes[usize::try_from(offset).unwrap()];
         let fields = [HEIGHT_OFFSET, RECORD_HASH_OFFSET, SECTION_LENGTHS_OFFSET];
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_valid_checksum_is_not_enough() {
         for (offset, value, expected) in [
-            (8, 4, HeaderFault::Newer(4)),
+            (8, 5, HeaderFault::Newer(5)),
             (8, 0, HeaderFault::Illegal),
             (0, 1, HeaderFault::Damaged),
         ] {

@@ -213,20 +213,20 @@ fn checkpoints_of_others_and_of_later_versions_are_refused() {
         header[224..].copy_from_slice(&checksum);
         overwrite(&path, 0, &header);
     };
-    for version in 1..=3 {
+    for version in 1..=4 {
         set_version(version);
         let newest = checkpoints.newest(&identity()).unwrap();
         let newest = newest.checkpoint.unwrap();
         assert_eq!(newest.version(), u32::from(version));
         assert_eq!(newest.meta().height.get(), 8);
     }
-    set_version(4);
+    set_version(5);
     for error in [
         checkpoints.newest(&identity()).unwrap_err(),
         verify(directory.path()).unwrap_err(),
     ] {
         assert!(
-            matches!(&error, StoreError::NewerFormat { file, found: 4, known: 3 } if *file == path),
+            matches!(&error, StoreError::NewerFormat { file, found: 5, known: 4 } if *file == path),
             "{error}"
         );
     }

@@ -163,11 +163,9 @@ mod tests {
                 let path = path
                     .strip_prefix("./")
                     .map_or_else(|| path.to_owned(), |file| format!("{folder}/{file}"));
-                assert!(
-                    ASSETS.iter().any(|it| it.path == path),
-                    "{} names {path}",
-                    asset.path
-                );
+                // The page of the API's documents is made elsewhere.
+                let is_served = path == "/docs" || ASSETS.iter().any(|it| it.path == path);
+                assert!(is_served, "{} names {path}", asset.path);
                 named += 1;
             }
         }

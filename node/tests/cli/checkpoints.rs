@@ -44,6 +44,11 @@ fn copy(from: &Path, to: &Path) {
 /// Stops after trading twice: two checkpoints, and a fill in between.
 fn traded_twice(directory: &Path) {
     assert!(traded(directory).stop().success());
+    trade_again(directory);
+}
+
+/// A fill, between a start and a stop.
+pub(crate) fn trade_again(directory: &Path) {
     let node = Node::serve(directory);
     let mut one = Shell::connect(&node, "dev-1");
     one.check(&place("ask", "100", "0.2"), &json!({"filled": "0.2"}));

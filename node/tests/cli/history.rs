@@ -10,9 +10,9 @@ use parquet::record::Row;
 use parquet::record::RowAccessor as _;
 use serde_json::{Value, json};
 
-use crate::common::{Node, ended, run, text};
+use crate::checkpoints::trade_again;
+use crate::common::{ended, run, text};
 use crate::inspecting::traded;
-use crate::shell::{Shell, place};
 
 /// Writes the history, or what is new of it.
 fn written(directory: &Path, out: &Path, more: &[&str]) -> Value {
@@ -57,21 +57,12 @@ fn fields(row: &Row, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| field(row, name)).collect()
 }
 
-/// Trades once more, after a restart.
-fn traded_again(directory: &Path) {
-    let node = Node::serve(directory);
-    let mut one = Shell::connect(&node, "dev-1");
-    one.check(&place("ask", "100", "0.2"), &json!({"filled": "0.2"}));
-    assert!(one.close().success());
-    assert!(node.stop().success());
-}
-
 #[test]
 fn what_clients_did_stands_in_the_history() {
     let directory = tempfile::tempdir().unwrap();
     let (path, out) = (directory.path(), tempfile::tempdir().unwrap());
     assert!(traded(path).stop().success());
-    traded_again(path);
+    trade_again(path);
     let report = written(path, out.path(), &[]);
     let replay: Value = serde_json::from_str(&text(&run("replay", path, &["--json"]))).unwrap();
     assert_eq!(report["height"], replay["height"]);
@@ -113,7 +104,7 @@ fn a_history_in_steps_is_the_same_history() {
     assert!(traded(path).stop().success());
     written(path, steps.path(), &[]);
     let before = files(steps.path(), "trades");
-    traded_again(path);
+    trade_again(path);
     let report = written(path, steps.path(), &[]);
     assert_eq!(report["chunks"], json!(2));
     // What was written stays as it is, and nothing new changes nothing.

@@ -206,7 +206,7 @@ mod tests {
             owner: [0x44; 20],
             account: AccountId::NOBODY,
             asset: AssetId::new(1),
-            amount: Atoms::new(10_000_000_000),
+            amount: Atoms::new(100_000_000),
         };
         check(&deposit, Command::Inbox(entry));
         let cancel = format!(
