@@ -1,6 +1,6 @@
 //! The trader API: the Hyperliquid dialect over HTTP and WebSocket, so that existing clients work.
 //!
-//! `POST /info` answers questions from a [model](model) of what was released; `POST /exchange` takes
+//! `POST /info` answers questions from a model of what was released; `POST /exchange` takes
 //! signed actions ([`types::action`]) and hands them to the sequencer as frames; `/ws` does both over
 //! one socket and tells what happens. `docs/API.md` says what is answered to what.
 //!

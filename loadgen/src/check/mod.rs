@@ -1,4 +1,4 @@
-//! Reconciliation: what clients saw ([`record`](crate::record)) against what a journal comes to.
+//! Reconciliation: what clients saw (`record`) against what a journal comes to.
 //!
 //! Whoever can replay a journal passes its blocks through a [`Check`]. It walks each client's record
 //! beside them and holds on to no block, so it takes as little memory for a day as for a second: per

@@ -112,11 +112,11 @@ pub fn encode_command(command: &Command<'_>, out: &mut Vec<u8>) {
         }
         Command::Register(registration) => out.extend_from_slice(registration.as_bytes()),
         Command::Revoke(revocation) => out.extend_from_slice(revocation.as_bytes()),
-        _ => {
-            if let Some(tail) = AddressTail::of(command) {
-                out.extend_from_slice(tail.as_bytes());
-            }
+        Command::Send(_) | Command::ApproveAgent(_) | Command::Inbox(_) => {
+            let tail = AddressTail::of(command).expect("it names an address");
+            out.extend_from_slice(tail.as_bytes());
         }
+        _ => {}
     }
 }
 
@@ -223,7 +223,10 @@ fn is_canonical(command: &Command<'_>, slots: &[Slot]) -> bool {
         // Their bytes are the slots themselves.
         Command::Register(registration) => registration.is_canonical(),
         Command::Revoke(revocation) => revocation.is_canonical(),
-        _ => AddressTail::of(command).is_none_or(|tail| tail.as_bytes() == slots[1].as_bytes()),
+        Command::Send(_) | Command::ApproveAgent(_) | Command::Inbox(_) => {
+            AddressTail::of(command).is_some_and(|tail| tail.as_bytes() == slots[1].as_bytes())
+        }
+        _ => true,
     }
 }
 

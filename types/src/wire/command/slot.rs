@@ -174,6 +174,8 @@ impl Slot {
     }
 
     /// A command that names an address in the slot behind this one.
+    #[cold]
+    #[inline(never)]
     pub(super) fn of_address(&self, tail: &AddressTail) -> Option<Command<'static>> {
         let asset = AssetId::new(self.asset.get());
         Some(match self.operation {
@@ -406,7 +408,9 @@ impl Slot {
         }
     }
 
-    /// The first slot of what owners do, and of what a chain says.
+    /// The first slot of what owners do, and of what a chain says: seldom, so out of the way of orders.
+    #[cold]
+    #[inline(never)]
     fn of_owners(command: &Command<'_>) -> Self {
         match command {
             Command::SetTimerAt(time) => Self {
