@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use common::desk::{GTC, MARKET, ask, bid};
 use common::edge::{Border, OPERATOR, entries, stranger};
-use common::poor_genesis;
+use common::{ended, first_answer, poor_genesis};
 use engine::State;
 use engine::follower::Follower;
 use engine::snapshot::{self, Beside, BesideBytes};
@@ -20,7 +20,7 @@ use types::genesis::OwnerAddress;
 use types::inbox::{InboxEntry, InboxKind};
 use types::keys::SessionPolicy;
 use types::limits::{ATOMS_MAX, SUB_ACCOUNTS_MAX, TIMER_NS_MAX};
-use types::outcome::{BlockOutcome, DoneReason, Event, FrameVerdict};
+use types::outcome::{BlockOutcome, DoneReason, Event};
 use types::wallet::sub_account_address;
 use types::{AccountId, AssetId, Atoms, Command, LogTime, OrderId, RejectReason};
 
@@ -40,18 +40,11 @@ impl Scene {
     }
 
     fn answer(&self) -> Result<u32, RejectReason> {
-        let outcome = &self.0.outcome;
-        match outcome.frames[0].verdict {
-            FrameVerdict::Refused(reason) => Err(reason),
-            FrameVerdict::Repeated { .. } => panic!("repeated"),
-            FrameVerdict::Executed => match outcome.receipts[0].reject_reason() {
-                Some(reason) => {
-                    assert!(outcome.events.is_empty(), "a reject has no effect");
-                    Err(reason)
-                }
-                None => Ok(outcome.receipts[0].affected()),
-            },
+        let answer = first_answer(&self.0.outcome);
+        if answer.is_err() {
+            assert!(self.0.outcome.events.is_empty(), "a reject has no effect");
         }
+        answer
     }
 
     fn step(&mut self, account: u32, command: Command<'_>) -> Result<u32, RejectReason> {
@@ -95,12 +88,7 @@ impl Scene {
     }
 
     fn ended(&self) -> Vec<(OrderId, DoneReason)> {
-        let events = self.0.outcome.events.iter().map(|record| record.event());
-        let ended = events.filter_map(|event| match event {
-            Event::Done(done) => Some((done.owner.order_id, done.reason)),
-            _ => None,
-        });
-        ended.collect()
+        ended(&self.0.outcome)
     }
 
     fn last_order(&self) -> OrderId {

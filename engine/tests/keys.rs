@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use common::desk::{GTC, IOC, MARKET, ask, bid, place, until};
 use common::keyed::{Keyring, public, random_stream};
-use common::{Random, limited_genesis, poor_genesis, random_command, random_levels};
+use common::{
+    Random, ended, first_answer, limited_genesis, poor_genesis, random_command, random_levels,
+};
 use engine::State;
 use engine::snapshot::{self, Beside, BesideBytes};
 use ledger::StateTree;
@@ -53,15 +55,7 @@ impl Scene {
 
     /// The receipt of the first command, or why the frame was refused.
     fn answer(&self) -> Result<u32, RejectReason> {
-        let outcome = &self.0.outcome;
-        match outcome.frames[0].verdict {
-            FrameVerdict::Refused(reason) => Err(reason),
-            FrameVerdict::Repeated { .. } => panic!("repeated"),
-            FrameVerdict::Executed => match outcome.receipts[0].reject_reason() {
-                Some(reason) => Err(reason),
-                None => Ok(outcome.receipts[0].affected()),
-            },
-        }
+        first_answer(&self.0.outcome)
     }
 
     fn register(&mut self, account: u32, key: u64, grant: &KeyGrant) -> Result<u32, RejectReason> {
@@ -99,12 +93,7 @@ impl Scene {
 
     /// What ended with the last entry, and why.
     fn ended(&self) -> Vec<(OrderId, DoneReason)> {
-        let events = self.0.outcome.events.iter().map(|record| record.event());
-        let ended = events.filter_map(|event| match event {
-            Event::Done(done) => Some((done.owner.order_id, done.reason)),
-            _ => None,
-        });
-        ended.collect()
+        ended(&self.0.outcome)
     }
 
     /// The id of the order that the last entry placed.

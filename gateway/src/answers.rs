@@ -68,7 +68,7 @@ impl AnswerBook {
 
     /// Takes note of a block. Blocks come in order.
     pub fn follow(&mut self, outcome: &BlockOutcome) {
-        for (frame, receipts) in frames_with_receipts(outcome) {
+        for (frame, receipts) in outcome.frames_with_receipts() {
             self.follow_frame(frame, receipts);
         }
         self.last_sequence = outcome.last_sequence;
@@ -152,22 +152,6 @@ impl KeyAnswers {
         }
         &mut self.slots[index]
     }
-}
-
-/// Each frame of a block with the receipts of its commands, in order.
-pub(crate) fn frames_with_receipts(
-    outcome: &BlockOutcome,
-) -> impl Iterator<Item = (&FrameReceipt, &[Receipt])> {
-    let mut rest = outcome.receipts.as_slice();
-    outcome.frames.iter().map(move |frame| {
-        let count = match frame.verdict {
-            FrameVerdict::Executed => usize::from(frame.count),
-            FrameVerdict::Repeated { .. } | FrameVerdict::Refused(_) => 0,
-        };
-        let (receipts, after) = rest.split_at(count);
-        rest = after;
-        (frame, receipts)
-    })
 }
 
 fn slot_index(nonce: Nonce) -> usize {

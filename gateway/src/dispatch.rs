@@ -19,7 +19,6 @@ use types::wire::session::Refused;
 use types::{AccountId, RejectReason};
 use zerocopy::IntoBytes;
 
-use crate::answers::frames_with_receipts;
 use crate::counters::{GatewayCounters, Stage};
 use crate::directory::KeyRecord;
 use crate::feed_desk::Begun;
@@ -290,7 +289,7 @@ impl Scratch {
     fn acknowledge(&mut self, shared: &Shared, table: &SessionTable, block: &ReleasedBlock) {
         let sent_at = unix_nanos();
         let mut answers = shared.answers.borrow_mut();
-        let frames = frames_with_receipts(&block.outcome);
+        let frames = block.outcome.frames_with_receipts();
         for ((frame, receipts), origin) in frames.zip(&block.origins) {
             answers.follow_frame(frame, receipts);
             let Some(origin) = origin else { continue };

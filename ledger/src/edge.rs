@@ -172,15 +172,18 @@ impl Ledger {
         asset: AssetId,
         amount: Atoms,
     ) -> Result<(), RejectReason> {
-        let supply = self.deposited(asset).get();
-        let is_bounded = supply
-            .checked_add(amount.get())
-            .is_some_and(|supply| supply <= ATOMS_MAX);
-        if !is_bounded {
-            return Err(RejectReason::SupplyTooLarge);
-        }
+        self.check_supply(asset, amount)?;
         self.cells.deposit(account, asset, amount);
         Ok(())
+    }
+
+    /// Whether so much more may be deposited of an asset.
+    pub fn check_supply(&self, asset: AssetId, amount: Atoms) -> Result<(), RejectReason> {
+        let supply = self.deposited(asset).get().checked_add(amount.get());
+        match supply {
+            Some(supply) if supply <= ATOMS_MAX => Ok(()),
+            _ => Err(RejectReason::SupplyTooLarge),
+        }
     }
 
     /// Free funds leave the ledger, to be claimed by the account's owner.

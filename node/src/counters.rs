@@ -3,7 +3,7 @@
 
 use engine::State;
 use gateway::counters::{Counter, Rejects, Sizes};
-use types::block::{Entry, ReleasedBlock};
+use types::block::ReleasedBlock;
 use types::outcome::{FrameReceipt, FrameVerdict};
 use types::phase::Phase;
 use types::{Command, RejectReason};
@@ -75,44 +75,18 @@ pub struct ShadowCounters {
     pub(crate) questions_answered: Counter,
     /// Snapshots handed over to be written.
     pub(crate) checkpoints_begun: Counter,
-    /// Commands of released frames, by [`KINDS`].
-    pub(crate) commands: [Counter; KINDS.len()],
+    /// Commands of released frames, by [`Command::KINDS`].
+    pub(crate) commands: [Counter; Command::KINDS.len()],
     /// Frames and commands that the engine rejected.
     pub(crate) rejects: Rejects,
 }
 
-/// Kinds of commands.
-pub(crate) const KINDS: [&str; 19] = [
-    "place",
-    "replace",
-    "quote_set",
-    "cancel",
-    "cancel_all",
-    "transfer",
-    "protection",
-    "market_status",
-    "session_policy",
-    "timer",
-    "revoke_key",
-    "wallet_register",
-    "wallet_revoke",
-    "timer_at",
-    "send",
-    "withdraw",
-    "open_sub_account",
-    "approve_agent",
-    "inbox",
-];
-
 impl ShadowCounters {
     /// Counts a block that was executed again.
     pub(crate) fn follow(&self, released: &ReleasedBlock) {
-        for entry in &released.block.entries {
-            let Entry::Frame(sequenced) = entry else {
-                continue;
-            };
+        for sequenced in released.block.frames() {
             for command in sequenced.frame.frame().commands() {
-                self.commands[kind(&command)].add(1);
+                self.commands[command.kind()].add(1);
             }
         }
         let outcome = &released.outcome;
@@ -129,31 +103,6 @@ const fn refusal(frame: &FrameReceipt) -> Option<RejectReason> {
     match frame.verdict {
         FrameVerdict::Refused(reason) => Some(reason),
         FrameVerdict::Executed | FrameVerdict::Repeated { .. } => None,
-    }
-}
-
-/// Place in [`KINDS`].
-const fn kind(command: &Command<'_>) -> usize {
-    match command {
-        Command::Place(_) => 0,
-        Command::Replace(_) => 1,
-        Command::QuoteSet(_) => 2,
-        Command::Cancel(_) => 3,
-        Command::CancelAll(_) => 4,
-        Command::Transfer(_) => 5,
-        Command::SetProtection(_) => 6,
-        Command::SetMarketStatus(_) => 7,
-        Command::SetSessionPolicy(_) => 8,
-        Command::SetTimer(_) => 9,
-        Command::RevokeKey(_) => 10,
-        Command::Register(_) => 11,
-        Command::Revoke(_) => 12,
-        Command::SetTimerAt(_) => 13,
-        Command::Send(_) => 14,
-        Command::Withdraw(_) => 15,
-        Command::OpenSubAccount => 16,
-        Command::ApproveAgent(_) => 17,
-        Command::Inbox(_) => 18,
     }
 }
 
@@ -211,7 +160,7 @@ mod tests {
             (Command::SetTimerAt(LogTime::ZERO), "timer_at"),
             (Command::OpenSubAccount, "open_sub_account"),
         ] {
-            assert_eq!(KINDS[kind(&command)], name);
+            assert_eq!(command.name(), name);
         }
     }
 }

@@ -15,7 +15,7 @@ use engine::gate::ReleaseGate;
 use engine::sequencer::{Sequencer, TICK_INTERVAL_NS};
 use gateway::{RejectedFrame, Wake};
 use rtrb::{Consumer, Producer};
-use types::block::{Block, Entry, ReleasedBlock, SequencedFrame};
+use types::block::{Block, ReleasedBlock, SequencedFrame};
 use types::outcome::Digest;
 use types::phase::Phase;
 use types::planted::{Bug, is_planted};
@@ -410,10 +410,7 @@ impl Pipeline {
         self.executor
             .execute(&mut self.state, &block, &mut released.outcome);
         released.origins.clear();
-        let origins = block.entries.iter().filter_map(|entry| match entry {
-            Entry::Frame(sequenced) => Some(sequenced.origin),
-            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
-        });
+        let origins = block.frames().map(|sequenced| sequenced.origin);
         released.origins.extend(origins);
         released.sequenced_at = sequenced_at;
         released.executed_at = self.clock.unix_nanos();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway::AnswerBook;
-use types::block::{Entry, ReleasedBlock};
+use types::block::ReleasedBlock;
 use types::outcome::{BlockOutcome, DoneReason, Event, FrameVerdict};
 use types::wire::orders::OrdersFrame;
 use types::{KeyId, RejectReason, SequenceNumber};
@@ -51,10 +51,7 @@ impl World {
         self.watch.blocks.push(Written::from(&**block));
         self.watch.outcomes.push((outcome.height, outcome.hash));
         answers.follow(outcome);
-        let frames = block.block.entries.iter().filter_map(|entry| match entry {
-            Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
-        });
+        let frames = block.block.frames().map(|it| it.frame.frame());
         for ((sequence, answer), frame) in Answer::all(outcome).into_iter().zip(frames) {
             if let FrameVerdict::Repeated { first_sequence } = answer.verdict {
                 self.note_repeated(answers, &answer, (sequence, first_sequence))?;

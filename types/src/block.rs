@@ -65,6 +65,14 @@ impl Block {
     pub fn command_count(&self) -> u64 {
         self.entries.iter().map(Entry::command_count).sum()
     }
+
+    /// Its signed frames, in order.
+    pub fn frames(&self) -> impl Iterator<Item = &SequencedFrame> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Frame(sequenced) => Some(sequenced),
+            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
+        })
+    }
 }
 
 /// What leaves the release gate: the outcome of a durable block, and who waits for which answer.

@@ -63,6 +63,59 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
+    /// The stable names of all kinds, as machines see them.
+    pub const KINDS: [&'static str; 19] = [
+        "place",
+        "replace",
+        "quote_set",
+        "cancel",
+        "cancel_all",
+        "transfer",
+        "protection",
+        "market_status",
+        "session_policy",
+        "timer",
+        "revoke_key",
+        "wallet_register",
+        "wallet_revoke",
+        "timer_at",
+        "send",
+        "withdraw",
+        "open_sub_account",
+        "approve_agent",
+        "inbox",
+    ];
+
+    /// Which kind it is: the place of its name in [`Command::KINDS`].
+    pub const fn kind(&self) -> usize {
+        match self {
+            Self::Place(_) => 0,
+            Self::Replace(_) => 1,
+            Self::QuoteSet(_) => 2,
+            Self::Cancel(_) => 3,
+            Self::CancelAll(_) => 4,
+            Self::Transfer(_) => 5,
+            Self::SetProtection(_) => 6,
+            Self::SetMarketStatus(_) => 7,
+            Self::SetSessionPolicy(_) => 8,
+            Self::SetTimer(_) => 9,
+            Self::RevokeKey(_) => 10,
+            Self::Register(_) => 11,
+            Self::Revoke(_) => 12,
+            Self::SetTimerAt(_) => 13,
+            Self::Send(_) => 14,
+            Self::Withdraw(_) => 15,
+            Self::OpenSubAccount => 16,
+            Self::ApproveAgent(_) => 17,
+            Self::Inbox(_) => 18,
+        }
+    }
+
+    /// The stable name of its kind, as machines see it.
+    pub const fn name(&self) -> &'static str {
+        Self::KINDS[self.kind()]
+    }
+
     /// Whether the account's wallet signs it, and no key.
     pub const fn is_of_wallet(&self) -> bool {
         matches!(self, Self::Register(_) | Self::Revoke(_))

@@ -580,6 +580,20 @@ impl BlockOutcome {
         self.hash = Digest::ZERO;
     }
 
+    /// Each frame with the receipts of its commands, in order.
+    pub fn frames_with_receipts(&self) -> impl Iterator<Item = (&FrameReceipt, &[Receipt])> {
+        let mut rest = self.receipts.as_slice();
+        self.frames.iter().map(move |frame| {
+            let count = match frame.verdict {
+                FrameVerdict::Executed => usize::from(frame.count),
+                FrameVerdict::Repeated { .. } | FrameVerdict::Refused(_) => 0,
+            };
+            let (receipts, after) = rest.split_at(count);
+            rest = after;
+            (frame, receipts)
+        })
+    }
+
     /// The hash that seals this outcome after `previous`: BLAKE3 over previous hash, height and
     /// last sequence (u64 each), then per list its length (u64) and its canonical records.
     pub fn seal(&self, previous: Digest) -> Digest {

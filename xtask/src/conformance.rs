@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::node::{Folder, Node, build, target};
+use crate::packages;
 use crate::project::{Failure, Project};
 
 const FOLDER: &str = "gateway/examples/conformance";
@@ -57,33 +58,13 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
 fn install(project: &Project) -> Result<Installed, Failure> {
     let folder = target(project).join("conformance");
     let venv = folder.join("python");
-    let installed = Installed {
-        python: venv.join("bin/python3").to_string_lossy().into_owned(),
-        folder,
-    };
-    let requirements = project.read(&format!("{FOLDER}/requirements.txt"))?.text;
+    let python = venv.join("bin/python3").to_string_lossy().into_owned();
+    let requirements = format!("{FOLDER}/requirements.txt");
     let packages = project.read(&format!("{FOLDER}/package.json"))?.text;
-    let wanted = format!("{requirements}{packages}");
-    // Written last, so what has it is whole.
-    let mark = installed.folder.join("installed.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|it| it == wanted) {
-        return Ok(installed);
-    }
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", mark.display()));
-    std::fs::create_dir_all(&installed.folder).map_err(failed)?;
-    let mut python = project.command("python3");
-    python.args(["-m", "venv", "--clear"]).arg(&venv);
-    project.execute(python)?;
-    let mut pip = project.command(&installed.python);
-    pip.args(["-m", "pip", "install", "--quiet", "--require-virtualenv"]);
-    pip.args(["--disable-pip-version-check", "-r"]);
-    pip.arg(format!("{FOLDER}/requirements.txt"));
-    project.execute(pip)?;
-    std::fs::write(installed.folder.join("package.json"), &packages).map_err(failed)?;
-    let mut npm = project.command("npm");
-    npm.args(["install", "--no-fund", "--no-audit", "--no-package-lock"]);
-    npm.args(["--silent", "--prefix"]).arg(&installed.folder);
-    project.execute(npm)?;
-    std::fs::write(&mark, wanted).map_err(failed)?;
-    Ok(installed)
+    let wanted = format!("{}{packages}", project.read(&requirements)?.text);
+    packages::once(&folder, &wanted, || {
+        packages::python(project, (&venv, &python), &requirements, &[])?;
+        packages::npm(project, &folder, &packages)
+    })?;
+    Ok(Installed { folder, python })
 }

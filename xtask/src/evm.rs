@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::node::{Folder, build as build_binaries, target};
+use crate::packages;
 use crate::project::{Failure, Project};
 
 const CONTRACTS: &str = "anchor/contracts";
@@ -16,25 +17,18 @@ const ARTIFACTS: &str = "anchor/contracts/artifacts";
 /// Installs compiler, forge and anvil, unless they are there.
 pub(crate) fn install(project: &Project) -> Result<(), Failure> {
     let folder = folder(project);
-    let wanted = project
-        .read(&format!("{CONTRACTS}/package-lock.json"))?
-        .text;
-    // Written last, so what has it is whole.
-    let installed = folder.join("installed.json");
-    if std::fs::read_to_string(&installed).is_ok_and(|it| it == wanted) {
-        return Ok(());
-    }
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    for name in ["package.json", "package-lock.json"] {
-        let from = project.root().join(CONTRACTS).join(name);
-        std::fs::copy(from, folder.join(name)).map_err(failed)?;
-    }
-    let mut npm = project.command("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-fund", "--no-audit"]);
-    npm.arg("--prefix").arg(&folder);
-    project.execute(npm)?;
-    std::fs::write(&installed, wanted).map_err(failed)
+    let lock = format!("{CONTRACTS}/package-lock.json");
+    packages::once(&folder, &project.read(&lock)?.text, || {
+        let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", folder.display()));
+        for name in ["package.json", "package-lock.json"] {
+            let from = project.root().join(CONTRACTS).join(name);
+            std::fs::copy(from, folder.join(name)).map_err(failed)?;
+        }
+        let mut npm = project.command("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-fund", "--no-audit"]);
+        npm.arg("--prefix").arg(&folder);
+        project.execute(npm)
+    })
 }
 
 /// Compiles the contracts into the committed artifacts.

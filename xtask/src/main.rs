@@ -21,6 +21,7 @@ mod instructions;
 mod limits;
 mod node;
 mod oracle;
+mod packages;
 mod page;
 mod project;
 mod python_client;

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::node::{Folder, Node, binary, build, target};
+use crate::packages;
 use crate::project::{Failure, Project};
 
 const TEST: &str = "gateway/web/test/page.mjs";
@@ -56,18 +57,8 @@ fn keep(made: &Path, kept: &Path) -> Result<(), Failure> {
 fn install(project: &Project) -> Result<PathBuf, Failure> {
     let folder = target(project).join("page");
     let wanted = project.read(PACKAGES)?.text;
-    // Written last, so what has it is whole.
-    let mark = folder.join("installed.txt");
-    if std::fs::read_to_string(&mark).is_ok_and(|it| it == wanted) {
-        return Ok(folder);
-    }
-    let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", mark.display()));
-    std::fs::create_dir_all(&folder).map_err(failed)?;
-    std::fs::write(folder.join("package.json"), &wanted).map_err(failed)?;
-    let mut npm = project.command("npm");
-    npm.args(["install", "--no-fund", "--no-audit", "--no-package-lock"]);
-    npm.args(["--silent", "--prefix"]).arg(&folder);
-    project.execute(npm)?;
-    std::fs::write(&mark, wanted).map_err(failed)?;
+    packages::once(&folder, &wanted, || {
+        packages::npm(project, &folder, &wanted)
+    })?;
     Ok(folder)
 }

@@ -1,9 +1,8 @@
 //! The client in Python against a real node. It is written from `docs/PROTOCOL.md` alone, so it
 //! shows that this page is enough.
 
-use std::path::PathBuf;
-
 use crate::node::{Folder, Node, build, target};
+use crate::packages;
 use crate::project::{Failure, Project};
 
 const FOLDER: &str = "gateway/examples/python";
@@ -22,30 +21,12 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
 
 /// The interpreter of a virtual environment with the pinned packages; made if it is not there.
 fn environment(project: &Project) -> Result<String, Failure> {
+    let folder = target(project).join("python-client");
+    let venv = folder.join("python");
+    let python = venv.join("bin/python3").to_string_lossy().into_owned();
     let requirements = format!("{FOLDER}/requirements.txt");
-    let wanted = project.read(&requirements)?.text;
-    let path: PathBuf = target(project).join("python-client");
-    let python = path.join("bin/python3").to_string_lossy().into_owned();
-    // Written last, so what has it is whole.
-    let installed = path.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|it| it == wanted) {
-        return Ok(python);
-    }
-    let mut venv = project.command("python3");
-    venv.args(["-m", "venv", "--clear"]).arg(&path);
-    project.execute(venv)?;
-    let mut pip = project.command(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-virtualenv",
-    ]);
-    pip.args(["--disable-pip-version-check", "-r", &requirements]);
-    project.execute(pip)?;
-    std::fs::write(&installed, wanted)
-        .map_err(|error| Failure::new(format!("{}: {error}", installed.display())))?;
+    packages::once(&folder, &project.read(&requirements)?.text, || {
+        packages::python(project, (&venv, &python), &requirements, &["--no-deps"])
+    })?;
     Ok(python)
 }

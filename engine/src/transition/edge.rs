@@ -3,10 +3,11 @@
 
 use types::command::{CancelScope, Send, Withdraw};
 use types::inbox::{InboxEntry, InboxKind};
-use types::outcome::{AccountOpened, Deposited, DoneReason, EventRecord, Transferred, Withdrawn};
+use types::outcome::{AccountOpened, Deposited, DoneReason, EventRecord, Withdrawn};
 use types::{AccountId, AssetId, Atoms, RejectReason};
 
 use super::cancel::cancel_all_for;
+use super::transfer::{check_amount, check_covered, move_free};
 use super::{Accepted, Context};
 use crate::view::{Funds, StateView};
 
@@ -18,10 +19,7 @@ pub(super) fn withdraw<V: StateView>(
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
     let Withdraw { asset, amount } = withdraw;
-    check_amount(view, asset, amount)?;
-    if !view.funds().covers(context.account, asset, amount) {
-        return Err(RejectReason::InsufficientFunds);
-    }
+    check_covered(view.funds(), context.account, (asset, amount))?;
     take_out(view, context, (asset, amount), events);
     Ok(Accepted::default())
 }
@@ -38,10 +36,7 @@ pub(super) fn send<V: StateView>(
     if to == [0; 20] {
         return Err(RejectReason::UnknownAccount);
     }
-    check_amount(view, asset, amount)?;
-    if !view.funds().covers(context.account, asset, amount) {
-        return Err(RejectReason::InsufficientFunds);
-    }
+    check_covered(view.funds(), context.account, (asset, amount))?;
     let to = match known {
         Some(account) if account == context.account => return Err(RejectReason::SelfTransfer),
         Some(account) => account,
@@ -51,14 +46,7 @@ pub(super) fn send<V: StateView>(
             opened
         }
     };
-    view.funds().transfer(context.account, to, asset, amount);
-    events.push(EventRecord::from(&Transferred {
-        sequence: context.sequence,
-        from: context.account,
-        to,
-        asset,
-        amount,
-    }));
+    move_free(view.funds(), context, to, (asset, amount), events);
     Ok(accepted(to))
 }
 
@@ -113,12 +101,9 @@ fn deposit<V: StateView>(
     events: &mut Vec<EventRecord>,
 ) -> Result<Accepted, RejectReason> {
     let InboxEntry { asset, amount, .. } = *entry;
-    check_amount(view, asset, amount)?;
+    check_amount(view.funds(), (asset, amount))?;
     let ledger = view.ledger_mut();
-    let supply = ledger.deposited(asset) + amount;
-    if Atoms::MAX < supply {
-        return Err(RejectReason::SupplyTooLarge);
-    }
+    ledger.check_supply(asset, amount)?;
     let account = match ledger.account_at(&entry.owner) {
         Some(account) => account,
         None => {
@@ -183,23 +168,6 @@ fn take_out<V: StateView>(
         asset,
         amount,
     }));
-}
-
-fn check_amount<V: StateView>(
-    view: &mut V,
-    asset: AssetId,
-    amount: Atoms,
-) -> Result<(), RejectReason> {
-    if !view.funds().lists(asset) {
-        return Err(RejectReason::UnknownAsset);
-    }
-    if amount.is_zero() {
-        return Err(RejectReason::ZeroQuantity);
-    }
-    if amount > Atoms::MAX {
-        return Err(RejectReason::QuantityTooLarge);
-    }
-    Ok(())
 }
 
 fn tell_opened<V: StateView>(

@@ -14,7 +14,7 @@ use types::{
     Side, Ticks,
 };
 
-use super::{Signer, poor_genesis};
+use super::{Signer, ended, poor_genesis, run_one};
 
 pub(crate) const MARKET: MarketId = MarketId::new(0);
 pub(crate) const GTC: OrderKind = OrderKind::GTC;
@@ -118,9 +118,7 @@ impl Desk {
     }
 
     pub(crate) fn run(&mut self, entry: Entry) {
-        let block = self.state.position().next_block(vec![entry]);
-        engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
-        self.state.assert_invariants();
+        run_one(&mut self.state, &mut self.outcome, entry);
     }
 
     pub(crate) fn tick(&mut self, time: u64) {
@@ -160,12 +158,7 @@ impl Desk {
 
     /// Orders that ended with the last command or tick, and why.
     pub(crate) fn ended(&self) -> Vec<(OrderId, DoneReason)> {
-        self.events()
-            .filter_map(|event| match event {
-                Event::Done(done) => Some((done.owner.order_id, done.reason)),
-                _ => None,
-            })
-            .collect()
+        ended(&self.outcome)
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = Event> + '_ {

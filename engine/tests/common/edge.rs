@@ -14,7 +14,7 @@ use types::wire::action::SignedAction;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{AccountId, AssetId, Atoms, Command, KeyEpoch, KeyId, LogTime, Nonce};
 
-use super::{ACCOUNTS, Levels, Random, Signer, random_command, random_levels};
+use super::{ACCOUNTS, Levels, Random, Signer, random_command, random_levels, run_one};
 
 /// The last account of the genesis is the operator.
 pub(crate) const OPERATOR: u32 = ACCOUNTS - 1;
@@ -49,10 +49,7 @@ impl Border {
 
     /// Executes an entry and hands it back.
     pub(crate) fn run(&mut self, entry: Entry) -> Entry {
-        let block = self.state.position().next_block(vec![entry]);
-        engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
-        self.state.assert_invariants();
-        block.entries.into_iter().next().expect("there is one")
+        run_one(&mut self.state, &mut self.outcome, entry)
     }
 
     /// A frame of an account of the genesis.

@@ -15,7 +15,7 @@ use types::wire::command::slots_needed;
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{AccountId, Atoms, Command, KeyEpoch, KeyId, LogTime, MarketId, Nonce, SequenceNumber};
 
-use super::{ACCOUNTS, Levels, Random, random_command, random_levels};
+use super::{ACCOUNTS, Levels, Random, random_command, random_levels, run_one};
 
 /// A market of keys: what the engine has is asked of a state of its own.
 pub(crate) struct Keyring {
@@ -53,10 +53,7 @@ impl Keyring {
 
     /// Executes an entry and hands it back.
     pub(crate) fn run(&mut self, entry: Entry) -> Entry {
-        let block = self.state.position().next_block(vec![entry]);
-        engine::sequential::execute(&mut self.state, &block, &mut self.outcome);
-        self.state.assert_invariants();
-        block.entries.into_iter().next().expect("there is one")
+        run_one(&mut self.state, &mut self.outcome, entry)
     }
 
     /// A frame of a key, with its next nonce.

@@ -18,11 +18,11 @@ use types::command::{
 };
 use types::genesis::{self, Genesis, MarketLimits, PriceBand};
 use types::limits::{COMMANDS_PER_BLOCK_MAX, PRICE_TICKS_MAX, QUANTITY_LOTS_MAX};
-use types::outcome::BlockOutcome;
+use types::outcome::{BlockOutcome, DoneReason, Event, FrameVerdict};
 use types::wire::orders::{FrameHeader, OrdersFrame};
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, Command, FeeRate, GroupId, KeyEpoch, KeyId,
-    LogTime, MarketId, NetworkId, Nonce, OrderId, SequenceNumber, Side, Ticks,
+    LogTime, MarketId, NetworkId, Nonce, OrderId, RejectReason, SequenceNumber, Side, Ticks,
 };
 
 /// SplitMix64: every test prints the seed that it started with.
@@ -427,6 +427,36 @@ pub(crate) fn cut_entries(
         }
     }
     blocks
+}
+
+/// Executes an entry and hands it back.
+pub(crate) fn run_one(state: &mut State, outcome: &mut BlockOutcome, entry: Entry) -> Entry {
+    let block = state.position().next_block(vec![entry]);
+    engine::sequential::execute(state, &block, outcome);
+    state.assert_invariants();
+    block.entries.into_iter().next().expect("there is one")
+}
+
+/// The receipt of the first command of the first frame, or why the frame was refused.
+pub(crate) fn first_answer(outcome: &BlockOutcome) -> Result<u32, RejectReason> {
+    match outcome.frames[0].verdict {
+        FrameVerdict::Refused(reason) => Err(reason),
+        FrameVerdict::Repeated { .. } => panic!("repeated"),
+        FrameVerdict::Executed => match outcome.receipts[0].reject_reason() {
+            Some(reason) => Err(reason),
+            None => Ok(outcome.receipts[0].affected()),
+        },
+    }
+}
+
+/// What ended, and why.
+pub(crate) fn ended(outcome: &BlockOutcome) -> Vec<(OrderId, DoneReason)> {
+    let events = outcome.events.iter().map(|record| record.event());
+    let ended = events.filter_map(|event| match event {
+        Event::Done(done) => Some((done.owner.order_id, done.reason)),
+        _ => None,
+    });
+    ended.collect()
 }
 
 /// Executes blocks one by one, handing each outcome to `check`.

@@ -14,7 +14,6 @@ use types::outcome::FrameVerdict;
 use types::{RejectReason, SessionId};
 
 use super::model::{FrameAnswer, Model};
-use crate::answers::frames_with_receipts;
 use crate::ports::{RESERVED_PART, RejectedFrame, Wake};
 
 /// Sessions of the API.
@@ -105,7 +104,7 @@ impl Desk {
         if self.waiting.is_empty() {
             return;
         }
-        let frames = frames_with_receipts(&released.outcome);
+        let frames = released.outcome.frames_with_receipts();
         for ((frame, receipts), origin) in frames.zip(&released.origins) {
             let Some(reply) = origin.and_then(|origin| self.waiting.remove(&origin.session)) else {
                 continue;

@@ -24,7 +24,7 @@ use axum::routing::get;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 use types::action::asset_number;
-use types::block::{Entry, ReleasedBlock};
+use types::block::ReleasedBlock;
 use types::command::{Command, Place};
 use types::genesis::{Genesis, MarketSpec};
 use types::outcome::{Digest, FrameVerdict, Receipt};
@@ -34,7 +34,6 @@ use super::Shared;
 use super::names::{address_text, parse_address};
 use super::ports::ProofRequest;
 use super::server::{BUSY, text};
-use crate::answers::frames_with_receipts;
 
 /// Blocks that are kept.
 const BLOCKS: usize = 512;
@@ -139,13 +138,9 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// The first commands of a block's frames.
 fn commands_of(released: &ReleasedBlock) -> Vec<Kept> {
-    let entries = released.block.entries.iter();
-    let frames = entries.filter_map(|entry| match entry {
-        Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-        Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
-    });
+    let frames = released.block.frames().map(|it| it.frame.frame());
     let mut kept = Vec::new();
-    for (frame, (answered, receipts)) in frames.zip(frames_with_receipts(&released.outcome)) {
+    for (frame, (answered, receipts)) in frames.zip(released.outcome.frames_with_receipts()) {
         let whole = match answered.verdict {
             FrameVerdict::Executed => "executed",
             FrameVerdict::Repeated { .. } => "repeated",
@@ -161,7 +156,7 @@ fn commands_of(released: &ReleasedBlock) -> Vec<Kept> {
             kept.push(Kept {
                 sequence: SequenceNumber::new(answered.first_sequence.get() + index),
                 account: answered.account,
-                kind: kind_of(&command),
+                kind: command.name(),
                 outcome: receipt.map_or(whole, outcome),
                 order: match command {
                     Command::Place(place) => Some(place),
@@ -171,31 +166,6 @@ fn commands_of(released: &ReleasedBlock) -> Vec<Kept> {
         }
     }
     kept
-}
-
-/// What kind of command it is, as machines see it.
-const fn kind_of(command: &Command<'_>) -> &'static str {
-    match command {
-        Command::Place(_) => "place",
-        Command::Replace(_) => "replace",
-        Command::QuoteSet(_) => "quote_set",
-        Command::Cancel(_) => "cancel",
-        Command::CancelAll(_) => "cancel_all",
-        Command::Transfer(_) => "transfer",
-        Command::SetProtection(_) => "protection",
-        Command::SetMarketStatus(_) => "market_status",
-        Command::SetSessionPolicy(_) => "session_policy",
-        Command::SetTimer(_) => "timer",
-        Command::RevokeKey(_) => "revoke_key",
-        Command::Register(_) => "wallet_register",
-        Command::Revoke(_) => "wallet_revoke",
-        Command::SetTimerAt(_) => "timer_at",
-        Command::Send(_) => "send",
-        Command::Withdraw(_) => "withdraw",
-        Command::OpenSubAccount => "open_sub_account",
-        Command::ApproveAgent(_) => "approve_agent",
-        Command::Inbox(_) => "inbox",
-    }
 }
 
 /// Where they are.

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use types::genesis::Genesis;
-use types::outcome::{BlockOutcome, Event, FrameReceipt, FrameVerdict, Receipt};
+use types::outcome::{BlockOutcome, Event};
 use types::wire::ack::{FillReport, Role};
 use types::wire::ended::EndedReport;
 use types::wire::query::Reference;
@@ -87,7 +87,7 @@ impl Check {
                 return Err(RecordError::JournalBegins { first, needed });
             }
         }
-        for (frame, receipts) in frames_with_receipts(outcome) {
+        for (frame, receipts) in outcome.frames_with_receipts() {
             if let Some(&index) = self.by_key.get(&frame.key) {
                 self.clients[index].frame(frame, receipts, &mut self.problems)?;
             }
@@ -127,21 +127,6 @@ impl Check {
         }
         Ok(())
     }
-}
-
-fn frames_with_receipts(
-    outcome: &BlockOutcome,
-) -> impl Iterator<Item = (&FrameReceipt, &[Receipt])> {
-    let mut rest = outcome.receipts.as_slice();
-    outcome.frames.iter().map(move |frame| {
-        let count = match frame.verdict {
-            FrameVerdict::Executed => usize::from(frame.count),
-            FrameVerdict::Repeated { .. } | FrameVerdict::Refused(_) => 0,
-        };
-        let (receipts, after) = rest.split_at(count);
-        rest = after;
-        (frame, receipts)
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use types::genesis;
-use types::outcome::{Done, DoneReason, EventRecord, Fill, Party};
+use types::outcome::{
+    Done, DoneReason, EventRecord, Fill, FrameReceipt, FrameVerdict, Party, Receipt,
+};
 use types::wire::ack::{Ack, CommandOutcome, StageTimes};
 use types::wire::session::Refused;
 use types::*;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use engine::State;
 use engine::executor::ExecutorKind;
 use types::auth::{PublicKey, SignatureAudit};
-use types::block::{Block, Entry};
+use types::block::Block;
 use types::genesis::Genesis;
 use types::outcome::{BlockOutcome, Event, FrameVerdict};
 use types::{Height, KeyId, RejectReason};
@@ -192,10 +192,7 @@ impl Signatures {
             let keys = ids.filter_map(|id| state.ledger().key(id));
             self.keys.extend(keys.map(|key| key.public));
         }
-        let frames = block.entries.iter().filter_map(|entry| match entry {
-            Entry::Frame(sequenced) => Some(&sequenced.frame),
-            Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
-        });
+        let frames = block.frames().map(|sequenced| &sequenced.frame);
         for (frame, receipt) in frames.zip(&outcome.frames) {
             if receipt.verdict == FrameVerdict::Refused(RejectReason::StaleEpoch) {
                 continue;

@@ -2,7 +2,7 @@
 
 use types::block::{Block, Entry};
 use types::genesis::{Genesis, MarketSpec, Step};
-use types::outcome::{BlockOutcome, Event, Fill, Party};
+use types::outcome::{BlockOutcome, Event, EventRecord, Fill, Party};
 use types::{BaseLots, MarketId, SequenceNumber, Side, Ticks};
 
 use super::position::{Candle, Position};
@@ -55,9 +55,8 @@ impl<'a> Historian<'a> {
         let mut times = block.entries.iter();
         let mut reached = block.first_sequence;
         for record in &outcome.events {
-            let event = record.event();
-            self.advance(&mut times, &mut reached, sequence_of(&event));
-            self.event(&event);
+            self.advance(&mut times, &mut reached, record.sequence());
+            self.event(record);
         }
         self.advance(&mut times, &mut reached, outcome.last_sequence);
         self.position.height = block.height.get();
@@ -113,8 +112,9 @@ impl<'a> Historian<'a> {
         });
     }
 
-    fn event(&mut self, event: &Event) {
-        let order = match event {
+    fn event(&mut self, record: &EventRecord) {
+        let event = record.event();
+        let order = match &event {
             Event::Fill(fill) => return self.fill(fill),
             Event::Rested(it) => OrderEvent {
                 owner: &it.owner,
@@ -170,7 +170,7 @@ impl<'a> Historian<'a> {
             | Event::Deposited(_)
             | Event::Withdrawn(_) => return,
         };
-        self.order(sequence_of(event), &order);
+        self.order(record.sequence(), &order);
     }
 
     fn order(&mut self, sequence: SequenceNumber, order: &OrderEvent<'_>) {
@@ -312,24 +312,5 @@ const fn side_name(side: Side) -> &'static str {
     match side {
         Side::Bid => "bid",
         Side::Ask => "ask",
-    }
-}
-
-const fn sequence_of(event: &Event) -> SequenceNumber {
-    match event {
-        Event::Fill(it) => it.sequence,
-        Event::Rested(it) => it.sequence,
-        Event::Armed(it) => it.sequence,
-        Event::Triggered(it) => it.sequence,
-        Event::Reduced(it) => it.sequence,
-        Event::Done(it) => it.sequence,
-        Event::Transferred(it) => it.sequence,
-        Event::StatusChanged(it) => it.sequence,
-        Event::Indicative(it) => it.sequence,
-        Event::KeyChanged(it) => it.sequence,
-        Event::PolicySet(it) => it.sequence,
-        Event::AccountOpened(it) => it.sequence,
-        Event::Deposited(it) => it.sequence,
-        Event::Withdrawn(it) => it.sequence,
     }
 }

@@ -7,9 +7,9 @@ use std::fmt::{Display, Write as _};
 
 use gateway::counters::{Counter, Histogram, Stage};
 use rustix::time::{ClockId, clock_gettime};
+use types::Command;
 
 use super::Metrics;
-use crate::counters::KINDS;
 use crate::rings;
 
 /// Every metric, as text.
@@ -157,7 +157,7 @@ fn orders(metrics: &Metrics, page: &mut Page) {
     page.sample(name, "", gateway.commands_admitted.get());
     let name = "keel_commands_total";
     page.family(name, "counter", "Commands of released frames, by kind.");
-    for (kind, counter) in KINDS.iter().zip(&shadow.commands) {
+    for (kind, counter) in Command::KINDS.iter().zip(&shadow.commands) {
         page.sample(name, &format!("{{kind=\"{kind}\"}}"), counter.get());
     }
     let name = "keel_rejects_total";

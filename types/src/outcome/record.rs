@@ -115,6 +115,11 @@ impl EventRecord {
         }
     }
 
+    /// The command or entry that did it.
+    pub const fn sequence(&self) -> SequenceNumber {
+        SequenceNumber::new(self.sequence.get())
+    }
+
     /// Whether it tells of a key or an account that comes or goes: few do.
     pub const fn is_of_access(&self) -> bool {
         matches!(

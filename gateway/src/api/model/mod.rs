@@ -23,7 +23,6 @@ use types::{
 };
 
 use super::ports::{AccountRow, AgentRow, BalanceRow, Followed, Image, Update};
-use crate::answers::frames_with_receipts;
 pub(crate) use account::{Account, Order, OwnFill, Status};
 pub(crate) use answer::{CommandAnswer, FrameAnswer};
 pub(crate) use book::{Level, ShownBook};
@@ -312,15 +311,8 @@ impl Model {
 
     /// Orders as they were asked for: events say only what becomes of them.
     fn take_commands(&mut self, released: &ReleasedBlock, block: &mut BlockNotes) {
-        let frames = released
-            .block
-            .entries
-            .iter()
-            .filter_map(|entry| match entry {
-                Entry::Frame(sequenced) => Some(sequenced.frame.frame()),
-                Entry::Tick(_) | Entry::Silence(_) | Entry::Phase(_) => None,
-            });
-        let answered = frames_with_receipts(&released.outcome);
+        let frames = released.block.frames().map(|it| it.frame.frame());
+        let answered = released.outcome.frames_with_receipts();
         for (frame, (answered, receipts)) in frames.zip(answered) {
             for (command, receipt) in frame.commands().zip(receipts) {
                 match command {
