@@ -211,16 +211,27 @@ impl Ledger {
         agents.map(|((account, name), key)| (*account, name, *key))
     }
 
-    /// Gives a registered key of the account this name, and returns the key that had it and is not
+    /// What an account calls an agent of its own: a look at no more names than it may have keys.
+    pub fn agent_name(&self, account: AccountId, key: KeyId) -> Option<AgentName> {
+        let names = (account, AgentName::default())..=(account, [u8::MAX; 16]);
+        let mut own = self.keys.agents.range(names);
+        own.find(|(_, named)| **named == key)
+            .map(|((_, name), _)| *name)
+    }
+
+    /// Gives a registered key of the account this name, and returns the agent that had it and is not
     /// revoked. Panics if there is no such key.
     pub fn name_agent(&mut self, account: AccountId, name: AgentName, key: KeyId) -> Option<KeyId> {
         assert!(self.keys.keys[key.index()].account == account);
         // A number that was given anew has one name.
-        let agents = &mut self.keys.agents;
-        agents.retain(|(owner, _), named| *owner != account || *named != key);
-        let before = agents.insert((account, name), key)?;
+        if let Some(name) = self.agent_name(account, key) {
+            self.keys.agents.remove(&(account, name));
+        }
+        let before = self.keys.agents.insert((account, name), key)?;
+        // Its number may have been given to a key since that is no agent's.
+        let is_agent = self.keys.keys[before.index()].public.agent().is_some();
         let is_revoked = self.keys.statuses[&before].is_revoked;
-        (!is_revoked).then_some(before)
+        (is_agent && !is_revoked).then_some(before)
     }
 
     /// Lets a key sign for an account: a new one, one of its own under another grant, or one in the
@@ -345,6 +356,39 @@ mod tests {
     use types::genesis::{development, development_names};
 
     use super::*;
+
+    #[test]
+    fn a_name_ends_the_agent_that_had_it_and_nobody_else() {
+        let mut ledger = Ledger::from_genesis(&development());
+        let account = AccountId::new(0);
+        let grant = KeyGrant {
+            scope: KeyScope::Trade,
+            ..KeyGrant::OWNER
+        };
+        let (name, other) = ([1; 16], [2; 16]);
+        let approve = |ledger: &mut Ledger, agent: u8, name| {
+            let agent = PublicKey::of_agent(&[agent; 20]);
+            let key = ledger.register_key(account, agent, &grant).unwrap();
+            (key, ledger.name_agent(account, name, key))
+        };
+        let (first, before) = approve(&mut ledger, 1, name);
+        assert_eq!(before, None);
+        let (second, before) = approve(&mut ledger, 2, name);
+        assert_eq!(before, Some(first));
+        ledger.revoke_key(first);
+        // One agent has one name.
+        assert_eq!(approve(&mut ledger, 2, other), (second, None));
+        assert_eq!(ledger.agent_name(account, second), Some(other));
+        // The number of a revoked agent is given to a key that is none: its name ends nothing.
+        ledger.revoke_key(second);
+        for seed in [3, 4] {
+            let public = SigningKey::from_seed([seed; 32]).public();
+            let key = ledger.register_key(account, public, &grant).unwrap();
+            assert!(key == first || key == second);
+        }
+        let (_, before) = approve(&mut ledger, 5, other);
+        assert_eq!(before, None);
+    }
 
     #[test]
     fn every_key_is_found_by_id_and_by_its_bytes() {

@@ -125,7 +125,6 @@ fn agent_row(
     (account, key, agent): (AccountId, KeyId, types::genesis::OwnerAddress),
 ) -> AgentRow {
     let ledger = state.ledger();
-    let named = ledger.agents().find(|(_, _, named)| *named == key);
     let status = ledger.key_status(key);
     let registered = ledger
         .key(key)
@@ -135,7 +134,7 @@ fn agent_row(
         agent,
         key,
         epoch: registered.map(|it| it.epoch).unwrap_or_default(),
-        name: named.map(|(_, name, _)| *name).unwrap_or_default(),
+        name: ledger.agent_name(account, key).unwrap_or_default(),
         expires_at: status.map(|it| it.grant.expires_at).unwrap_or_default(),
         is_revoked: registered.is_none() || status.is_none_or(|it| it.is_revoked),
     }
