@@ -1,7 +1,7 @@
 //! What is to become of orders when nobody is there: session policies and timers of keys, and timers of
 //! accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use types::keys::SessionPolicy;
 use types::{AccountId, KeyId, LogTime};
@@ -12,6 +12,8 @@ pub struct Sessions {
     rules: BTreeMap<KeyId, SessionRule>,
     /// When all orders of an account are taken off.
     account_timers: BTreeMap<AccountId, LogTime>,
+    /// The same by time, since every account may have one and every tick asks.
+    account_times: BTreeSet<(LogTime, AccountId)>,
 }
 
 /// What a key has asked for.
@@ -62,10 +64,14 @@ impl Sessions {
 
     /// When this account's timer runs out; zero stops it.
     pub(crate) fn set_account_timer(&mut self, account: AccountId, timer_at: LogTime) {
-        if timer_at == LogTime::ZERO {
-            self.account_timers.remove(&account);
+        let before = if timer_at == LogTime::ZERO {
+            self.account_timers.remove(&account)
         } else {
-            self.account_timers.insert(account, timer_at);
+            self.account_times.insert((timer_at, account));
+            self.account_timers.insert(account, timer_at)
+        };
+        if let Some(before) = before.filter(|before| *before != timer_at) {
+            self.account_times.remove(&(before, account));
         }
     }
 
@@ -75,11 +81,13 @@ impl Sessions {
         timers.map(|(account, timer_at)| (*account, *timer_at))
     }
 
-    /// The account whose timer has run out, the lowest if there are several.
-    pub(crate) fn timed_out_account(&self, now: LogTime) -> Option<AccountId> {
-        let mut timers = self.account_timers();
-        let found = timers.find(|(_, timer_at)| *timer_at <= now);
-        found.map(|(account, _)| account)
+    /// The accounts whose timers have run out, ascending.
+    pub(crate) fn timed_out_accounts(&self, now: LogTime) -> Vec<AccountId> {
+        let over = ..=(now, AccountId::new(u32::MAX));
+        let accounts = self.account_times.range(over).map(|(_, account)| *account);
+        let mut accounts: Vec<_> = accounts.collect();
+        accounts.sort_unstable();
+        accounts
     }
 
     fn change(&mut self, account: AccountId, key: KeyId, change: impl FnOnce(&mut SessionRule)) {
@@ -124,7 +132,8 @@ impl Sessions {
     pub(crate) fn next_timer(&self) -> Option<LogTime> {
         let timers = self.rules.values().map(|rule| rule.timer_at);
         let timers = timers.filter(|timer_at| timer_at.get() > 0);
-        timers.chain(self.account_timers.values().copied()).min()
+        let of_accounts = self.account_times.first().map(|(timer_at, _)| *timer_at);
+        timers.chain(of_accounts).min()
     }
 
     /// As they were; `None` if one asks for nothing.
@@ -133,7 +142,7 @@ impl Sessions {
         let is_sound = rules.values().all(|rule| !rule.is_void());
         is_sound.then_some(Self {
             rules,
-            account_timers: BTreeMap::new(),
+            ..Self::default()
         })
     }
 }

@@ -172,9 +172,10 @@ pub(super) fn run_timers<V: StateView>(
         sessions.set_timer(context.account, key, LogTime::ZERO);
         // Nothing of it is open, so there is nothing to forget.
     }
-    while events.len() - told < room
-        && let Some(account) = view.sessions().timed_out_account(now)
-    {
+    for account in view.sessions().timed_out_accounts(now) {
+        if room <= events.len() - told {
+            break;
+        }
         let context = Context {
             account,
             key: KeyId::WALLET,
