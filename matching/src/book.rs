@@ -234,12 +234,31 @@ impl Book {
 
     /// The account's resting order with this label. No label finds nothing.
     pub fn labelled(&self, account: AccountId, client_order_id: ClientOrderId) -> Option<OrderId> {
+        let slot = self.labelled_slot(account, client_order_id)?;
+        Some(self.nodes[slot].order_id)
+    }
+
+    /// The same, and all that there is to know of it.
+    pub fn labelled_order(
+        &self,
+        account: AccountId,
+        client_order_id: ClientOrderId,
+    ) -> Option<RestingOrder> {
+        let slot = self.labelled_slot(account, client_order_id)?;
+        Some(self.view(slot))
+    }
+
+    #[inline]
+    pub(crate) fn labelled_slot(
+        &self,
+        account: AccountId,
+        client_order_id: ClientOrderId,
+    ) -> Option<Slot<OrderNode>> {
         if client_order_id.is_none() {
             return None;
         }
         let hash = self.hashing.label(account, client_order_id);
-        let slot = self.find_label(hash, account, client_order_id)?;
-        Some(self.nodes[slot].order_id)
+        self.find_label(hash, account, client_order_id)
     }
 
     /// Takes one order off the book and returns it as it last was.

@@ -251,6 +251,15 @@ impl Triggers {
         self.by_label.get(&(account, client_order_id)).copied()
     }
 
+    /// The same, and all that there is to know of it.
+    pub fn labelled_order(
+        &self,
+        account: AccountId,
+        client_order_id: ClientOrderId,
+    ) -> Option<ArmedOrder> {
+        self.order(self.labelled(account, client_order_id)?)
+    }
+
     /// The account's armed orders, by id.
     pub fn orders_of(&self, account: AccountId) -> impl Iterator<Item = ArmedOrder> + '_ {
         let mine = self.by_account.get(&account).into_iter().flatten();

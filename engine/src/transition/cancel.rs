@@ -40,20 +40,16 @@ pub(super) fn find(state: &MarketState, context: Context, target: OrderTarget) -
     let account = context.account;
     let MarketState { book, triggers, .. } = state;
     let (resting, armed) = match target {
-        OrderTarget::Order(order_id) => (Some(order_id), Some(order_id)),
+        OrderTarget::Order(order_id) => (book.order(order_id), triggers.order(order_id)),
         OrderTarget::Client {
             client_order_id, ..
         } => (
-            book.labelled(account, client_order_id),
-            triggers.labelled(account, client_order_id),
+            book.labelled_order(account, client_order_id),
+            triggers.labelled_order(account, client_order_id),
         ),
     };
-    let resting = resting
-        .and_then(|order_id| book.order(order_id))
-        .filter(|order| order.account == account);
-    let armed = armed
-        .and_then(|order_id| triggers.order(order_id))
-        .filter(|order| order.account == account);
+    let resting = resting.filter(|order| order.account == account);
+    let armed = armed.filter(|order| order.account == account);
     resting
         .map(Open::Resting)
         .or_else(|| armed.map(Open::Armed))
