@@ -35,9 +35,13 @@ library StateTree {
             // Address 2 is SHA-256. It cannot fail but for want of gas, and then all of this does.
             let hashed := staticcall(gas(), 2, record, add(size, 32), place, 32)
             let end := add(siblings, 1024)
-            for { let sibling := siblings } lt(sibling, end) { sibling := add(sibling, 32) } {
+            // Two levels a turn, for turns cost too.
+            for { let sibling := siblings } lt(sibling, end) { sibling := add(sibling, 64) } {
                 mstore(xor(place, 32), calldataload(sibling))
-                path := shr(1, path)
+                place := and(shr(1, path), 32)
+                hashed := and(hashed, staticcall(gas(), 2, 0, 64, place, 32))
+                mstore(xor(place, 32), calldataload(add(sibling, 32)))
+                path := shr(2, path)
                 place := and(path, 32)
                 hashed := and(hashed, staticcall(gas(), 2, 0, 64, place, 32))
             }
