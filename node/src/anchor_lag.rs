@@ -27,8 +27,8 @@ pub struct AnchorLag {
 }
 
 impl AnchorLag {
-    /// With this limit; beyond it until something is known.
-    pub(crate) fn new(limit: Duration) -> Self {
+    /// With this limit; beyond it while nothing is known.
+    fn new(limit: Duration) -> Self {
         Self {
             limit,
             is_beyond: AtomicBool::new(true),
@@ -37,10 +37,23 @@ impl AnchorLag {
         }
     }
 
+    /// As the file of this data directory says now.
+    pub(crate) fn of(data: &Path, limit: Duration) -> Self {
+        let lag = Self::new(limit);
+        lag.look(data);
+        lag
+    }
+
     /// Whether it is beyond the limit, so that withdrawals halt. Relaxed: nothing else is read by it,
     /// and a moment late is early enough.
     pub(crate) fn is_beyond(&self) -> bool {
         self.is_beyond.load(Ordering::Relaxed)
+    }
+
+    fn look(&self, data: &Path) {
+        // Both times are of the machine's clock, as it is now: the node's own does not follow it.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.note(Anchored::read(data), now.unwrap_or_default());
     }
 
     /// Notes what the file said at this time since the Unix epoch. A file from the future counts as
@@ -49,12 +62,15 @@ impl AnchorLag {
         let seen_at = anchored.map_or(0, |it| it.seen_at);
         let lag = now.as_secs().saturating_sub(seen_at);
         let is_beyond = anchored.is_none() || self.limit.as_secs() < lag;
-        self.sequence.set(anchored.map_or(0, |it| it.sequence.get()));
+        self.sequence
+            .set(anchored.map_or(0, |it| it.sequence.get()));
         self.seconds.set(lag);
         if self.is_beyond.swap(is_beyond, Ordering::Relaxed) != is_beyond {
             match is_beyond {
                 true => tracing::error!("withdrawals halt: the chain is {lag} s behind the ledger"),
-                false => tracing::warn!("withdrawals go on: the chain is {lag} s behind the ledger"),
+                false => {
+                    tracing::warn!("withdrawals go on: the chain is {lag} s behind the ledger")
+                }
             }
         }
     }
@@ -63,9 +79,7 @@ impl AnchorLag {
 /// Looks at the file of this data directory again and again, until told to stop.
 pub(crate) fn run(lag: &AnchorLag, data: &Path, parking: &Parking, stop: &Stop) {
     while !stop.requested() {
-        // Both times are of the machine's clock, as it is now: the node's own does not follow it.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        lag.note(Anchored::read(data), now.unwrap_or_default());
+        lag.look(data);
         parking.park_for(LOOK_EVERY);
     }
 }

@@ -114,7 +114,6 @@ async fn run(command: Command, json: bool) -> Outcome {
 
 /// A reader that went away ends the program without noise.
 fn print(value: &Value, json: bool) {
-    use std::io::Write as _;
     let mut text = String::new();
     match value {
         Value::Object(object) if !json => {
@@ -127,12 +126,14 @@ fn print(value: &Value, json: bool) {
         }
         value => text = format!("{value}\n"),
     }
-    let mut out = std::io::stdout().lock();
-    if out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .is_err()
-    {
+    if print_text(&text).is_err() {
         std::process::exit(0);
     }
+}
+
+fn print_text(text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }

@@ -84,6 +84,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         journal_io: JournalIoRequest::Auto,
         workers: Workers::ONE,
         cancel_only: Duration::ZERO,
+        anchor_lag_limit: None,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());

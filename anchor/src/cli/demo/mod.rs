@@ -5,6 +5,7 @@
 //! comes out, for that must need neither node nor operator.
 
 mod programs;
+mod report;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,13 @@ use alloy::primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall as _;
 use clap::Parser as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use self::programs::{Anvil, Node};
-use super::{Arguments, Failure, Outcome, print};
+use self::report::Report;
+use super::{Arguments, Failure, Outcome};
 use crate::endpoints::{Endpoints, Expected};
 use crate::sender::Sender;
 
@@ -43,14 +45,6 @@ pub(super) struct Options {
     /// Where to put the demonstration's directory, which is removed at the end.
     #[arg(long, value_name = "D")]
     dir: Option<PathBuf>,
-}
-
-/// What was found so far.
-#[derive(Debug)]
-struct Report {
-    json: bool,
-    told: Map<String, Value>,
-    failures: Vec<String>,
 }
 
 /// What the story takes place in.
@@ -218,13 +212,12 @@ impl Stage {
         let replayed = self
             .node
             .keel(&[&replay[..], &[data.as_os_str()]].concat())?;
-        let published = &self.report.told["published_sequence"];
+        let published = self.report.told("published_sequence");
         let ends = replayed["checkpoints"].as_array().into_iter().flatten();
         let mut ends = ends.chain([&replayed]);
         let found = ends.find(|it| &it["sequence"] == published);
-        let found = found.map_or(&Value::Null, |it| &it["state_root"]);
-        let is_equal =
-            hash(found).is_some() && hash(found) == hash(&self.report.told["published_state_root"]);
+        let found = found.and_then(|it| hash(&it["state_root"]));
+        let is_equal = found.is_some() && found == hash(self.report.told("published_state_root"));
         self.report.check("replayed_state_root", found, is_equal);
         Ok(())
     }
@@ -240,12 +233,12 @@ impl Stage {
         self.report.tell("claimed", &claimed["paid"]);
         let paid = after - before;
         let is_exact = paid == U256::from(DOLLARS_OUT);
-        self.report.check("paid_units", paid, is_exact);
+        self.report.check("paid_units", paid.to_string(), is_exact);
         let again = self.same_call_again().await;
         self.refused("second_claim", again, "NothingDue");
         let held = self.dollars(self.bridge_address()).await?;
         let is_rest = held == U256::from(DOLLARS_IN - DOLLARS_OUT);
-        self.report.check("bridge_units", held, is_rest);
+        self.report.check("bridge_units", held.to_string(), is_rest);
         Ok(())
     }
 
@@ -342,7 +335,7 @@ impl Stage {
     }
 
     fn bridge_address(&self) -> Address {
-        let bridge = self.report.told["bridge"].as_str().unwrap_or_default();
+        let bridge = self.report.told("bridge").as_str().unwrap_or_default();
         bridge.parse().unwrap_or_default()
     }
 
@@ -352,47 +345,6 @@ impl Stage {
 
     fn file(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
-    }
-}
-
-impl Report {
-    fn new(json: bool) -> Self {
-        Self {
-            json,
-            told: Map::new(),
-            failures: Vec::new(),
-        }
-    }
-
-    fn tell(&mut self, name: &str, value: impl serde::Serialize) {
-        let value = serde_json::to_value(value).expect("it is text, a number or JSON already");
-        if !self.json {
-            print(&json!({ name: value }), false);
-        }
-        self.told.insert(name.to_owned(), value);
-    }
-
-    fn check(&mut self, name: &str, value: impl serde::Serialize, is_right: bool) {
-        self.tell(name, value);
-        if !is_right {
-            let value = &self.told[name];
-            self.failures.push(format!("{name}: {value}"));
-        }
-    }
-
-    fn end(mut self) -> Outcome {
-        let is_fine = self.failures.is_empty();
-        let verdict = if is_fine { "pass" } else { "fail" };
-        self.told.insert("verdict".to_owned(), verdict.into());
-        let told = match self.json {
-            true => Value::Object(self.told),
-            false => json!({"verdict": verdict.to_uppercase()}),
-        };
-        if is_fine {
-            return Ok(told);
-        }
-        print(&told, self.json);
-        Err(Failure::Failed(self.failures.join("; ")))
     }
 }
 
