@@ -79,12 +79,9 @@ async fn story(options: &Options, json: bool) -> Outcome {
         .tempdir_in(parent)
         .map_err(Failure::failed)?;
     let mut stage = Stage::set(options, temporary.path(), json).await?;
-    stage.deploy().await?;
-    stage.bring_money_in().await?;
-    let sequence = stage.trade_and_withdraw()?;
-    stage.publish(sequence).await?;
-    stage.kill_the_operator_and_replay()?;
-    stage.take_money_out().await?;
+    if let Err(Failure::Failed(reason) | Failure::Usage(reason)) = stage.play().await {
+        stage.report.fail(reason);
+    }
     stage.report.end()
 }
 
@@ -114,6 +111,15 @@ impl Stage {
             report,
             anvil,
         })
+    }
+
+    async fn play(&mut self) -> Result<(), Failure> {
+        self.deploy().await?;
+        self.bring_money_in().await?;
+        let sequence = self.trade_and_withdraw()?;
+        self.publish(sequence).await?;
+        self.kill_the_operator_and_replay()?;
+        self.take_money_out().await
     }
 
     /// A token for dollars, and the bridge.

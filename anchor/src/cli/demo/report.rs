@@ -39,6 +39,11 @@ impl Report {
         }
     }
 
+    /// Something that could not be done.
+    pub(super) fn fail(&mut self, reason: String) {
+        self.failures.push(reason);
+    }
+
     /// What was told; null if it was not.
     pub(super) fn told(&self, name: &str) -> &Value {
         self.told.get(name).unwrap_or(&Value::Null)
@@ -99,5 +104,11 @@ mod tests {
             panic!("something was wrong");
         };
         assert_eq!(reasons, "wrong: 8");
+        let mut report = Report::new(false);
+        report.fail("no node".to_owned());
+        let Err(Failure::Failed(reasons)) = report.end() else {
+            panic!("something could not be done");
+        };
+        assert_eq!(reasons, "no node");
     }
 }
