@@ -1,14 +1,16 @@
 //! From a data directory to the chain, one checkpoint after the other.
 //!
 //! It keeps nothing of its own: what is published is what the chain says, and what could be is what
-//! the data directory has. So a crash at any point is followed by the same step again; the contract
+//! the data directory has. The file that it leaves there ([`store::Anchored`]) is for the node. So a crash at any point is followed by the same step again; the contract
 //! takes each sequence once, and a checkpoint that a reorganisation took back is published again.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::{B256, Bytes, TxKind, U256};
 use alloy::sol_types::SolCall as _;
-use store::StoreError;
+use store::{Anchored, StoreError};
+use types::SequenceNumber;
 
 use crate::bridge::BridgeReader;
 use crate::contract::Bridge;
@@ -90,8 +92,23 @@ pub enum PublishError {
 }
 
 impl Publisher {
-    /// Publishes the node's newest checkpoint, if the chain does not have it.
+    /// Publishes the node's newest checkpoint, if the chain does not have it, and tells the node how far
+    /// the chain is.
     pub async fn step(&self) -> Result<Step, PublishError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let step = self.publish_newest().await?;
+        if let Step::Published { sequence, .. } | Step::UpToDate { sequence } = step {
+            let anchored = Anchored {
+                sequence: SequenceNumber::new(sequence),
+                // Of the beginning: what is on the chain was the newest checkpoint then.
+                seen_at: now.unwrap_or_default().as_secs(),
+            };
+            anchored.write(&self.data)?;
+        }
+        Ok(step)
+    }
+
+    async fn publish_newest(&self) -> Result<Step, PublishError> {
         let Some(checkpoint) = newest_checkpoint(&self.data)? else {
             return Ok(Step::Nothing);
         };

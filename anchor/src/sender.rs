@@ -170,6 +170,7 @@ impl Sender {
         nonce: u64,
         until: Instant,
     ) -> Result<Option<TransactionReceipt>, ChainError> {
+        let mut looks = 0;
         loop {
             for hash in sent {
                 let method = "eth_getTransactionReceipt";
@@ -182,25 +183,17 @@ impl Sender {
             if until <= Instant::now() {
                 return Ok(None);
             }
-            // One that is not ours took the nonce, and ours can never be mined.
-            if nonce < self.nonce(endpoints).await? && !self.any_mined(endpoints, sent).await? {
+            // If one that is not ours took the nonce, ours can never be mined. But a node may know the
+            // nonces of a block before its receipts, so that is believed only if it stays so.
+            let is_used = nonce < self.nonce(endpoints).await?;
+            looks = if is_used { looks + 1 } else { 0 };
+            if looks == LOOKS_MOST {
                 let message = format!("nonce {nonce} was used by another transaction");
                 let method = "eth_getTransactionCount";
                 return Err(ChainError::Refused { method, message });
             }
             sleep(self.poll).await;
         }
-    }
-
-    async fn any_mined(&self, endpoints: &Endpoints, sent: &[B256]) -> Result<bool, ChainError> {
-        for hash in sent {
-            let method = "eth_getTransactionReceipt";
-            let found: Option<Value> = endpoints.ask(method, json!([hash])).await?;
-            if found.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// The first nonce that is not mined.
@@ -243,6 +236,8 @@ impl Sender {
     }
 }
 
+/// How often in a row a nonce is seen used, and no receipt, before it is believed.
+const LOOKS_MOST: u32 = 10;
 /// In wei per gas, for whoever makes the block.
 const TIP: u128 = 1_000_000_000;
 /// The cap of EIP-7825.

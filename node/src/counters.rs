@@ -15,6 +15,8 @@ pub struct PipelineCounters {
     pub(crate) frames_sequenced: Counter,
     /// Frames refused because the disk is full.
     pub(crate) frames_refused: Counter,
+    /// Frames refused because withdrawals halt.
+    pub(crate) frames_halted: Counter,
     pub(crate) silences: Counter,
     /// Blocks sealed and handed to the journal.
     pub(crate) blocks_sealed: Counter,

@@ -8,6 +8,7 @@
 //! in one thread, under a clock and a disk of its own.
 #![forbid(unsafe_code)]
 
+pub mod anchor_lag;
 pub mod api;
 pub mod checkpoint_thread;
 mod cli;

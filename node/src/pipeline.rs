@@ -20,14 +20,15 @@ use types::outcome::Digest;
 use types::phase::Phase;
 use types::planted::{Bug, is_planted};
 use types::wire::payload;
-use types::{KeyId, LogTime};
+use types::{KeyId, LogTime, RejectReason};
 
+use crate::anchor_lag::AnchorLag;
 use crate::counters::PipelineCounters;
 use crate::grace::Grace;
 use crate::journal_thread::{DurableMark, JournalBlock};
 use crate::space::{Admission, Room, Space, SpacePlan};
 use crate::threads::{Clock, Parking, Stop, Waker};
-use crate::waiting_frames::{is_cancel, next_run, pop, refuse};
+use crate::waiting_frames::{has_withdrawal, is_cancel, next_run, pop, refuse};
 
 /// Blocks sealed but not yet released: one being synced, one waiting for it. More would only make
 /// blocks smaller; fewer would leave the disk idle. A follower without room counts like a slow
@@ -71,7 +72,7 @@ impl Ports {
 pub struct Source {
     /// The frames.
     pub frames: Consumer<SequencedFrame>,
-    /// Those of them that find no room on the disk.
+    /// Those of them that are not taken.
     pub refused: Producer<RejectedFrame>,
     /// Wakes whoever tells who sent them.
     pub wake_refused: Wake,
@@ -81,7 +82,7 @@ pub struct Source {
 enum Taken {
     /// They are in the block.
     Block,
-    /// The disk has no room for them, and their sender is told.
+    /// They are not taken, and their sender is told.
     Refused,
     /// There are none, or they have to wait.
     Nothing,
@@ -113,6 +114,8 @@ pub struct Pipeline {
     /// When the next open order expires: an idle node has to log time for it.
     next_due: Option<LogTime>,
     grace: Grace,
+    /// Whether withdrawals halt; without it they never do.
+    anchor_lag: Option<Arc<AnchorLag>>,
     /// Payload buffers that came back from the journal.
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
@@ -141,6 +144,7 @@ impl Pipeline {
             space: Space::new(plan, room),
             next_due: state.next_due(),
             grace,
+            anchor_lag: None,
             state,
             executor,
             ports,
@@ -149,6 +153,11 @@ impl Pipeline {
             spent: VecDeque::new(),
             counters,
         }
+    }
+
+    /// The same, with withdrawals halting when the chain is too far behind, if there is one to mind.
+    pub(crate) fn halting_withdrawals_by(self, anchor_lag: Option<Arc<AnchorLag>>) -> Self {
+        Self { anchor_lag, ..self }
     }
 
     /// Runs until told to stop and everything that was taken in is released. Returns the final
@@ -360,7 +369,13 @@ impl Pipeline {
             return Taken::Nothing;
         };
         let longer = *length + run.length;
-        match self.space.admit(longer, || is_cancel(frames, run.frames)) {
+        let is_behind = self.anchor_lag.as_ref().is_some_and(|it| it.is_beyond());
+        let is_halted = is_behind && has_withdrawal(frames, run.frames);
+        let admission = match is_halted {
+            true => Admission::Refuse,
+            false => self.space.admit(longer, || is_cancel(frames, run.frames)),
+        };
+        match admission {
             Admission::Take => {
                 *length = longer;
                 for frame in pop(frames, run.frames) {
@@ -370,10 +385,15 @@ impl Pipeline {
                 Taken::Block
             }
             Admission::Refuse if run.frames <= refused.slots() => {
+                let counters = &self.counters;
+                let (reason, counter) = match is_halted {
+                    true => (RejectReason::WithdrawalsHalted, &counters.frames_halted),
+                    false => (RejectReason::DiskFull, &counters.frames_refused),
+                };
                 for frame in pop(frames, run.frames) {
-                    refuse(refused, &frame);
+                    refuse(refused, &frame, reason);
                 }
-                self.counters.frames_refused.add(run.frames as u64);
+                counter.add(run.frames as u64);
                 Taken::Refused
             }
             Admission::Seal | Admission::Wait | Admission::Refuse => Taken::Nothing,

@@ -15,6 +15,7 @@
 //! without work parks; whoever pushes wakes it. Nothing here decides anything.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -36,6 +37,7 @@ use types::genesis::Genesis;
 use types::wire::query::Reference;
 use types::{AccountId, KeyId};
 
+use crate::anchor_lag::AnchorLag;
 use crate::api::ApiThreads;
 use crate::checkpoint_thread::CheckpointWriter;
 use crate::cli::Failure;
@@ -53,7 +55,7 @@ use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Life, Nudge, Parking, Worker};
-use crate::{checkpoint_thread, feeds, journal_thread, recovery, shadow};
+use crate::{anchor_lag, checkpoint_thread, feeds, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ pub(crate) struct NodeOptions {
     pub(crate) workers: Workers,
     /// How long the exchange is cancel-only after a restart.
     pub(crate) cancel_only: Duration,
+    /// Withdrawals halt when the chain is further behind, if it matters.
+    pub(crate) anchor_lag_limit: Option<Duration>,
 }
 
 /// How the journal lies on disk.
@@ -131,6 +135,7 @@ struct Core {
     feeds: Worker<()>,
     shadow: Worker<()>,
     checkpoint: Worker<()>,
+    anchor_lag: Option<Worker<()>>,
     sources: CoreSources,
 }
 
@@ -185,8 +190,10 @@ impl Running {
         let gateway_counters = gateway.counters();
         let (gateway_life, gateway_thread) = start_gateway(gateway, socket)?;
         let (signatures, signature_counters) = start_signatures(ends.signatures, frame_key);
+        let limit = options.anchor_lag_limit;
+        let anchor_lag = limit.map(|limit| start_anchor_lag(directory.path(), limit));
         let core = Core::start(
-            (recovered, executor, grace),
+            (recovered, executor, grace, anchor_lag),
             ends.core,
             options,
             &folders,
@@ -289,7 +296,7 @@ impl Running {
 
 impl Core {
     fn start(
-        (recovered, executor, grace): (Recovered, Executor, Grace),
+        (recovered, executor, grace, anchor_lag): (Recovered, Executor, Grace, Option<LagWatch>),
         ends: CoreEnds,
         options: &NodeOptions,
         folders: &Folders,
@@ -323,7 +330,9 @@ impl Core {
         let journal = start_journal(journal, parking, fatal.clone());
         let (parking, ports) = ends.pipeline;
         let executing = (state, executor, grace);
+        let (lag, anchor_lag) = anchor_lag.unzip();
         let pipeline = Pipeline::new(executing, ports, clock.clone(), (space, room));
+        let pipeline = pipeline.halting_withdrawals_by(lag.clone());
         let pipeline_counters = pipeline.counters();
         let pipeline = Worker::start("keel-pipeline", parking, |parking, stop| {
             pipeline.run(parking, stop)
@@ -348,6 +357,7 @@ impl Core {
             journal: journal_counters,
             shadow: shadow_counters,
             checkpoint: Arc::default(),
+            anchor_lag: lag,
         };
         let counters = Arc::clone(&sources.checkpoint);
         let clock = clock.clone();
@@ -360,18 +370,21 @@ impl Core {
             feeds,
             shadow,
             checkpoint,
+            anchor_lag,
             sources,
         }
     }
 
-    fn lives(&self) -> [Life; 5] {
-        [
+    fn lives(&self) -> impl Iterator<Item = Life> {
+        let lives = [
             self.pipeline.life(),
             self.journal.life(),
             self.feeds.life(),
             self.shadow.life(),
             self.checkpoint.life(),
-        ]
+        ];
+        let anchor_lag = self.anchor_lag.as_ref().map(Worker::life);
+        lives.into_iter().chain(anchor_lag)
     }
 
     /// Finishes what was taken in, makes a checkpoint, and returns the final state.
@@ -381,6 +394,9 @@ impl Core {
         self.feeds.finish();
         self.shadow.finish();
         self.checkpoint.finish();
+        if let Some(worker) = self.anchor_lag {
+            worker.finish();
+        }
         state
     }
 }
@@ -552,6 +568,18 @@ fn start_shadow(
             drop(fatal.try_send(diverged.to_string()));
         }
     })
+}
+
+/// The lag, and whoever keeps it current.
+type LagWatch = (Arc<AnchorLag>, Worker<()>);
+
+fn start_anchor_lag(data: &Path, limit: Duration) -> LagWatch {
+    let lag = Arc::new(AnchorLag::of(data, limit));
+    let (kept, data) = (Arc::clone(&lag), data.to_owned());
+    let worker = Worker::start("keel-anchor-lag", Parking::new(), move |parking, stop| {
+        anchor_lag::run(&kept, &data, parking, stop);
+    });
+    (lag, worker)
 }
 
 fn start_gateway(gateway: Gateway, socket: UdpSocket) -> Result<(Life, JoinHandle<()>), Failure> {

@@ -55,7 +55,7 @@ pub(crate) enum Admission {
     Seal,
     /// It stays where it is until there is room.
     Wait,
-    /// The disk is full.
+    /// It is not taken.
     Refuse,
 }
 

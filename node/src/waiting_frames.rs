@@ -4,6 +4,7 @@ use gateway::RejectedFrame;
 use rtrb::{Consumer, Producer};
 use types::RejectReason;
 use types::block::SequencedFrame;
+use types::wire::orders::OrdersFrame;
 use types::wire::payload;
 
 /// The frames at the head of the ring that go together: one, or all under one rolling signature.
@@ -45,11 +46,24 @@ pub(crate) fn next_run(frames: &mut Consumer<SequencedFrame>) -> Option<Run> {
 
 /// Whether the next so many frames only take orders off.
 pub(crate) fn is_cancel(frames: &mut Consumer<SequencedFrame>, count: usize) -> bool {
+    !is_any(frames, count, |frame| !frame.is_cancel())
+}
+
+/// Whether any of the next so many frames takes funds off the ledger.
+pub(crate) fn has_withdrawal(frames: &mut Consumer<SequencedFrame>, count: usize) -> bool {
+    is_any(frames, count, OrdersFrame::has_withdrawal)
+}
+
+fn is_any(
+    frames: &mut Consumer<SequencedFrame>,
+    count: usize,
+    is_such: impl Fn(&OrdersFrame) -> bool,
+) -> bool {
     let chunk = frames.read_chunk(count);
     let chunk = chunk.expect("they were seen a moment ago");
     let (first, rest) = chunk.as_slices();
     let mut all = first.iter().chain(rest);
-    all.all(|sequenced| sequenced.frame.frame().is_cancel())
+    all.any(|sequenced| is_such(sequenced.frame.frame()))
 }
 
 /// The next so many frames.
@@ -61,8 +75,12 @@ pub(crate) fn pop(
     chunk.expect("they were seen a moment ago").into_iter()
 }
 
-/// Tells the session of a frame that the disk is full. Nobody waits for a frame without origin.
-pub(crate) fn refuse(refused: &mut Producer<RejectedFrame>, sequenced: &SequencedFrame) {
+/// Tells the session of a frame why it is not taken. Nobody waits for a frame without origin.
+pub(crate) fn refuse(
+    refused: &mut Producer<RejectedFrame>,
+    sequenced: &SequencedFrame,
+    reason: RejectReason,
+) {
     let frame = sequenced.frame.frame();
     let Some(origin) = sequenced.origin else {
         return;
@@ -71,7 +89,7 @@ pub(crate) fn refuse(refused: &mut Producer<RejectedFrame>, sequenced: &Sequence
         session: origin.session,
         nonce: frame.header().nonce,
         commands: frame.count(),
-        reason: RejectReason::DiskFull,
+        reason,
     });
     assert!(pushed.is_ok(), "asked for room before; nobody else pushes");
 }

@@ -10,7 +10,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Message, Receiver, Sender};
 use common::Node;
@@ -173,6 +173,8 @@ fn numbers_are_what_a_client_did() {
     let server = address(&node);
     let idle = parse(&get(server, "/metrics").1).unwrap();
     assert_eq!(idle["keel_sequence"], 0.0);
+    // Most ledgers have no chain.
+    assert!(!idle.contains_key("keel_anchor_lag_seconds"));
     assert_eq!(idle["keel_connections{class=\"open\"}"], 0.0);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -212,6 +214,30 @@ fn numbers_are_what_a_client_did() {
     check_dashboard(&samples);
     drop(session);
     assert!(node.stop().success());
+}
+
+#[test]
+fn a_node_that_minds_the_chain_tells_how_far_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let limited = [SCRAPED, &["--anchor-lag-limit", "3600"]].concat();
+    let hour_ago = SystemTime::now() - Duration::from_secs(3_500);
+    let hour_ago = hour_ago.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // What the file of the publisher says, and whether withdrawals halt.
+    for (file, least_seconds, halted) in [
+        (String::new(), 1_000_000_000.0, 1.0),
+        (format!("0 {}\n", hour_ago - 200), 3_700.0, 1.0),
+        (format!("0 {hour_ago}\n"), 3_500.0, 0.0),
+    ] {
+        std::fs::write(directory.path().join("anchored"), &file).unwrap();
+        let node = Node::serve_with(directory.path(), &limited);
+        let samples = parse(&get(address(&node), "/metrics").1).unwrap();
+        let released = samples["keel_released_sequence"];
+        assert_eq!(samples["keel_anchor_lag_commands"], released, "{file:?}");
+        assert_eq!(samples["keel_withdrawals_halted"], halted, "{file:?}");
+        let seconds = samples["keel_anchor_lag_seconds"];
+        assert!(least_seconds <= seconds, "{file:?}: {seconds}");
+        assert!(node.stop().success());
+    }
 }
 
 fn check_numbers(samples: &Samples) {

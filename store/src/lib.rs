@@ -24,6 +24,7 @@
 #![deny(unsafe_code)] // Allowed in one function each of `map` and `uring`.
 
 mod aligned;
+mod anchored;
 mod atomic_file;
 mod chain;
 mod checkpoint;
@@ -68,6 +69,7 @@ mod fault_tests;
 mod flip_tests;
 
 pub use aligned::AlignedBuffer;
+pub use anchored::Anchored;
 pub use atomic_file::{write_atomically, write_secret_atomically};
 pub use checkpoint::{Checkpoint, Checkpoints, Newest};
 pub use checkpoint_header::{CHECKPOINT_VERSION, CheckpointMeta};

@@ -126,6 +126,11 @@ impl Command<'_> {
         matches!(self, Self::Cancel(_) | Self::CancelAll(_))
     }
 
+    /// Whether it takes funds off the ledger.
+    pub const fn is_withdrawal(&self) -> bool {
+        matches!(self, Self::Withdraw(_))
+    }
+
     /// The one market that it names, if it names one; it need not exist.
     pub const fn market(&self) -> Option<MarketId> {
         match self {

@@ -68,6 +68,8 @@ reject_reasons! {
     DiskFull = 14, "DISK_FULL";
     /// The account sends more commands a second than it may; nothing happened, try again later.
     RateLimited = 15, "RATE_LIMITED";
+    /// The chain is too far behind the ledger: until it is not, no funds leave it.
+    WithdrawalsHalted = 16, "WITHDRAWALS_HALTED";
     /// There is no such feed, or not for this account, or not at this interval.
     UnknownFeed = 20, "UNKNOWN_FEED";
     /// The session has as many subscriptions as it may.
@@ -198,6 +200,7 @@ impl RejectReason {
                 | Self::Timeout
                 | Self::DiskFull
                 | Self::RateLimited
+                | Self::WithdrawalsHalted
                 | Self::TooManySubscriptions
         )
     }

@@ -264,9 +264,11 @@ abstract contract Anchor is Inbox {
         return block.timestamp > it.time + challengeWindow;
     }
 
-    /// Fails unless this checkpoint is of this bridge and final. A freeze leaves one.
-    function _checkFinal(Checkpoint calldata it) internal view {
+    /// Fails unless this checkpoint is of this bridge and final. A freeze leaves one; whether there was
+    /// one is returned.
+    function _checkFinal(Checkpoint calldata it) internal view returns (bool isFrozen) {
         _checkKnown(it);
-        if (head.frozen ? it.index != frozenAt.index : !_isFinal(it)) revert NotFinal();
+        isFrozen = head.frozen;
+        if (isFrozen ? it.index != frozenAt.index : !_isFinal(it)) revert NotFinal();
     }
 }

@@ -25,18 +25,13 @@ abstract contract Exit is Anchor {
         uint128 upTo;
     }
 
+    uint256 private constant SOLD = 1 << 128;
     bytes32 private constant SELL_TYPE =
         keccak256("Sell(uint32 account,uint16 asset,uint128 upTo,address to,uint256 epoch)");
 
-    /// What happened to an account's claim on an asset.
-    struct Claim {
-        /// Atoms paid so far.
-        uint128 paid;
-        /// Whether anybody ever sold it: he need not have owned it, but only then is it looked up.
-        bool sold;
-    }
-
-    mapping(uint256 accountAndAsset => Claim) private _claims;
+    /// Of an account's claim on an asset: atoms paid so far, and whether anybody ever sold it. He need
+    /// not have owned it, but only then is it looked up. One word, for a claim writes it once.
+    mapping(uint256 accountAndAsset => uint256) private _claims;
     mapping(address owner => mapping(uint256 accountAndAsset => Sale)) private _sales;
 
     event Paid(uint32 indexed account, uint16 asset, address to, uint256 amount);
@@ -57,14 +52,13 @@ abstract contract Exit is Anchor {
         bytes32[32] calldata siblings,
         uint256 places
     ) external nonReentrant {
-        _checkFinal(checkpoint);
+        bool all = _checkFinal(checkpoint);
         // The accounts of the system have no owner: fees and dust stay.
         if (record.owner == address(0)) revert NotOwned();
         bytes32 root = StateTree.root(record.account, record.owner, record.words, siblings);
         if (root != checkpoint.stateRoot) revert WrongProof();
         // A place beyond the record, or none at all, has nothing.
         if (places == 0 || places >> (record.words.length / 2) != 0) revert NothingDue();
-        bool all = frozen();
         for (uint256 word = 0; places != 0; word += 2) {
             if (places & 1 != 0) {
                 _claim(record.account, record.owner, record.words[word], record.words[word + 1], all);
@@ -109,7 +103,7 @@ abstract contract Exit is Anchor {
 
     /// Atoms of an asset paid to an account so far.
     function paid(uint32 account, uint16 asset) external view returns (uint128) {
-        return _claims[_key(account, asset)].paid;
+        return uint128(_claims[_key(account, asset)]);
     }
 
     /// The sale of a claim, if it is not fulfilled.
@@ -124,13 +118,13 @@ abstract contract Exit is Anchor {
         uint256 total = second >> 128;
         if (all) total += uint128(first) + uint256(uint128(second));
         uint256 key = _key(account, asset);
-        Claim memory it = _claims[key];
-        uint256 before = it.paid;
+        uint256 it = _claims[key];
+        uint256 before = uint128(it);
         if (total <= before || total > type(uint128).max) revert NothingDue();
-        _claims[key] = Claim(uint128(total), it.sold);
+        _claims[key] = (it & SOLD) | total;
         // First what was sold, then the rest.
         uint256 sold = 0;
-        if (it.sold) {
+        if (it & SOLD != 0) {
             Sale memory sold_ = _sales[owner][key];
             if (sold_.upTo > before) {
                 sold = (total < sold_.upTo ? total : sold_.upTo) - before;
@@ -149,11 +143,11 @@ abstract contract Exit is Anchor {
         if (asset >= assetCount) revert BadAsset();
         if (to == address(0) || owner == address(0)) revert BadOwner();
         uint256 key = _key(account, asset);
-        uint256 before = _claims[key].paid;
+        uint256 before = uint128(_claims[key]);
         if (_sales[owner][key].upTo > before) revert AlreadySold();
         if (upTo <= before) revert NothingDue();
         _sales[owner][key] = Sale(to, upTo);
-        _claims[key].sold = true;
+        _claims[key] |= SOLD;
         emit Sold(owner, account, asset, to, upTo);
     }
 

@@ -193,14 +193,14 @@ abstract contract Inbox is EIP712, ReentrancyGuardTransient {
 
     /// Pays atoms of an asset out. Never more than lies here for the ledger: bonds are not touched.
     function _pay(uint256 asset, address to, uint256 amount) internal {
-        Asset memory it = assets[asset];
-        if (it.scale == 0) revert BadAsset();
-        uint256 units = amount * it.scale;
-        if (it.token == address(0)) {
+        (address token, uint256 scale) = (assets[asset].token, assets[asset].scale);
+        if (scale == 0) revert BadAsset();
+        uint256 units = amount * scale;
+        if (token == address(0)) {
             if (units > _holds(address(0))) revert TooMuch();
             _send(to, units);
         } else {
-            IERC20(it.token).safeTransfer(to, units);
+            IERC20(token).safeTransfer(to, units);
         }
     }
 

@@ -20,26 +20,34 @@ library StateTree {
     {
         if (words.length % 2 != 0) revert OddRecord();
         uint256 head = TAG | (uint256(account) << 160) | uint160(owner);
+        uint256 path = account;
         assembly ("memory-safe") {
             // The record lies beyond the free pointer, which is not moved: nobody needs it later.
             let record := mload(0x40)
             let size := shl(5, words.length)
             mstore(record, head)
             calldatacopy(add(record, 32), words.offset, size)
+            // A node takes the place of the left child for an even index, else of the right one, and
+            // its sibling the other. Both lie in scratch space, where each hash is put at once where
+            // the next one wants it: bit 5 of the path, which is shifted so, is its place there.
+            path := shl(5, path)
+            let place := and(path, 32)
             // Address 2 is SHA-256. It cannot fail but for want of gas, and then all of this does.
-            if iszero(staticcall(gas(), 2, record, add(size, 32), 0, 32)) { revert(0, 0) }
-            // A node takes the place of the left child for an even index, else of the right one,
-            // and its sibling the other. Both lie in scratch space.
-            let index := account
-            node := mload(0)
-            for { let height := 0 } lt(height, 32) { height := add(height, 1) } {
-                let place := shl(5, and(index, 1))
-                mstore(place, node)
-                mstore(xor(place, 32), calldataload(add(siblings, shl(5, height))))
-                if iszero(staticcall(gas(), 2, 0, 64, 0, 32)) { revert(0, 0) }
-                node := mload(0)
-                index := shr(1, index)
+            let hashed := staticcall(gas(), 2, record, add(size, 32), place, 32)
+            let end := add(siblings, 1024)
+            // Two levels a turn, for turns cost too.
+            for { let sibling := siblings } lt(sibling, end) { sibling := add(sibling, 64) } {
+                mstore(xor(place, 32), calldataload(sibling))
+                place := and(shr(1, path), 32)
+                hashed := and(hashed, staticcall(gas(), 2, 0, 64, place, 32))
+                mstore(xor(place, 32), calldataload(add(sibling, 32)))
+                path := shr(2, path)
+                place := and(path, 32)
+                hashed := and(hashed, staticcall(gas(), 2, 0, 64, place, 32))
             }
+            if iszero(hashed) { revert(0, 0) }
+            // No account has more than 32 bits, so the root has the place of a left child.
+            node := mload(0)
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Errors go to standard error with a reason and, where there is one, a hint. Exit codes: 0 fine,
 //! 1 failed, 2 usage.
 
+mod demo;
 mod deploy;
 mod exit;
 mod inbox;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the whole way on a chain of its own (anvil), and check it.
+    Demo(demo::Options),
     /// Make a bridge and write the file that all other commands read.
     Deploy(deploy::Options),
     /// Publish a node's checkpoints.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command, json: bool) -> Outcome {
     match command {
+        Command::Demo(options) => demo::run(&options, json).await,
         Command::Deploy(options) => deploy::run(&options).await,
         Command::Publish(options) => publish::run(&options, json).await,
         Command::Watch(options) => watch::run(&options, json).await,
@@ -110,7 +114,6 @@ async fn run(command: Command, json: bool) -> Outcome {
 
 /// A reader that went away ends the program without noise.
 fn print(value: &Value, json: bool) {
-    use std::io::Write as _;
     let mut text = String::new();
     match value {
         Value::Object(object) if !json => {
@@ -123,12 +126,14 @@ fn print(value: &Value, json: bool) {
         }
         value => text = format!("{value}\n"),
     }
-    let mut out = std::io::stdout().lock();
-    if out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .is_err()
-    {
+    if print_text(&text).is_err() {
         std::process::exit(0);
     }
+}
+
+fn print_text(text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }

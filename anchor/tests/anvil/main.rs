@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // Tests only: what fails here fails the test.
 
 mod chain;
+mod demo;
 mod endpoints;
 mod faults;
 mod way_in_and_out;

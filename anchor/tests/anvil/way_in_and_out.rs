@@ -98,6 +98,10 @@ async fn publish_a_hundred(world: &World, sequence: u64) {
     assert!(checkpoints.is_sorted_by(|a, b| a.sequence < b.sequence));
     let newest = publisher.step().await.unwrap();
     assert!(matches!(newest, Step::UpToDate { .. }), "{newest:?}");
+    // The node hears of it by a file.
+    let anchored = store::Anchored::read(&world.data()).unwrap();
+    let last = checkpoints.last().unwrap();
+    assert_eq!(anchored.sequence.get(), last.sequence);
     for it in &checkpoints[1..] {
         let call = Bridge::checkpointHashCall { index: it.index };
         let stored = publisher.bridge.read(&call, None).await.unwrap();

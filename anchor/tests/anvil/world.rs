@@ -301,7 +301,7 @@ pub(crate) fn sender(number: usize) -> Sender {
 }
 
 /// `keel`, which `cargo xtask evm test` builds beside `keel-anchor`.
-fn keel() -> Command {
+pub(crate) fn keel() -> Command {
     let anchor = Path::new(env!("CARGO_BIN_EXE_keel-anchor"));
     Command::new(anchor.with_file_name("keel"))
 }

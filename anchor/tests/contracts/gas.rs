@@ -46,7 +46,7 @@ fn calls_cost_what_the_table_says() {
     world.claim(&last, &accounts, 5, 0b01).unwrap();
     table.push(("claim of ether, depth 32", world.chain.gas, 100_000));
     world.claim(&last, &accounts, 5, 0b10).unwrap();
-    table.push(("claim of a token, depth 32", world.chain.gas, 110_000));
+    table.push(("claim of a token, depth 32", world.chain.gas, 100_000));
     let accounts = spread(ALICE, &[(0, funds(200)), (1, withdrawn(100))]);
     let last = world.publish(accounts.root(), 5).unwrap();
     world.chain.pass(WINDOW + 1);

@@ -1,10 +1,11 @@
-//! `keel anchor ...`: starts `keel-anchor`, which lies beside this program, with the same arguments.
+//! `keel anchor ...`: becomes `keel-anchor`, which lies beside this program, with the same arguments.
 //!
 //! A program of its own, so that whoever runs or builds a node links nothing of Ethereum.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use super::Failure;
 
@@ -17,21 +18,21 @@ pub(super) struct Options {
     arguments: Vec<OsString>,
 }
 
-/// Passes its exit code on.
-pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let own = std::env::current_exe()
-        .map_err(|error| Failure::failed("where this program lies is not known", error))?;
+/// Comes back only if it fails: signals and exit code are the other program's.
+pub(super) fn run(options: &Options) -> Failure {
+    start(&options.arguments)
+}
+
+pub(super) fn start<S: AsRef<OsStr>>(arguments: &[S]) -> Failure {
+    let own = match std::env::current_exe() {
+        Ok(own) => own,
+        Err(error) => return Failure::failed("where this program lies is not known", error),
+    };
     let program = own.with_file_name("keel-anchor");
-    let status = Command::new(&program).args(&options.arguments).status();
-    let status = status.map_err(|error| {
-        let program = program.display();
-        let hint = match error.kind() {
-            ErrorKind::NotFound => "\nhint: `cargo build --release -p anchor` makes it",
-            _ => "",
-        };
-        Failure::Failed(format!("{program}: {error}{hint}"))
-    })?;
-    // A signal is no exit code.
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+    let error = Command::new(&program).args(arguments).exec();
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "\nhint: `cargo build --release` makes it",
+        _ => "",
+    };
+    Failure::Failed(format!("{}: {error}{hint}", program.display()))
 }

@@ -3,7 +3,10 @@
 //! Starts a node in a temporary directory, drives it over real QUIC with signed frames, stops it,
 //! replays its journal, and compares. Both sides run in this one process, so that its CPU time is
 //! the cost of both.
+//!
+//! `--anchor` is another story, with a chain, which `keel-anchor` tells.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -14,7 +17,7 @@ use engine::State;
 use loadgen::report::Verdict;
 use loadgen::{Rate, RunOptions, RunReport, Target};
 
-use super::{Failure, print_line};
+use super::{Failure, anchor, print_line};
 use crate::data_dir::DataDir;
 use crate::journal_io::JournalIoRequest;
 use crate::limits_file::Limits;
@@ -24,6 +27,13 @@ use crate::running::{CheckpointOptions, JournalOptions, NodeOptions, Running};
 /// Options of `keel demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
+    /// Show instead how money comes in from a chain, is traded and goes back: on anvil, which must be
+    /// installed. Takes no load.
+    #[arg(long, conflicts_with_all = ["seconds", "frame", "clients", "rate", "seed", "signatures", "skeleton_seconds"])]
+    anchor: bool,
+    /// The program; without it, the one in the search path or of `cargo xtask evm install`.
+    #[arg(long, value_name = "FILE", requires = "anchor")]
+    anvil: Option<PathBuf>,
     /// How long to measure.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
@@ -54,6 +64,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    if options.anchor {
+        return Err(anchor::start(&anchor_arguments(options)));
+    }
     let parent = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let what = format!("cannot make a directory in {}", parent.display());
     let temporary = tempfile::Builder::new()
@@ -71,6 +84,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         journal_io: JournalIoRequest::Auto,
         workers: Workers::ONE,
         cancel_only: Duration::ZERO,
+        anchor_lag_limit: None,
     };
     let (running, _) = Running::start(directory, &node_options)?;
     let load = load_options(options, running.local_address());
@@ -94,6 +108,20 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Verdict::Pass => Ok(()),
         Verdict::Fail => Err(Failure::Failed(report.failures.join("; "))),
     }
+}
+
+/// Of `keel anchor`.
+fn anchor_arguments(options: &Options) -> Vec<&OsStr> {
+    let mut arguments = vec![OsStr::new("demo")];
+    if options.json {
+        arguments.push(OsStr::new("--json"));
+    }
+    for (name, path) in [("--dir", &options.dir), ("--anvil", &options.anvil)] {
+        if let Some(path) = path {
+            arguments.extend([OsStr::new(name), path.as_os_str()]);
+        }
+    }
+    arguments
 }
 
 fn load_options(options: &Options, node: SocketAddr) -> RunOptions {

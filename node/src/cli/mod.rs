@@ -144,10 +144,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         Command::Keygen(options) => keygen::run(&options),
         Command::Key(options) => key::run(&options),
-        Command::Anchor(options) => match anchor::run(&options) {
-            Ok(code) => return code,
-            Err(failure) => Err(failure),
-        },
+        Command::Anchor(options) => Err(anchor::run(&options)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

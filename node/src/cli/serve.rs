@@ -72,6 +72,10 @@ pub(super) struct Options {
     /// makers can come back first. 0: not at all. Without it 3,000, and 0 on a development network.
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=CANCEL_ONLY_MS_MAX))]
     cancel_only: Option<u64>,
+    /// Refuse withdrawals when `keel anchor publish` has not seen the newest checkpoint on the chain
+    /// for so many seconds, which must be more than its --interval; without it, never.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    anchor_lag_limit: Option<u64>,
     /// Print one machine-readable object when ready.
     #[arg(long)]
     json: bool,
@@ -137,6 +141,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             count: usize::from(options.workers),
         },
         cancel_only: options.cancel_only(directory.genesis().network()),
+        anchor_lag_limit: options.anchor_lag_limit.map(Duration::from_secs),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

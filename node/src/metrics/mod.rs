@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_utils::CachePadded;
 use gateway::counters::{GatewayCounters, SignatureCounters};
 
+use crate::anchor_lag::AnchorLag;
 use crate::counters::{CheckpointCounters, JournalCounters, PipelineCounters, ShadowCounters};
 use crate::threads::{Clock, Life};
 
@@ -25,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) journal: Arc<CachePadded<JournalCounters>>,
     pub(crate) shadow: Arc<CachePadded<ShadowCounters>>,
     pub(crate) checkpoint: Arc<CachePadded<CheckpointCounters>>,
+    pub(crate) anchor_lag: Option<Arc<AnchorLag>>,
     pub(crate) lives: Vec<Life>,
     pub(crate) clock: Clock,
     is_draining: AtomicBool,
@@ -37,6 +39,7 @@ pub(crate) struct CoreSources {
     pub(crate) journal: Arc<CachePadded<JournalCounters>>,
     pub(crate) shadow: Arc<CachePadded<ShadowCounters>>,
     pub(crate) checkpoint: Arc<CachePadded<CheckpointCounters>>,
+    pub(crate) anchor_lag: Option<Arc<AnchorLag>>,
 }
 
 impl Metrics {
@@ -55,6 +58,7 @@ impl Metrics {
             journal: core.journal,
             shadow: core.shadow,
             checkpoint: core.checkpoint,
+            anchor_lag: core.anchor_lag,
             lives,
             clock,
             is_draining: AtomicBool::new(false),

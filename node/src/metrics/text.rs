@@ -21,6 +21,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     latencies(metrics, &mut page);
     connections(metrics, &mut page);
     storage(metrics, &mut page);
+    anchoring(metrics, &mut page);
     process(metrics, &mut page);
     page.0
 }
@@ -92,16 +93,18 @@ fn queues(metrics: &Metrics, page: &mut Page) {
         checkpoint,
         ..
     } = metrics;
+    let rejected = Counter::default();
+    rejected.set(signatures.bad.get() + signatures.busy.get());
     let refused = Counter::default();
-    refused.set(signatures.bad.get() + signatures.busy.get());
+    refused.set(pipeline.frames_refused.get() + pipeline.frames_halted.get());
     #[rustfmt::skip] // A table.
     let queues: [Queue<'_>; 11] = [
         ("unverified", rings::FRAMES, &gateway.frames_admitted,
             &[&signatures.verified, &signatures.bad, &signatures.busy]),
         ("verified", rings::FRAMES, &signatures.verified,
-            &[&pipeline.frames_sequenced, &pipeline.frames_refused]),
-        ("rejected", rings::FRAMES, &refused, &[&gateway.rejected_taken]),
-        ("refused", rings::FRAMES, &pipeline.frames_refused, &[&gateway.refused_taken]),
+            &[&pipeline.frames_sequenced, &pipeline.frames_refused, &pipeline.frames_halted]),
+        ("rejected", rings::FRAMES, &rejected, &[&gateway.rejected_taken]),
+        ("refused", rings::FRAMES, &refused, &[&gateway.refused_taken]),
         ("journal", rings::JOURNAL, &pipeline.blocks_sealed, &[&journal.blocks_taken]),
         ("durable", rings::JOURNAL, &journal.blocks_durable, &[&pipeline.blocks_noted]),
         ("released", rings::RELEASED, &pipeline.blocks_released, &[&gateway.blocks_dispatched]),
@@ -143,6 +146,7 @@ fn orders(metrics: &Metrics, page: &mut Page) {
         ("busy", &signatures.busy),
         ("sequenced", &pipeline.frames_sequenced),
         ("disk_full", &pipeline.frames_refused),
+        ("withdrawals_halted", &pipeline.frames_halted),
     ] {
         page.sample(name, &format!("{{state=\"{state}\"}}"), counter.get());
     }
@@ -265,6 +269,40 @@ fn storage(metrics: &Metrics, page: &mut Page) {
     page.family(name, "counter", "Checkpoints, by what became of them.");
     page.sample(name, "{result=\"written\"}", checkpoint.written.get());
     page.sample(name, "{result=\"failed\"}", checkpoint.failed.get());
+}
+
+/// Of a node that is told to mind the chain; others have nothing to say of it.
+fn anchoring(metrics: &Metrics, page: &mut Page) {
+    let Some(lag) = &metrics.anchor_lag else {
+        return;
+    };
+    // What the chain has is read first, so that it is never ahead.
+    let anchored = lag.sequence.get();
+    let commands = metrics
+        .pipeline
+        .released_sequence
+        .get()
+        .saturating_sub(anchored);
+    for (name, help, value) in [
+        (
+            "keel_anchor_lag_seconds",
+            "How long ago the chain was seen to have the newest checkpoint.",
+            lag.seconds.get(),
+        ),
+        (
+            "keel_anchor_lag_commands",
+            "Released sequence numbers that the chain is not known to have.",
+            commands,
+        ),
+        (
+            "keel_withdrawals_halted",
+            "1 while withdrawals are refused.",
+            lag.is_beyond().into(),
+        ),
+    ] {
+        page.family(name, "gauge", help);
+        page.sample(name, "", value);
+    }
 }
 
 fn process(metrics: &Metrics, page: &mut Page) {

@@ -9,6 +9,7 @@
 //! | `checkpoints` | starting from a checkpoint, proofs, damaged checkpoints, old segments |
 //! | `fixtures` | directories of every released format |
 //! | `refusing` | damaged, foreign and impossible input, and wrong usage |
+//! | `anchor_lag` | withdrawals while the chain is behind |
 //! | `restarting` | cancel-only after a restart |
 //! | `markets` | stops, protection, auctions, and the limits of markets |
 //! | `disk_ways` | both ways of the journal to the disk, and `doctor` |
@@ -20,6 +21,7 @@
 
 #![allow(clippy::unwrap_used)] // All of this is tests: what fails here fails them.
 
+mod anchor_lag;
 mod audit;
 mod checkpoints;
 #[path = "../common/mod.rs"]

@@ -190,6 +190,11 @@ impl OrdersFrame {
         self.commands().all(|command| command.is_cancel())
     }
 
+    /// Whether any command takes funds off the ledger.
+    pub fn has_withdrawal(&self) -> bool {
+        self.commands().any(|command| command.is_withdrawal())
+    }
+
     /// The whole message.
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
