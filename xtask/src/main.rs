@@ -10,6 +10,7 @@
 mod ci;
 mod conformance;
 mod curve;
+mod document;
 mod edges;
 mod evm;
 mod examples;
