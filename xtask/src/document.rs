@@ -13,8 +13,8 @@ use crate::project::{Failure, Project};
 const REQUIREMENTS: &str = "gateway/examples/conformance/requirements-document.txt";
 const LIMITS: &str = "[api]\nrequests_per_address = { per_second = 100000, burst = 100000 }\n";
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance";
-/// Of each operation; with those of its limits and examples it is about half a minute.
-const REQUESTS: &str = "300";
+/// Of each operation; with those of its limits and examples it is about a minute.
+const REQUESTS: &str = "120";
 const SEED: &str = "1";
 
 /// Starts a node, which must be built, and lets it be asked. What is installed lies below `folder`.
