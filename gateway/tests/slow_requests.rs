@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gateway::Wake;
-use gateway::api::ports::{ApiPorts, Image, Update};
+use gateway::api::ports::{ApiPorts, Update};
 use gateway::api::{Api, ApiConfig, ApiHandle, ApiSetup};
 use rtrb::RingBuffer;
 use tokio::sync::Notify;
@@ -36,9 +36,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (mut updates, to_api) = RingBuffer::new(4);
-        updates
-            .push(Update::Image(Box::new(Image::default())))
-            .unwrap();
+        updates.push(Update::Image(Box::default())).unwrap();
         let (to_sequencer, _) = RingBuffer::new(16);
         let (_, refused) = RingBuffer::new(16);
         let (prover, _) = sync_channel(1);

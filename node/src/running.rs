@@ -210,12 +210,9 @@ impl Running {
             // Without an API nobody counts, and all of it is zero.
             api: api.as_ref().map(ApiThreads::counters).unwrap_or_default(),
         };
-        let metrics = Metrics::new(edge, sources, lives, clock);
-        let metrics = Arc::new(metrics);
-        let metrics_server = metrics_listener
-            .map(|listener| http::Server::start(listener, Arc::clone(&metrics)))
-            .transpose()
-            .map_err(|error| Failure::failed("cannot serve metrics", error))?;
+        let metrics = Arc::new(Metrics::new(edge, sources, lives, clock));
+        let metrics_server = metrics_listener.map(|it| serve_metrics(it, &metrics));
+        let metrics_server = metrics_server.transpose()?;
         let running = Self {
             directory,
             local_address,
@@ -392,6 +389,11 @@ impl Core {
         self.checkpoint.finish();
         state
     }
+}
+
+fn serve_metrics(listener: TcpListener, metrics: &Arc<Metrics>) -> Result<http::Server, Failure> {
+    http::Server::start(listener, Arc::clone(metrics))
+        .map_err(|error| Failure::failed("cannot serve metrics", error))
 }
 
 /// Starts the trader API, and whoever proves for it.

@@ -179,7 +179,7 @@ pub(super) async fn give(
     };
     let sent = match send(&shared, &to, peer.ip()) {
         Ok(sent) => sent,
-        Err(refused) => return refused,
+        Err((status, words)) => return text(status, words),
     };
     let mut paid = Vec::new();
     for (amount, sent) in sent {
@@ -196,8 +196,12 @@ pub(super) async fn give(
 type Payment = ((AssetId, Atoms), Sent);
 
 /// Hands all payments over at once, if this address is to be paid.
-fn send(shared: &Shared, to: &OwnerAddress, ip: IpAddr) -> Result<Vec<Payment>, Response> {
-    let refused = |status, words: &str| Err(text(status, words));
+fn send(
+    shared: &Shared,
+    to: &OwnerAddress,
+    ip: IpAddr,
+) -> Result<Vec<Payment>, (StatusCode, String)> {
+    let refused = |status, words: &str| Err((status, words.to_owned()));
     let mut faucet = shared.faucet();
     let faucet = faucet.as_mut().expect("asked before, and it stays");
     let from = faucet.wallet.address();

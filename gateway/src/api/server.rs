@@ -241,17 +241,25 @@ pub(super) async fn read(shared: &Shared, body: Body) -> Result<Value, Response>
     let read = to_bytes(body, shared.config.request_length_max);
     let refused = |refusal, status, words| {
         shared.counters.refused(refusal);
-        Err(text(status, words))
+        text(status, words)
     };
     let bytes: Bytes = match timeout(shared.config.body_timeout, read).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let words = "The body is too long.";
-            return refused(Refusal::LongBody, StatusCode::PAYLOAD_TOO_LARGE, words);
+            return Err(refused(
+                Refusal::LongBody,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                words,
+            ));
         }
         Err(_) => {
             let words = "The body did not come.";
-            return refused(Refusal::SlowBody, StatusCode::REQUEST_TIMEOUT, words);
+            return Err(refused(
+                Refusal::SlowBody,
+                StatusCode::REQUEST_TIMEOUT,
+                words,
+            ));
         }
     };
     Value::from_json(&bytes).map_err(|reason| {
