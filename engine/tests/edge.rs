@@ -338,6 +338,26 @@ fn agents_trade_and_move_nothing() {
 }
 
 #[test]
+fn an_address_with_an_account_is_no_agent() {
+    let mut scene = Scene::new();
+    let (owner, other) = (scene.owner(DEV_0), scene.owner(AccountId::new(1)));
+    let of_own = sub_account_address(&owner, 1);
+    assert_eq!(scene.step(0, Command::OpenSubAccount), Ok(OPENED.get()));
+    let taken = Err(RejectReason::KeyTaken);
+    scene.check(&[
+        (0, approve(other, 1, 0), taken),
+        (0, approve(owner, 1, 0), taken),
+        (0, approve(of_own, 1, 0), taken),
+    ]);
+    // Whoever is paid has an account from then on.
+    assert!(scene.step(1, send(AGENT, 1)).is_ok());
+    assert_eq!(scene.step(0, approve(AGENT, 1, 0)), taken);
+    assert!(scene.step(0, approve(OTHER_AGENT, 1, 0)).is_ok());
+    assert!(scene.step(1, send(OTHER_AGENT, 1)).is_ok());
+    assert_eq!(scene.step(0, approve(OTHER_AGENT, 1, 600)), taken);
+}
+
+#[test]
 fn an_agent_ends_with_its_time() {
     let mut scene = Scene::new();
     let trade = bid(100, 1, GTC);

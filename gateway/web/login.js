@@ -2,7 +2,7 @@
 // The session lives in this browser's local storage, and nowhere else, until somebody logs out.
 
 import { fromHex, toHex } from "./hex.js";
-import { exchange, info } from "./net.js";
+import { exchange, faucet, info } from "./net.js";
 import { byId, make, setText, shortAddress } from "./text.js";
 
 const PLACE = "keel.session";
@@ -21,6 +21,8 @@ export class Session {
     this.status = status;
     this.onChange = onChange;
     this.current = null;
+    /** The address of a wallet that has come without an account. */
+    this.missing = null;
   }
 
   /** The address that is traded for. */
@@ -48,7 +50,11 @@ export class Session {
     const [account] = await provider.request({ method: "eth_requestAccounts" });
     const address = account.toLowerCase();
     const role = await info({ type: "userRole", user: address });
-    if (role.role === "missing") throw new Error(`${shortAddress(address)} has no account here: deposit first.`);
+    if (role.role === "missing") {
+      this.missing = address;
+      const how = this.status.faucet ? "get test money first." : "deposit first.";
+      throw new Error(`${shortAddress(address)} has no account here: ${how}`);
+    }
     const chainId = Number(await provider.request({ method: "eth_chainId" }));
     const secret = newSecret();
     const [agent, nonce] = [addressOf(secret), this.#nextNonce()];
@@ -131,6 +137,7 @@ export class LoginView {
     byId("development-use").addEventListener("click", () => {
       this.#try(() => session.withDevelopment(byId("development-name").value));
     });
+    byId("faucet-get").addEventListener("click", () => this.#pour());
     // EIP-6963: each wallet tells of itself, so that several can be chosen from.
     addEventListener("eip6963:announceProvider", (event) => {
       const { info: about, provider } = event.detail;
@@ -144,6 +151,7 @@ export class LoginView {
 
   open() {
     this.#say("");
+    this.#offer();
     dispatchEvent(new Event("eip6963:requestProvider"));
     this.#list();
     this.#dialog.showModal();
@@ -153,6 +161,7 @@ export class LoginView {
   show(current) {
     byId("logged-in").hidden = !current;
     byId("logged-out").hidden = Boolean(current);
+    this.#offer();
     setText(byId("account"), current ? current.name ?? shortAddress(current.address) : "Log in");
     if (!current) return;
     setText(byId("login-address"), current.address);
@@ -178,6 +187,29 @@ export class LoginView {
       this.#dialog.close();
     } catch (error) {
       this.#say(error.message ?? String(error), "bad");
+      this.#offer();
+    }
+  }
+
+  /** Test money, where the network has a faucet and somebody is there to be paid. */
+  #offer() {
+    const { status, address, missing } = this.session;
+    const payee = address ?? missing;
+    byId("faucet").hidden = !status.faucet || !payee;
+    if (byId("faucet").hidden) return;
+    setText(byId("faucet-address"), shortAddress(payee));
+    setText(byId("faucet-amounts"), amounts(status.faucet.amounts));
+    byId("faucet-get").dataset.payee = payee;
+  }
+
+  async #pour() {
+    this.#say("Waiting for the payment …");
+    try {
+      const { paid } = await faucet(byId("faucet-get").dataset.payee);
+      this.session.missing = null;
+      this.#say(`Paid: ${amounts(paid)}.`, "good");
+    } catch (error) {
+      this.#say(error.message, "bad");
     }
   }
 
@@ -186,3 +218,5 @@ export class LoginView {
     setText(byId("login-result"), words);
   }
 }
+
+const amounts = (list) => list.map(({ token, amount }) => `${amount} ${token}`).join(", ");

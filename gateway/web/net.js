@@ -13,6 +13,7 @@ async function post(path, body) {
 
 export const info = (question) => post("/info", question);
 export const exchange = (request) => post("/exchange", request);
+export const faucet = (address) => post("/faucet", { address });
 
 export async function get(path) {
   const response = await fetch(path);

@@ -11,14 +11,14 @@ use std::thread::JoinHandle;
 
 use engine::State;
 use engine::snapshot::ChangedAccounts;
+use gateway::api::counters::SharedCounters;
 use gateway::api::ports::{
     AccountRow, AgentRow, ApiPorts, BalanceRow, Followed, Image, OrderRow, Update,
 };
-use gateway::api::{Api, ApiConfig, ApiHandle, RecoverWorker};
+use gateway::api::{Api, ApiHandle, ApiSetup, RecoverWorker};
 use rtrb::Producer;
 use tokio::sync::Notify;
 use types::block::ReleasedBlock;
-use types::genesis::Genesis;
 use types::outcome::Event;
 use types::{AccountId, AssetId, BaseLots, KeyId, Side};
 
@@ -197,6 +197,7 @@ pub(crate) struct ApiThreads {
     handle: ApiHandle,
     api: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
+    counters: SharedCounters,
     life: Life,
 }
 
@@ -204,14 +205,14 @@ impl ApiThreads {
     /// Starts the API on a socket that is bound already.
     pub(crate) fn start(
         listener: TcpListener,
-        config: ApiConfig,
-        genesis: &Genesis,
+        setup: ApiSetup,
         ports: ApiPorts,
         prover: Prover,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::failed("cannot start the trader API", error);
         let address = listener.local_addr().map_err(failed)?;
-        let (api, handle, worker) = Api::new(config, Arc::new(genesis.clone()), ports);
+        let (api, handle, worker) = Api::new(setup, ports);
+        let counters = api.counters();
         let mut workers = (0..recover_workers())
             .map(|number| start_worker(number, worker.clone()))
             .collect::<Result<Vec<_>, _>>()
@@ -239,6 +240,7 @@ impl ApiThreads {
             handle,
             api,
             workers,
+            counters,
             life,
         })
     }
@@ -246,6 +248,11 @@ impl ApiThreads {
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it counts.
+    pub(crate) fn counters(&self) -> SharedCounters {
+        Arc::clone(&self.counters)
     }
 
     /// Whether it still runs.

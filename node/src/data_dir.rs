@@ -2,21 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use gateway::api::FaucetSpec;
 use store::{Identity, write_atomically, write_secret_atomically};
 use types::NetworkId;
 use types::auth;
 use types::decimal::{bytes_from_hex, to_hex};
-use types::genesis::{self, Genesis};
+use types::genesis::Genesis;
 
 use crate::cli::Failure;
-use crate::genesis_file;
+use crate::genesis_file::{self, Network};
 use crate::recovery::identity_of;
 
 /// An opened data directory.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    genesis: Genesis,
+    network: Network,
 }
 
 impl DataDir {
@@ -31,11 +32,11 @@ impl DataDir {
             ))
         })?;
         // Whoever made the directory wrote this file whole, from a genesis that had passed.
-        let genesis = genesis_file::parse(&text)
+        let network = genesis_file::parse(&text)
             .map_err(|error| Failure::Corruption(format!("{}: {error}", file.display())))?;
         Ok(Self {
             path: path.to_owned(),
-            genesis,
+            network,
         })
     }
 
@@ -49,28 +50,35 @@ impl DataDir {
         if path.join("genesis.toml").exists() {
             let opened = Self::open(path)?;
             return match given {
-                Some(given) if given.hash() != opened.genesis.hash() => {
+                Some(given) if given.genesis.hash() != opened.genesis().hash() => {
                     Err(Failure::Failed(format!(
                         "{} belongs to another genesis (network {}, hash {}) than the one given \
                          (network {}, hash {})",
                         path.display(),
-                        opened.genesis.network(),
-                        opened.genesis.hash(),
-                        given.network(),
-                        given.hash(),
+                        opened.genesis().network(),
+                        opened.genesis().hash(),
+                        given.genesis.network(),
+                        given.genesis.hash(),
+                    )))
+                }
+                Some(given) if given.faucet != opened.network.faucet => {
+                    Err(Failure::Failed(format!(
+                        "{} has another faucet than the genesis given: what its own genesis.toml says \
+                         counts",
+                        path.display()
                     )))
                 }
                 _ => Ok(opened),
             };
         }
-        let genesis = given.unwrap_or_else(genesis::development);
+        let network = given.unwrap_or_else(Network::development);
         let what = format!("cannot make {}", path.display());
         std::fs::create_dir_all(path).map_err(|error| Failure::failed(&what, error))?;
-        let text = genesis_file::format(&genesis);
+        let text = genesis_file::format(&network);
         write_atomically(&path.join("genesis.toml"), text.as_bytes())?;
         Ok(Self {
             path: path.to_owned(),
-            genesis,
+            network,
         })
     }
 
@@ -79,7 +87,7 @@ impl DataDir {
         let file = self.path.join("genesis.toml");
         let what = file.display().to_string();
         let found = std::fs::read(&file).map_err(|error| Failure::failed(&what, error))?;
-        let written = genesis_file::format(&self.genesis).into_bytes();
+        let written = genesis_file::format(&self.network).into_bytes();
         if found == written {
             return Ok(());
         }
@@ -97,17 +105,22 @@ impl DataDir {
 
     /// The network's genesis.
     pub(crate) const fn genesis(&self) -> &Genesis {
-        &self.genesis
+        &self.network.genesis
+    }
+
+    /// The network's faucet, if it has one.
+    pub(crate) const fn faucet(&self) -> Option<&FaucetSpec> {
+        self.network.faucet.as_ref()
     }
 
     /// What every journal segment of this directory must say.
     pub(crate) fn identity(&self) -> Identity {
-        identity_of(&self.genesis)
+        identity_of(self.genesis())
     }
 
     /// The seed of the node's TLS key: published on a development network, else made once and kept.
     pub(crate) fn tls_seed(&self) -> Result<[u8; 32], Failure> {
-        if self.genesis.network() == NetworkId::DEVELOPMENT {
+        if self.genesis().network() == NetworkId::DEVELOPMENT {
             return Ok(auth::development_seed("tls"));
         }
         let file = self.path.join("tls.seed");
@@ -124,7 +137,7 @@ impl DataDir {
 }
 
 /// Reads and checks a genesis file.
-fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
+fn read_genesis(path: &Path) -> Result<Network, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     genesis_file::parse(&text)

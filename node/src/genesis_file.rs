@@ -28,10 +28,19 @@
 //! operator = true               # may set the status of markets; by default not
 //! keys = ["dev-0"]              # 64 hex digits, or on network 1 a development name
 //! balances = { BTC = "10", USD = "1000000" }
+//!
+//! [faucet]                      # of network 1 only: what `POST /faucet` of the trader API pays
+//! from = "dev-63"               # the published wallet that pays; it owns an account
+//! cooldown_s = 3600             # between two payments to one address
+//! amounts = { BTC = "1" }
 //! ```
+//!
+//! The faucet is no part of the genesis and its hash: it pays by ordinary signed actions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use gateway::api::FaucetSpec;
 use serde::Deserialize;
 use toml::Spanned;
 use types::auth::{PublicKey, SigningKey};
@@ -41,7 +50,30 @@ use types::genesis::{
     self, AssetSpec, DECIMALS_MAX, Genesis, GenesisAccount, GenesisError, MarketLimits, MarketSpec,
     OwnerAddress, PriceBand, Step,
 };
+use types::wallet::WalletKey;
 use types::{AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
+
+/// All that such a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) genesis: Genesis,
+    pub(crate) faucet: Option<FaucetSpec>,
+}
+
+impl Network {
+    /// The development network, with a faucet.
+    pub(crate) fn development() -> Self {
+        let units = |asset, units: u128| (AssetId::new(asset), Atoms::new(units * 100_000_000));
+        Self {
+            genesis: genesis::development(),
+            faucet: Some(FaucetSpec {
+                from: "dev-63".to_owned(),
+                amounts: vec![units(0, 1), units(1, 10), units(2, 100_000)],
+                cooldown: Duration::from_secs(3_600),
+            }),
+        }
+    }
+}
 
 /// Why a genesis file is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +93,8 @@ struct File {
     market: Vec<Spanned<Market>>,
     #[serde(default)]
     account: Vec<Spanned<Account>>,
+    #[serde(default)]
+    faucet: Option<Spanned<FaucetFields>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,8 +142,16 @@ struct Account {
     balances: BTreeMap<String, Spanned<String>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaucetFields {
+    from: Spanned<String>,
+    cooldown_s: Spanned<u32>,
+    amounts: BTreeMap<String, Spanned<String>>,
+}
+
 /// Parses and checks a genesis file.
-pub(crate) fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
+pub(crate) fn parse(text: &str) -> Result<Network, GenesisFileError> {
     let file: File = toml::from_str(text).map_err(|error| GenesisFileError {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
         reason: error.message().to_owned(),
@@ -130,12 +172,20 @@ pub(crate) fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
         let own = GroupId::new(number);
         accounts.push(lines.account(network, &assets, own, account.get_ref())?);
     }
-    Genesis::new(network, assets, markets, accounts).map_err(|error| lines.whole(&file, &error))
+    let genesis = Genesis::new(network, assets, markets, accounts)
+        .map_err(|error| lines.whole(&file, &error))?;
+    let faucet = file.faucet.as_ref();
+    let faucet = faucet.map(|faucet| lines.faucet(&genesis, faucet));
+    Ok(Network {
+        faucet: faucet.transpose()?,
+        genesis,
+    })
 }
 
-/// The development genesis as such a file, so that a data directory always holds its own.
-pub(crate) fn format(genesis: &Genesis) -> String {
+/// A network as such a file, so that a data directory always holds its own.
+pub(crate) fn format(network: &Network) -> String {
     use std::fmt::Write as _;
+    let Network { genesis, faucet } = network;
     let mut text = format!("network = {}\n", genesis.network());
     let symbol = |id: AssetId| genesis.assets()[id.index()].symbol;
     for asset in genesis.assets() {
@@ -189,7 +239,26 @@ pub(crate) fn format(genesis: &Genesis) -> String {
             balances.join(", "),
         );
     }
+    if let Some(faucet) = faucet {
+        format_faucet(&mut text, genesis, faucet);
+    }
     text
+}
+
+fn format_faucet(text: &mut String, genesis: &Genesis, faucet: &FaucetSpec) {
+    use std::fmt::Write as _;
+    let amount = |(asset, amount): &(AssetId, Atoms)| {
+        let spec = &genesis.assets()[asset.index()];
+        format!("{} = \"{}\"", spec.symbol, spec.format(*amount))
+    };
+    let amounts: Vec<String> = faucet.amounts.iter().map(amount).collect();
+    let _ = write!(
+        text,
+        "\n[faucet]\nfrom = \"{}\"\ncooldown_s = {}\namounts = {{ {} }}\n",
+        faucet.from,
+        faucet.cooldown.as_secs(),
+        amounts.join(", "),
+    );
 }
 
 /// The limits that a market has, and its first status if it is not open.
@@ -365,6 +434,49 @@ impl Lines<'_> {
         Ok((AssetId::new(id), atoms))
     }
 
+    fn faucet(
+        &self,
+        genesis: &Genesis,
+        faucet: &Spanned<FaucetFields>,
+    ) -> Result<FaucetSpec, GenesisFileError> {
+        if genesis.network() != NetworkId::DEVELOPMENT {
+            return Err(self.error(faucet, "only network 1, for development, has a faucet"));
+        }
+        let FaucetFields {
+            from,
+            cooldown_s,
+            amounts,
+        } = faucet.get_ref();
+        let name = from.get_ref();
+        let is_published = genesis::development_names().any(|it| it == *name);
+        let owner = WalletKey::development(name).address();
+        if !is_published || genesis.accounts().iter().all(|it| it.owner != owner) {
+            let reason = "a faucet is a development wallet, dev-0 to dev-63, that owns an account";
+            return Err(self.error(from, reason));
+        }
+        if *cooldown_s.get_ref() == 0 {
+            return Err(self.error(cooldown_s, "a cooldown is at least a second"));
+        }
+        if !(1..=FAUCET_ASSETS_MAX).contains(&amounts.len()) {
+            let reason = format!("a faucet pays 1 to {FAUCET_ASSETS_MAX} assets");
+            return Err(self.error(faucet, reason));
+        }
+        let mut paid = Vec::new();
+        for (name, text) in amounts {
+            let amount = self.balance(genesis.assets(), name, text)?;
+            if amount.1.is_zero() {
+                return Err(self.error(text, "an amount is above zero"));
+            }
+            paid.push(amount);
+        }
+        paid.sort_unstable_by_key(|(asset, _)| *asset);
+        Ok(FaucetSpec {
+            from: name.clone(),
+            amounts: paid,
+            cooldown: Duration::from_secs((*cooldown_s.get_ref()).into()),
+        })
+    }
+
     fn owner(&self, text: &Spanned<String>) -> Result<OwnerAddress, GenesisFileError> {
         text.get_ref()
             .strip_prefix("0x")
@@ -416,6 +528,9 @@ impl Lines<'_> {
     }
 }
 
+/// Each is a payment of its own.
+const FAUCET_ASSETS_MAX: usize = 16;
+
 fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())]
         .iter()
@@ -450,6 +565,17 @@ owner = "0x0101010101010101010101010101010101010101"
 keys = ["0202020202020202020202020202020202020202020202020202020202020202"]
 balances = { BTC = "10", USD = "0.5" }
 "#;
+
+    fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
+        super::parse(text).map(|network| network.genesis)
+    }
+
+    fn format(genesis: &Genesis) -> String {
+        super::format(&Network {
+            genesis: genesis.clone(),
+            faucet: None,
+        })
+    }
 
     #[test]
     fn a_good_file_is_a_genesis() {
@@ -566,6 +692,41 @@ balances = { BTC = "10", USD = "0.5" }
         for name in ["min_", "max_", "band", "status", "operator"] {
             assert!(!plain.contains(name), "{name} in {plain}");
         }
+    }
+
+    /// A faucet behind the last line of the file, and the line of what is wrong.
+    #[test]
+    fn only_a_development_network_has_a_faucet() {
+        let development = Network::development();
+        let text = super::format(&development);
+        assert_eq!(super::parse(&text), Ok(development));
+        let (genesis, good) = text.split_once("\n[faucet]\n").unwrap();
+        let first = genesis.lines().count() + 2;
+        for (from, to, line) in [
+            ("", "", None),
+            ("dev-63", "dev-operator", None),
+            ("dev-63", "dev-64", Some(1)),
+            ("dev-63", &"02".repeat(32), Some(1)),
+            ("3600", "0", Some(2)),
+            ("3600", "-1", Some(2)),
+            ("BTC", "DOG", Some(3)),
+            ("100000", "0.000000001", Some(3)),
+            ("\"100000\"", "\"0\"", Some(3)),
+            ("amounts", "x = 1\namounts", Some(3)),
+        ] {
+            let text = format!("{genesis}\n[faucet]\n{}", good.replacen(from, to, 1));
+            let found = super::parse(&text).map_err(|error| error.line);
+            let expected = line.map(|line| first + line);
+            assert_eq!(found.err(), expected, "{to:?}");
+        }
+        let none =
+            format!("{genesis}\n[faucet]\nfrom = \"dev-1\"\ncooldown_s = 1\namounts = {{}}\n");
+        assert_eq!(super::parse(&none).unwrap_err().line, first);
+        let real = text.replacen("network = 1", "network = 7", 1);
+        assert!(super::parse(&real).is_err());
+        let real = format!("{GOOD}\n[faucet]\n{good}");
+        let first = GOOD.lines().count() + 2;
+        assert_eq!(super::parse(&real).unwrap_err().line, first);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
 use gateway::api::ports::{ApiPorts, ProofRequest};
+use gateway::api::{ApiSetup, ApiTls};
 use gateway::counters::SignatureCounters;
 use gateway::{
     AnswerBook, Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord,
@@ -47,7 +48,7 @@ use crate::grace::Grace;
 use crate::journal_io::JournalIoRequest;
 use crate::journal_thread::{Covered, JournalWorker, Recycling};
 use crate::limits_file::Limits;
-use crate::metrics::{CoreSources, Metrics, http};
+use crate::metrics::{CoreSources, EdgeSources, Metrics, http};
 use crate::pipeline::Pipeline;
 use crate::proofs::Prover;
 use crate::recovery::{Recovered, Workers};
@@ -63,8 +64,10 @@ pub(crate) struct NodeOptions {
     pub(crate) listen: SocketAddr,
     /// Where metrics are served, if anywhere.
     pub(crate) metrics: Option<SocketAddr>,
-    /// Where traders' clients connect, if anywhere.
+    /// Where traders' clients connect, if anywhere, ...
     pub(crate) api: Option<SocketAddr>,
+    /// ... and with which certificate, if with one.
+    pub(crate) api_tls: Option<ApiTls>,
     pub(crate) limits: Limits,
     pub(crate) journal_io: JournalIoRequest,
     pub(crate) journal: JournalOptions,
@@ -208,12 +211,15 @@ impl Running {
         lives.extend(api.as_ref().map(ApiThreads::life));
         lives.extend(core.lives());
         let sources = core.sources.clone();
-        let metrics = Metrics::new(gateway_counters, signature_counters, sources, lives, clock);
-        let metrics = Arc::new(metrics);
-        let metrics_server = metrics_listener
-            .map(|listener| http::Server::start(listener, Arc::clone(&metrics)))
-            .transpose()
-            .map_err(|error| Failure::failed("cannot serve metrics", error))?;
+        let edge = EdgeSources {
+            gateway: gateway_counters,
+            signatures: signature_counters,
+            // Without an API nobody counts, and all of it is zero.
+            api: api.as_ref().map(ApiThreads::counters).unwrap_or_default(),
+        };
+        let metrics = Arc::new(Metrics::new(edge, sources, lives, clock));
+        let metrics_server = metrics_listener.map(|it| serve_metrics(it, &metrics));
+        let metrics_server = metrics_server.transpose()?;
         let running = Self {
             directory,
             local_address,
@@ -401,6 +407,11 @@ impl Core {
     }
 }
 
+fn serve_metrics(listener: TcpListener, metrics: &Arc<Metrics>) -> Result<http::Server, Failure> {
+    http::Server::start(listener, Arc::clone(metrics))
+        .map_err(|error| Failure::failed("cannot serve metrics", error))
+}
+
 /// Starts the trader API, and whoever proves for it.
 fn start_api(
     listener: TcpListener,
@@ -414,8 +425,13 @@ fn start_api(
         identity: directory.identity(),
         questions,
     };
-    let config = options.limits.api;
-    ApiThreads::start(listener, config, directory.genesis(), ports, prover)
+    let setup = ApiSetup {
+        config: options.limits.api,
+        genesis: Arc::new(directory.genesis().clone()),
+        tls: options.api_tls.clone(),
+        faucet: directory.faucet().cloned(),
+    };
+    ApiThreads::start(listener, setup, ports, prover)
 }
 
 /// Who may open sessions, as of the end of the journal.

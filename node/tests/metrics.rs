@@ -286,7 +286,7 @@ fn check_numbers(samples: &Samples) {
         .iter()
         .filter(|it| it.0.starts_with("keel_queue_depth"));
     assert!(
-        depths.clone().count() == 11
+        depths.clone().count() == 12
             && depths
                 .into_iter()
                 .all(|it| *it.1 == 0.0 || it.0.contains("checkpoint"))

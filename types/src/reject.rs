@@ -106,7 +106,7 @@ reject_reasons! {
     KeyOpenNotional = 51, "KEY_OPEN_NOTIONAL";
     /// The key has lost as much today as it may.
     KeyDailyLoss = 52, "KEY_DAILY_LOSS";
-    /// Another account has this key.
+    /// Another account has this key, or the agent's address has an account.
     KeyTaken = 53, "KEY_TAKEN";
     /// The account has as many keys as it may.
     TooManyKeys = 54, "TOO_MANY_KEYS";

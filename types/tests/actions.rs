@@ -253,6 +253,39 @@ fn actions_come_to_commands() {
     }
 }
 
+/// How long each limit order lives; the last is no word of the dialect.
+#[test]
+fn times_in_force_are_kinds_of_orders() {
+    let genesis = development();
+    for (tif, kind) in [
+        ("Gtc", Some(OrderKind::GTC)),
+        ("Ioc", Some(OrderKind::IOC)),
+        ("FrontendMarket", Some(OrderKind::IOC)),
+        ("Alo", Some(OrderKind::POST_ONLY)),
+        ("Fok", Some(OrderKind::FOK)),
+        ("FOK", None),
+        ("", None),
+    ] {
+        let json = format!(
+            r#"{{"type":"order","orders":[{{"a":10000,"b":true,"p":"1","s":"1","r":false,"t":{{"limit":{{"tif":"{tif}"}}}}}}],"grouping":"na"}}"#
+        );
+        let action = Action::read(&Value::from_json(json.as_bytes()).unwrap());
+        let envelope = Envelope {
+            nonce: 1,
+            vault: None,
+            expires_after: None,
+        };
+        let found = action.ok().map(|action| {
+            let translated = translate(&action, &envelope, &[1; 20], &genesis, book([1; 20]));
+            match translated.unwrap().commands[..] {
+                [Command::Place(place)] => place.kind,
+                ref other => panic!("{other:?}"),
+            }
+        });
+        assert_eq!(found, kind, "{tif:?}");
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused_with_known_words() {
     let order = |price: &str, size: &str, more: &str| {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crate::project::{Failure, Project};
 use crate::{
-    conformance, edges, evm, examples, instructions, page, python_client, recovery, report, tidy,
-    versions,
+    conformance, edges, evm, examples, instructions, notebook, page, python_client, recovery,
+    report, tidy, versions,
 };
 
 /// One thing that must hold.
@@ -253,6 +253,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "conformance",
         work: Work::Check(conformance::run),
+    },
+    Step {
+        name: "notebook",
+        work: Work::Check(notebook::run),
     },
     // The contracts, and the way in and out on a real chain.
     Step {

@@ -1,10 +1,12 @@
-//! Traders' clients that nobody here wrote, unmodified, against a real node: one scenario each.
+//! Traders' clients that nobody here wrote, unmodified, against a real node: one scenario each; and then
+//! requests made up from the node's own [description](crate::document).
 //!
 //! They come from the package registries at pinned versions and lie below the target folder. Each
 //! scenario starts on a node of its own, so none depends on what another left.
 
 use std::path::PathBuf;
 
+use crate::document;
 use crate::node::{Folder, Node, build, target};
 use crate::packages;
 use crate::project::{Failure, Project};
@@ -38,8 +40,7 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
         let folder = Folder::new("conformance")?;
         let api = ["--api", "127.0.0.1:0"];
         let node = Node::start_of(project, "debug", &folder.path, &api)?;
-        let not_there = || Failure::new("keel serve names no address of its trader API".to_owned());
-        let url = format!("http://{}", node.api.as_ref().ok_or_else(not_there)?);
+        let url = format!("http://{}", node.api()?);
         let mut client = match runner {
             Runner::Python => project.command(&installed.python),
             Runner::Node => project.command("node"),
@@ -51,7 +52,7 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
         project.execute(client)?;
         node.kill()?;
     }
-    Ok(())
+    document::run(project, &target(project).join("document"))
 }
 
 /// Installs what is pinned, if it is not there.

@@ -10,6 +10,7 @@
 mod ci;
 mod conformance;
 mod curve;
+mod document;
 mod edges;
 mod evm;
 mod examples;
@@ -20,6 +21,7 @@ mod fuzz;
 mod instructions;
 mod limits;
 mod node;
+mod notebook;
 mod oracle;
 mod packages;
 mod page;
@@ -133,6 +135,11 @@ const COMMANDS: &[Command] = &[
         name: "conformance",
         about: "traders' clients that nobody here wrote, unmodified, against a real node",
         run: conformance::run,
+    },
+    Command {
+        name: "notebook",
+        about: "the market maker in Python and the notebook of examples/ against a real node",
+        run: notebook::run,
     },
     Command {
         name: "evm install",

@@ -63,8 +63,7 @@ pub(crate) struct Node {
     pub(crate) sequence: u64,
     /// Where it serves its numbers, if it was told to.
     pub(crate) metrics: Option<String>,
-    /// Where traders' clients connect, if it was told to.
-    pub(crate) api: Option<String>,
+    api: Option<String>,
     /// From spawn to its ready line.
     pub(crate) ready: Duration,
 }
@@ -116,6 +115,12 @@ impl Node {
         let sequence = field(&line, "sequence=").and_then(|text| text.parse().ok());
         node.sequence = sequence.ok_or_else(not_ready)?;
         Ok(node)
+    }
+
+    /// Where traders' clients connect, if it was told to let them.
+    pub(crate) fn api(&self) -> Result<&str, Failure> {
+        let not_there = || Failure::new("keel serve names no address of its trader API");
+        self.api.as_deref().ok_or_else(not_there)
     }
 
     /// `kill -9`.

@@ -26,8 +26,7 @@ pub(crate) fn run(project: &Project) -> Result<(), Failure> {
     let folder = Folder::new("page")?;
     let often = ["--api", "127.0.0.1:0", "--checkpoint-interval", "200"];
     let node = Node::start_of(project, "debug", &folder.path, &often)?;
-    let not_there = || Failure::new("keel serve names no address of its trader API".to_owned());
-    let api = node.api.as_ref().ok_or_else(not_there)?;
+    let api = node.api()?;
     let mut test = project.command("node");
     test.arg(TEST).arg(format!("http://{api}"));
     test.args([&node.listen, &binary(project, "debug", "keel")]);

@@ -1,7 +1,8 @@
 //! Other wallets, agents, may trade for an account.
 //!
 //! An agent is a registered key whose bytes stand for an address. It has the scope "trade", so it moves
-//! no funds; what it signs are actions.
+//! no funds; what it signs are actions. An address that has an account acts for that, so it is nobody's
+//! agent.
 
 use types::auth::PublicKey;
 use types::command::ApproveAgent;
@@ -28,6 +29,9 @@ pub(super) fn approve<V: StateView>(
     };
     let agent = PublicKey::of_agent(&approval.agent);
     let ledger = view.ledger_mut();
+    if ledger.account_at(&approval.agent).is_some() {
+        return Err(RejectReason::KeyTaken);
+    }
     let key = ledger.register_key(account, agent, &grant)?;
     let before = ledger.name_agent(account, approval.name, key);
     events.push(absence::key_changed(view, context, key, false));

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use axum::http::StatusCode;
 use serde_json::Value as Json;
 use types::RejectReason;
 use types::action::{Action, Commands, Envelope, Expected, Value, label_of, translate};
@@ -20,6 +21,7 @@ use types::wire::action::SignedAction;
 use types::wire::orders::FrameHeader;
 
 use super::Shared;
+use super::counters::Refusal as CountedRefusal;
 use super::desk::Outcome;
 use super::names::address_text;
 use super::replies::{self, Kind};
@@ -35,12 +37,32 @@ pub(super) enum NotTaken {
     Unknown,
 }
 
+impl NotTaken {
+    /// The status of an answer that says so.
+    pub(super) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unknown => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// What it is counted as.
+    pub(super) const fn refusal(&self) -> CountedRefusal {
+        match self {
+            Self::Malformed(_) => CountedRefusal::Malformed,
+            Self::Busy => CountedRefusal::Busy,
+            Self::Unknown => CountedRefusal::Unanswered,
+        }
+    }
+}
+
 /// A request, read.
-struct Request {
-    value: Arc<Value>,
-    action: Action,
-    envelope: Envelope,
-    signature: WalletSignature,
+pub(super) struct Request {
+    pub(super) value: Arc<Value>,
+    pub(super) action: Action,
+    pub(super) envelope: Envelope,
+    pub(super) signature: WalletSignature,
 }
 
 /// Takes one request, and waits for what becomes of it.
@@ -58,6 +80,7 @@ pub(super) async fn take(shared: &Arc<Shared>, body: &Value) -> Result<Json, Not
         .signer(Arc::clone(value), *envelope, *signature);
     let signer = signer.await.map_err(|_| NotTaken::Busy)?;
     let Some(signer) = signer else {
+        shared.counters.refused(CountedRefusal::UnknownSigner);
         let words =
             "Invalid signature, or signed for another network: sign for source \"b\", Testnet.";
         return Ok(replies::error(words));
@@ -109,12 +132,15 @@ fn submit(
     received_at: u64,
 ) -> Result<Submitted, Refusal> {
     let mut model = shared.model();
+    let count = |refusal| shared.counters.refused(refusal);
     let Some(signer) = model.signer(address) else {
+        count(CountedRefusal::UnknownSigner);
         return Err(Refusal::Whole(replies::unknown_signer(address)));
     };
     if let Action::ApproveAgent { agent, .. } = &request.action
         && model.account_of(agent).is_some()
     {
+        count(CountedRefusal::Untranslatable);
         let words = "An agent's address must have no account of its own.";
         return Err(Refusal::Words(words.to_owned()));
     }
@@ -126,7 +152,10 @@ fn submit(
         model.genesis(),
         |address| model.account_of(address),
     );
-    let translated = translated.map_err(|reason| Refusal::Words(reason.to_string()))?;
+    let translated = translated.map_err(|reason| {
+        count(CountedRefusal::Untranslatable);
+        Refusal::Words(reason.to_string())
+    })?;
     let account = match &translated.account {
         None => signer.account,
         Some(named) => {
@@ -141,14 +170,16 @@ fn submit(
                     account
                 }
                 _ => {
+                    count(CountedRefusal::ForeignAccount);
                     let named = address_text(named);
                     return Err(Refusal::Whole(format!("Vault not registered: {named}")));
                 }
             }
         }
     };
-    let count = u32::try_from(translated.commands.len()).expect("a frame has 256 at most");
-    if !shared.commands().take(*address, count, Instant::now()) {
+    let commands = u32::try_from(translated.commands.len()).expect("a frame has 256 at most");
+    if !shared.commands().take(*address, commands, Instant::now()) {
+        count(CountedRefusal::CommandPace);
         let words =
             "Too many cumulative requests sent: more commands a second than an address may.";
         return Err(Refusal::Whole(words.to_owned()));
@@ -170,6 +201,33 @@ fn submit(
     let outcome = shared.desk().submit(frame, received_at);
     let outcome = outcome.map_err(|_| Refusal::Busy)?;
     Ok((outcome, size))
+}
+
+/// A request that was handed over.
+pub(super) struct Sent(tokio::sync::oneshot::Receiver<Outcome>);
+
+/// Hands over what its signer is known of; refused where there is no room.
+pub(super) fn hand_over(
+    shared: &Shared,
+    request: &Request,
+    signer: &OwnerAddress,
+) -> Result<Sent, ()> {
+    let submitted = submit(shared, request, signer, unix_nanos());
+    submitted.map(|(outcome, _)| Sent(outcome)).map_err(|_| ())
+}
+
+impl Sent {
+    /// What becomes of it: nothing, if it was executed and its commands were accepted; an error, if
+    /// nobody knows.
+    pub(super) async fn answer(self, shared: &Shared) -> Result<Option<RejectReason>, ()> {
+        match tokio::time::timeout(shared.config.answer_timeout, self.0).await {
+            Ok(Ok(Outcome::Answered(answer))) => {
+                Ok(answer.commands.iter().find_map(|it| it.rejected))
+            }
+            Ok(Ok(Outcome::Refused(reason))) => Ok(Some(reason)),
+            Ok(Ok(Outcome::Unknown) | Err(_)) | Err(_) => Err(()),
+        }
+    }
 }
 
 /// Keeps what the trader calls his orders: what is executed has a shorter label.
@@ -277,7 +335,7 @@ fn read_signature(value: &Value) -> Option<WalletSignature> {
     Some(WalletSignature { compact, v })
 }
 
-fn unix_nanos() -> u64 {
+pub(super) fn unix_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

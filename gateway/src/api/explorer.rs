@@ -188,7 +188,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 )]
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
     let height = shared.blocks().kept.back().map(|it| it.height.get());
-    let model = shared.model();
+    let (faucet, model) = (shared.faucet(), shared.model());
     let genesis = model.genesis();
     let markets = (0u16..).map(MarketId::new).zip(genesis.markets());
     let markets: Vec<Json> = markets
@@ -204,6 +204,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Response {
             "height": height,
             "time": model.time(),
             "markets": markets,
+            "faucet": faucet.as_ref().map(|faucet| faucet.json(genesis)),
         })
         .to_string(),
     )

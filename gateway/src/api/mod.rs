@@ -19,17 +19,22 @@
 //! | `documents` | the API's own description |
 //! | `page` | the files of the web page |
 //! | `explorer` | what only the page asks: blocks, accounts, proofs, the node itself |
+//! | `faucet` | money of a development network |
+//! | `tls` | the port's certificate, if it has one |
 //! | `rates`, `places`, `config` | limits |
+//! | `counters` | what is counted |
 //!
 //! The state is behind locks because a router's handlers have to be able to move between threads; here
 //! they do not, so none is ever waited for. None is held across an await.
 
 mod channels;
 mod config;
+pub mod counters;
 mod desk;
 mod documents;
 mod exchange;
 mod explorer;
+mod faucet;
 mod info;
 mod model;
 mod names;
@@ -41,6 +46,7 @@ mod recover;
 mod replies;
 mod server;
 mod socket;
+mod tls;
 
 use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
@@ -54,8 +60,11 @@ use types::genesis::{Genesis, OwnerAddress};
 
 use crate::ports::{RejectedFrame, Wake};
 pub use config::ApiConfig;
+use counters::SharedCounters;
 use desk::Desk;
 pub use desk::is_of_api;
+use faucet::Faucet;
+pub use faucet::FaucetSpec;
 use model::{Model, Notes};
 use names::Names;
 use places::{Counted, PerIp};
@@ -63,11 +72,25 @@ use ports::{ApiPorts, ProofRequest, Update};
 use rates::Rates;
 pub use recover::RecoverWorker;
 use recover::{Recovery, recovery};
+pub use tls::{ApiTls, ApiTlsError};
 
 /// Blocks that a socket may be behind in what it is told one by one.
 const NOTES: usize = 1_024;
 /// Updates that are taken before connections are served again.
 const UPDATES_PER_TURN: usize = 16;
+
+/// What one API is made of, besides its rings.
+#[derive(Debug)]
+pub struct ApiSetup {
+    /// Its limits.
+    pub config: ApiConfig,
+    /// Its network.
+    pub genesis: Arc<Genesis>,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<ApiTls>,
+    /// Its faucet, if the network has one.
+    pub faucet: Option<FaucetSpec>,
+}
 
 /// The trader API of one node.
 #[derive(Debug)]
@@ -111,6 +134,9 @@ pub(crate) struct Shared {
     sockets_per_ip: PerIp,
     blocks: Mutex<explorer::Blocks>,
     prover: SyncSender<ProofRequest>,
+    faucet: Mutex<Option<Faucet>>,
+    tls: Option<ApiTls>,
+    counters: SharedCounters,
 }
 
 impl Shared {
@@ -132,6 +158,10 @@ impl Shared {
 
     fn blocks(&self) -> MutexGuard<'_, explorer::Blocks> {
         lock(&self.blocks)
+    }
+
+    fn faucet(&self) -> MutexGuard<'_, Option<Faucet>> {
+        lock(&self.faucet)
     }
 
     /// One more socket, if there may be one more.
@@ -159,12 +189,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Api {
     /// An API for this network, what stops it, and a worker that recovers signers: clones of it share
     /// the work, and each is to run on a thread of its own.
-    pub fn new(
-        config: ApiConfig,
-        genesis: Arc<Genesis>,
-        ports: ApiPorts,
-    ) -> (Self, ApiHandle, RecoverWorker) {
-        let (recovery, worker) = recovery();
+    pub fn new(setup: ApiSetup, ports: ApiPorts) -> (Self, ApiHandle, RecoverWorker) {
+        let ApiSetup {
+            config,
+            genesis,
+            tls,
+            faucet,
+        } = setup;
+        let counters = SharedCounters::default();
+        let (recovery, worker) = recovery(Arc::clone(&counters));
         let (notes, _) = broadcast::channel(NOTES);
         let (phase, followed) = watch::channel(Phase::Open);
         let frame_key = FrameKey::new(genesis.network(), genesis.hash());
@@ -206,6 +239,9 @@ impl Api {
             sockets_per_ip: PerIp::new(config.connections_per_ip_max),
             blocks: Mutex::default(),
             prover,
+            faucet: Mutex::new(faucet.map(|spec| Faucet::new(spec, addresses_max))),
+            tls,
+            counters,
             config,
         };
         let shared = Arc::new(shared);
@@ -223,6 +259,11 @@ impl Api {
             phase: followed,
         };
         (api, handle, worker)
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> SharedCounters {
+        Arc::clone(&self.shared.counters)
     }
 
     /// Serves until it is told to stop. Runs on a current-thread runtime of its caller's.

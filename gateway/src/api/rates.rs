@@ -20,7 +20,7 @@ struct Bucket {
 }
 
 impl<K: Copy + Eq + Hash> Rates<K> {
-    pub(super) fn new(per_second: u32, burst: u32, addresses_max: usize) -> Self {
+    pub(super) fn new(per_second: impl Into<f64>, burst: u32, addresses_max: usize) -> Self {
         Self {
             per_second: per_second.into(),
             burst: burst.into(),
@@ -53,6 +53,11 @@ impl<K: Copy + Eq + Hash> Rates<K> {
             bucket.level -= weight;
         }
         takes
+    }
+
+    /// As if this address had never taken anything.
+    pub(super) fn forget(&mut self, key: &K) {
+        self.buckets.remove(key);
     }
 
     fn forget_at_rest(&mut self, now: Instant) {

@@ -12,8 +12,7 @@ use types::action::{Envelope, Value};
 use types::genesis::OwnerAddress;
 use types::keys::WalletSignature;
 
-/// Actions that may wait for a worker.
-const QUEUE: usize = 4_096;
+use super::counters::{RECOVER_QUEUE, SharedCounters};
 
 /// An action, and who waits for its signer.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ struct Question {
 
 /// The workers' queue, as whoever asks sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Recovery(SyncSender<Question>);
+pub(super) struct Recovery(SyncSender<Question>, SharedCounters);
 
 /// One worker: the body of a thread of its caller's.
 #[derive(Clone, Debug)]
@@ -37,10 +36,10 @@ pub struct RecoverWorker(Arc<Mutex<Receiver<Question>>>);
 pub(super) struct QueueFull;
 
 /// A queue, and a worker of it. Clones of the worker share the queue.
-pub(super) fn recovery() -> (Recovery, RecoverWorker) {
-    let (questions, waiting) = sync_channel(QUEUE);
+pub(super) fn recovery(counters: SharedCounters) -> (Recovery, RecoverWorker) {
+    let (questions, waiting) = sync_channel(RECOVER_QUEUE);
     let worker = RecoverWorker(Arc::new(Mutex::new(waiting)));
-    (Recovery(questions), worker)
+    (Recovery(questions, counters), worker)
 }
 
 impl Recovery {
@@ -59,9 +58,28 @@ impl Recovery {
             reply,
         };
         match self.0.try_send(question) {
-            Ok(()) => signer.await.map_err(|_| QueueFull),
+            Ok(()) => {
+                let _waiting = Waiting::new(&self.1);
+                signer.await.map_err(|_| QueueFull)
+            }
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(QueueFull),
         }
+    }
+}
+
+/// Counts an action as handed over, and as answered when it is dropped: its client may go before.
+struct Waiting<'a>(&'a SharedCounters);
+
+impl<'a> Waiting<'a> {
+    fn new(counters: &'a SharedCounters) -> Self {
+        counters.recoveries_asked.add(1);
+        Self(counters)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.recoveries_done.add(1);
     }
 }
 

@@ -196,6 +196,7 @@ pub(super) fn words(reason: RejectReason, asset: u64) -> String {
         RejectReason::WouldCross => {
             "Post only order would have immediately matched, bbo was crossed."
         }
+        RejectReason::NotFillable => "Fill or kill order could not fill completely.",
         RejectReason::InsufficientFunds => "Insufficient spot balance",
         RejectReason::OrderNotFound | RejectReason::AlreadyFilled => {
             "Order was never placed, already canceled, or filled."
@@ -211,6 +212,7 @@ pub(super) fn words(reason: RejectReason, asset: u64) -> String {
         RejectReason::DuplicateClientOrderId => "Duplicate cloid.",
         RejectReason::TooManyOpenOrders => "Too many open orders.",
         RejectReason::MarketStatus => "Trading is halted.",
+        RejectReason::KeyTaken => "Another account has this agent, or its address has an account.",
         RejectReason::KeyScope | RejectReason::KeyMarket => "An agent may only trade.",
         RejectReason::InvalidPolicy => {
             "Cannot set scheduled cancel time: it must be in the future."

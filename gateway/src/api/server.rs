@@ -18,14 +18,18 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value as Json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use types::action::Value;
 
+use super::counters::{Endpoint, Refusal};
 use super::exchange::{self, NotTaken};
 use super::info::{self, NoAnswer};
 use super::places::PerIp;
-use super::{Phase, Shared, documents, explorer, page, socket};
+use super::{Phase, Shared, documents, explorer, faucet, page, socket};
 
 /// After a connection could not be accepted, for want of file descriptors for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,6 +47,7 @@ pub(super) async fn serve(
     let places = Arc::new(Semaphore::new(shared.config.connections_max));
     let per_ip = PerIp::new(shared.config.connections_per_ip_max);
     let router = router(Arc::clone(&shared));
+    let tls = shared.tls.clone().map(|tls| TlsAcceptor::from(tls.0));
     let closed = closed(phase.clone());
     tokio::pin!(closed);
     loop {
@@ -55,18 +60,30 @@ pub(super) async fn serve(
             continue;
         };
         let Some(counted) = per_ip.enter(peer.ip()) else {
+            shared.counters.refused(Refusal::Connections);
             continue;
         };
         let service = router.clone().layer(axum::Extension(ConnectInfo(peer)));
-        let connection = connection(stream, service, &shared, phase.clone());
+        let (shared, phase, tls) = (Arc::clone(&shared), phase.clone(), tls.clone());
         tokio::spawn(async move {
-            connection.await;
+            match tls {
+                None => connection(stream, service, &shared, phase).await,
+                Some(tls) => {
+                    // What shakes no hands in time is slow, and what shakes none at all is not TLS.
+                    let shaken = timeout(shared.config.head_timeout, tls.accept(stream)).await;
+                    match shaken {
+                        Ok(Ok(stream)) => connection(stream, service, &shared, phase).await,
+                        Ok(Err(error)) => tracing::debug!("api: TLS: {error}"),
+                        Err(_) => shared.counters.refused(Refusal::SlowHead),
+                    }
+                }
+            }
             drop((place, counted));
         });
     }
     // Answers that are on their way go out.
     let all = u32::try_from(shared.config.connections_max).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(CLOSE, places.acquire_many(all)).await;
+    let _ = timeout(CLOSE, places.acquire_many(all)).await;
 }
 
 /// Waits for the end.
@@ -85,12 +102,12 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accep
     Some((stream, peer, place))
 }
 
-fn connection(
-    stream: TcpStream,
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     service: Router,
     shared: &Shared,
     phase: watch::Receiver<Phase>,
-) -> impl Future<Output = ()> + use<> {
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(shared.config.head_timeout)
@@ -98,18 +115,19 @@ fn connection(
     let served = http
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
-    async move {
-        tokio::pin!(served);
-        let ended = tokio::select! {
-            ended = served.as_mut() => ended,
-            () = closed(phase) => {
-                served.as_mut().graceful_shutdown();
-                served.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!("api: connection: {error}");
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = closed(phase) => {
+            served.as_mut().graceful_shutdown();
+            served.await
         }
+    };
+    if let Err(error) = ended {
+        if error.is_timeout() {
+            shared.counters.refused(Refusal::SlowHead);
+        }
+        tracing::debug!("api: connection: {error}");
     }
 }
 
@@ -121,10 +139,21 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/ws", get(upgrade))
         .merge(documents::routes())
         .merge(explorer::routes())
+        .merge(faucet::routes())
         .merge(page::routes())
         .layer(from_fn_with_state(Arc::clone(&shared), pace))
         .layer(from_fn(allow_everyone))
+        .layer(from_fn_with_state(Arc::clone(&shared), count))
         .with_state(shared)
+}
+
+/// Counts what was answered.
+async fn count(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let endpoint = Endpoint::of(request.uri().path());
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    shared.counters.answered(endpoint, status);
+    response
 }
 
 /// Pages of all origins may ask: nothing here goes by cookies.
@@ -154,6 +183,7 @@ async fn pace(
     next: Next,
 ) -> Response {
     if !shared.requests().take(peer.ip(), 1, Instant::now()) {
+        shared.counters.refused(Refusal::RequestPace);
         return text(StatusCode::TOO_MANY_REQUESTS, "Too many requests.");
     }
     next.run(request).await
@@ -164,11 +194,13 @@ async fn ask(State(shared): State<Arc<Shared>>, body: Body) -> Response {
         Ok(question) => question,
         Err(refused) => return refused,
     };
-    match info::answer(&shared, &question) {
-        Ok(answer) => json(&answer),
-        Err(NoAnswer::Malformed) => text(StatusCode::UNPROCESSABLE_ENTITY, info_words(&question)),
-        Err(NoAnswer::NoMarket) => text(StatusCode::UNPROCESSABLE_ENTITY, "Unknown coin."),
-    }
+    let words = match info::answer(&shared, &question) {
+        Ok(answer) => return json(&answer),
+        Err(NoAnswer::Malformed) => info_words(&question),
+        Err(NoAnswer::NoMarket) => "Unknown coin.",
+    };
+    shared.counters.refused(Refusal::Malformed);
+    text(StatusCode::UNPROCESSABLE_ENTITY, words)
 }
 
 /// What is wrong with a question.
@@ -186,11 +218,16 @@ async fn act(State(shared): State<Arc<Shared>>, body: Body) -> Response {
         Ok(request) => request,
         Err(refused) => return refused,
     };
-    match exchange::take(&shared, &request).await {
-        Ok(answer) => json(&answer),
-        Err(NotTaken::Malformed(words)) => text(StatusCode::UNPROCESSABLE_ENTITY, words),
-        Err(NotTaken::Busy) => text(StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Err(NotTaken::Unknown) => text(StatusCode::GATEWAY_TIMEOUT, UNKNOWN),
+    let reason = match exchange::take(&shared, &request).await {
+        Ok(answer) => return json(&answer),
+        Err(reason) => reason,
+    };
+    shared.counters.refused(reason.refusal());
+    let status = reason.status();
+    match reason {
+        NotTaken::Malformed(words) => text(status, words),
+        NotTaken::Busy => text(status, BUSY),
+        NotTaken::Unknown => text(status, UNKNOWN),
     }
 }
 
@@ -200,15 +237,33 @@ pub(super) const BUSY: &str = "Busy: nothing happened, try again.";
 pub(super) const UNKNOWN: &str = "No answer in time: the action may have been executed, ask.";
 
 /// The body as a value, in time and not too long.
-async fn read(shared: &Shared, body: Body) -> Result<Value, Response> {
+pub(super) async fn read(shared: &Shared, body: Body) -> Result<Value, Response> {
     let read = to_bytes(body, shared.config.request_length_max);
-    let read = tokio::time::timeout(shared.config.body_timeout, read).await;
-    let bytes: Bytes = match read {
+    let refused = |refusal, status, words| {
+        shared.counters.refused(refusal);
+        text(status, words)
+    };
+    let bytes: Bytes = match timeout(shared.config.body_timeout, read).await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.")),
-        Err(_) => return Err(text(StatusCode::REQUEST_TIMEOUT, "The body did not come.")),
+        Ok(Err(_)) => {
+            let words = "The body is too long.";
+            return Err(refused(
+                Refusal::LongBody,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                words,
+            ));
+        }
+        Err(_) => {
+            let words = "The body did not come.";
+            return Err(refused(
+                Refusal::SlowBody,
+                StatusCode::REQUEST_TIMEOUT,
+                words,
+            ));
+        }
     };
     Value::from_json(&bytes).map_err(|reason| {
+        shared.counters.refused(Refusal::Malformed);
         let words = format!("Failed to parse the request body as JSON: {reason}");
         text(StatusCode::BAD_REQUEST, words)
     })
@@ -220,6 +275,7 @@ async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Some(place) = shared.open_socket(peer.ip()) else {
+        shared.counters.refused(Refusal::Sockets);
         return text(StatusCode::SERVICE_UNAVAILABLE, "Too many sockets.");
     };
     let length = shared.config.request_length_max;
@@ -230,7 +286,7 @@ async fn upgrade(
         .on_upgrade(move |socket| socket::run(socket, shared, peer.ip(), place))
 }
 
-fn json(value: &Json) -> Response {
+pub(super) fn json(value: &Json) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
     (kind, value.to_string()).into_response()
 }

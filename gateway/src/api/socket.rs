@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 use types::action::Value;
 
 use super::channels::{Channel, message};
+use super::counters::{Endpoint, Present, Refusal, SocketEnd};
 use super::exchange::{self, NotTaken};
 use super::info;
 use super::model::Notes;
@@ -31,6 +32,7 @@ struct Socket {
     shared: Arc<Shared>,
     peer: IpAddr,
     subscriptions: Vec<Subscription>,
+    subscribed: Present,
     posts: JoinSet<Json>,
 }
 
@@ -43,15 +45,18 @@ struct Subscription {
 /// Serves a socket until it ends.
 pub(super) async fn run(socket: WebSocket, shared: Arc<Shared>, peer: IpAddr, place: SocketPlace) {
     let notes = shared.notes.subscribe();
+    let mut open = Present::new(&shared.counters, |it| &it.sockets);
+    open.set(1);
     let mut socket = Socket {
         socket,
+        subscribed: Present::new(&shared.counters, |it| &it.subscriptions),
         shared,
         peer,
         subscriptions: Vec::new(),
         posts: JoinSet::new(),
     };
     let Err(Ended) = socket.serve(notes).await;
-    drop(place);
+    drop((place, open));
 }
 
 impl Socket {
@@ -75,7 +80,7 @@ impl Socket {
                     self.send(&answer).await?;
                 }
                 _ = ticks.tick() => self.tell_changes().await?,
-                () = sleep_until(heard_until) => return self.close("silent for too long").await,
+                () = sleep_until(heard_until) => return self.close(SocketEnd::Silent).await,
             }
         }
     }
@@ -87,6 +92,7 @@ impl Socket {
             Some(Ok(Message::Binary(_) | Message::Close(_)) | Err(_)) | None => return Err(Ended),
         };
         if !self.shared.requests().take(self.peer, 1, Instant::now()) {
+            self.shared.counters.refused(Refusal::RequestPace);
             return self.complain("Too many requests.").await;
         }
         let Ok(request) = Value::from_json(text.as_bytes()) else {
@@ -125,6 +131,7 @@ impl Socket {
             let model = self.shared.model();
             let version = channel.version(&model);
             self.subscriptions.push(Subscription { channel, version });
+            self.subscribed.set(self.subscriptions.len());
             channel.now(&self.shared, &model)
         };
         match first {
@@ -141,6 +148,7 @@ impl Socket {
         };
         let before = self.subscriptions.len();
         self.subscriptions.retain(|it| it.channel != channel);
+        self.subscribed.set(self.subscriptions.len());
         if self.subscriptions.len() == before {
             return self
                 .complain(&complaint("Already unsubscribed", wanted))
@@ -184,7 +192,10 @@ impl Socket {
         let shared = Arc::clone(&self.shared);
         match kind {
             "info" => {
-                let answer = match info::answer(&shared, payload) {
+                let answered = info::answer(&shared, payload);
+                let status = if answered.is_ok() { 200 } else { 422 };
+                shared.counters.answered(Endpoint::SocketInfo, status);
+                let answer = match answered {
                     Ok(answer) => {
                         let kind = payload.field("type").and_then(Value::as_text);
                         answer_to(id, "info", &json!({ "type": kind, "data": answer }))
@@ -214,7 +225,7 @@ impl Socket {
             Ok(notes) if !notes.is_gap => notes,
             // Blocks are missing, here or already where they came from.
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                return self.close("behind: subscribe again").await.map(|_| ());
+                return self.close(SocketEnd::Behind).await.map(|_| ());
             }
             Err(broadcast::error::RecvError::Closed) => return Err(Ended),
         };
@@ -260,11 +271,20 @@ impl Socket {
         let sent = self.socket.send(Message::Text(text.into()));
         match timeout(self.shared.config.write_timeout, sent).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ended),
+            Ok(Err(_)) => Err(Ended),
+            Err(_) => {
+                self.shared.counters.ended(SocketEnd::Slow);
+                Err(Ended)
+            }
         }
     }
 
-    async fn close(&mut self, words: &'static str) -> Result<std::convert::Infallible, Ended> {
+    async fn close(&mut self, end: SocketEnd) -> Result<std::convert::Infallible, Ended> {
+        self.shared.counters.ended(end);
+        let words = match end {
+            SocketEnd::Silent => "silent for too long",
+            SocketEnd::Behind | SocketEnd::Slow => "behind: subscribe again",
+        };
         let frame = CloseFrame {
             code: axum::extract::ws::close_code::AGAIN,
             reason: words.into(),
@@ -280,7 +300,16 @@ impl Socket {
 const CLOSE: Duration = Duration::from_secs(1);
 
 async fn act(shared: &Arc<Shared>, id: u64, payload: &Value) -> Json {
-    match exchange::take(shared, payload).await {
+    let taken = exchange::take(shared, payload).await;
+    let (status, refusal) = match &taken {
+        Ok(_) => (200, None),
+        Err(reason) => (reason.status().as_u16(), Some(reason.refusal())),
+    };
+    shared.counters.answered(Endpoint::SocketExchange, status);
+    if let Some(refusal) = refusal {
+        shared.counters.refused(refusal);
+    }
+    match taken {
         Ok(answer) => answer_to(id, "action", &answer),
         Err(NotTaken::Malformed(words)) => answer_to(id, "error", &json!(words)),
         Err(NotTaken::Busy) => answer_to(id, "error", &json!(BUSY)),

@@ -72,6 +72,24 @@ async function firstPaint(page) {
   return paint;
 }
 
+/** A wallet without an account is told so, and gets one with test money by one button. */
+async function testMoney(page, wallet, user) {
+  await page.click("#account");
+  check("no test money for nobody", await page.locator("#faucet").isHidden());
+  await page.click("button:has-text('Use Test wallet')");
+  const says = (what, pattern) => eventually(what, async () => {
+    const found = await page.locator("#login-result").textContent();
+    return { holds: pattern.test(found), found };
+  });
+  await says("it has no account", /no account here: get test money first/);
+  await page.click("#faucet-get");
+  await says("it is paid", /^Paid: 1 BTC, 10 ETH, 100000 USD\.$/);
+  const state = await info({ type: "spotClearinghouseState", user });
+  same("and has it", state.balances.map((it) => [it.coin, it.total]), [["BTC", "1"], ["ETH", "10"], ["USD", "100000"]]);
+  await page.click("#login button[value=close]");
+  wallet.requests.length = 0;
+}
+
 async function logIn(page, wallet) {
   await page.click("#account");
   await page.click("button:has-text('Use Test wallet')");
@@ -148,8 +166,11 @@ async function otherKinds(page) {
     return { holds: found.includes("Stop Market 50,000"), found };
   });
   await page.selectOption("#kind", "limit");
-  await page.selectOption("#tif", "Ioc");
+  await page.selectOption("#tif", "Fok");
   await page.fill("#price", "70000");
+  await page.click("#place");
+  await saysThat(page, "fill or kill is all or nothing", /^Fill or kill order could not fill completely/);
+  await page.selectOption("#tif", "Ioc");
   await page.click("#place");
   await saysThat(page, "immediate or cancel has nobody to meet", /^Order could not immediately match/);
   await page.selectOption("#tif", "Gtc");
@@ -286,13 +307,13 @@ try {
   const maker = await market();
   const account = viem.privateKeyToAccount(viem.generatePrivateKey());
   const [wallet, user] = [new Wallet(account), account.address.toLowerCase()];
-  await pay(viem, url, user, "USD", "100000");
-  await pay(viem, url, user, "BTC", "2");
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
   await wallet.install(context);
   const page = await context.newPage();
   watch(page, failures);
   const paint = await firstPaint(page);
+  await testMoney(page, wallet, user);
+  await pay(viem, url, user, "BTC", "1");
   const kept = await logIn(page, wallet);
   await trade(page, maker, user);
   await otherKinds(page);

@@ -77,6 +77,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let node_options = NodeOptions {
         metrics: None,
         api: None,
+        api_tls: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         limits: Limits::default(),
         journal: JournalOptions::default(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway::Pace;
+use gateway::api::ApiTls;
 use store::SegmentLength;
 use tokio::signal::unix::{SignalKind, signal};
 use types::NetworkId;
@@ -33,6 +34,13 @@ pub(super) struct Options {
     /// Where traders' clients connect (HTTP and WebSocket, the Hyperliquid dialect); nowhere without it.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:3001")]
     api: Option<SocketAddr>,
+    /// The certificate of that port, and those that lead to it, in PEM: then it speaks HTTPS, and nothing
+    /// else.
+    #[arg(long, value_name = "FILE", requires_all = ["api", "api_key"])]
+    api_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "api_cert")]
+    api_key: Option<PathBuf>,
     /// Where metrics and health are served (HTTP); nowhere without it.
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -97,6 +105,23 @@ impl Options {
         }
     }
 
+    /// The certificate that the two files hold.
+    fn tls(&self) -> Result<Option<ApiTls>, Failure> {
+        let (Some(chain), Some(key)) = (&self.api_cert, &self.api_key) else {
+            return Ok(None);
+        };
+        let read = |path: &PathBuf| {
+            let wrong = |error| Failure::Usage(format!("{}: {error}", path.display()));
+            std::fs::read(path).map_err(wrong)
+        };
+        let tls = ApiTls::from_pem(&read(chain)?, &read(key)?);
+        let wrong = |error| {
+            let (chain, key) = (chain.display(), key.display());
+            Failure::Usage(format!("--api-cert {chain} --api-key {key}: {error}"))
+        };
+        tls.map(Some).map_err(wrong)
+    }
+
     /// The file's, and what the command line says instead.
     fn limits(&self) -> Result<Limits, Failure> {
         let path = self.limits.as_deref();
@@ -126,6 +151,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         listen: options.listen,
         metrics: options.metrics,
         api: options.api,
+        api_tls: options.tls()?,
         limits: options.limits()?,
         journal: JournalOptions {
             segment_length: options.segment_length,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_utils::CachePadded;
+use gateway::api::counters::SharedCounters;
 use gateway::counters::{GatewayCounters, SignatureCounters};
 
 use crate::anchor_lag::AnchorLag;
@@ -22,6 +23,7 @@ use crate::threads::{Clock, Life};
 pub(crate) struct Metrics {
     pub(crate) gateway: Arc<CachePadded<GatewayCounters>>,
     pub(crate) signatures: Arc<CachePadded<SignatureCounters>>,
+    pub(crate) api: SharedCounters,
     pub(crate) pipeline: Arc<CachePadded<PipelineCounters>>,
     pub(crate) journal: Arc<CachePadded<JournalCounters>>,
     pub(crate) shadow: Arc<CachePadded<ShadowCounters>>,
@@ -30,6 +32,14 @@ pub(crate) struct Metrics {
     pub(crate) lives: Vec<Life>,
     pub(crate) clock: Clock,
     is_draining: AtomicBool,
+}
+
+/// The counters of the threads that clients meet.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgeSources {
+    pub(crate) gateway: Arc<CachePadded<GatewayCounters>>,
+    pub(crate) signatures: Arc<CachePadded<SignatureCounters>>,
+    pub(crate) api: SharedCounters,
 }
 
 /// The counters of the threads behind the sessions.
@@ -45,15 +55,15 @@ pub(crate) struct CoreSources {
 impl Metrics {
     /// Of a node that is open.
     pub(crate) fn new(
-        gateway: Arc<CachePadded<GatewayCounters>>,
-        signatures: Arc<CachePadded<SignatureCounters>>,
+        edge: EdgeSources,
         core: CoreSources,
         lives: Vec<Life>,
         clock: Clock,
     ) -> Self {
         Self {
-            gateway,
-            signatures,
+            gateway: edge.gateway,
+            signatures: edge.signatures,
+            api: edge.api,
             pipeline: core.pipeline,
             journal: core.journal,
             shadow: core.shadow,

@@ -5,6 +5,7 @@
 
 use std::fmt::{Display, Write as _};
 
+use gateway::api::counters::RECOVER_QUEUE;
 use gateway::counters::{Counter, Histogram, Stage};
 use rustix::time::{ClockId, clock_gettime};
 use types::Command;
@@ -20,6 +21,7 @@ pub(super) fn render(metrics: &Metrics) -> String {
     orders(metrics, &mut page);
     latencies(metrics, &mut page);
     connections(metrics, &mut page);
+    traders(metrics, &mut page);
     storage(metrics, &mut page);
     anchoring(metrics, &mut page);
     process(metrics, &mut page);
@@ -91,6 +93,7 @@ fn queues(metrics: &Metrics, page: &mut Page) {
         journal,
         shadow,
         checkpoint,
+        api,
         ..
     } = metrics;
     let rejected = Counter::default();
@@ -98,7 +101,7 @@ fn queues(metrics: &Metrics, page: &mut Page) {
     let refused = Counter::default();
     refused.set(pipeline.frames_refused.get() + pipeline.frames_halted.get());
     #[rustfmt::skip] // A table.
-    let queues: [Queue<'_>; 11] = [
+    let queues: [Queue<'_>; 12] = [
         ("unverified", rings::FRAMES, &gateway.frames_admitted,
             &[&signatures.verified, &signatures.bad, &signatures.busy]),
         ("verified", rings::FRAMES, &signatures.verified,
@@ -113,6 +116,7 @@ fn queues(metrics: &Metrics, page: &mut Page) {
         ("replies", rings::QUERIES, &shadow.questions_answered, &[&gateway.replies_taken]),
         ("checkpoint", rings::CHECKPOINTS, &shadow.checkpoints_begun,
             &[&checkpoint.written, &checkpoint.failed]),
+        ("recover", RECOVER_QUEUE, &api.recoveries_asked, &[&api.recoveries_done]),
     ];
     let name = "keel_queue_depth";
     page.family(name, "gauge", "What waits in each ring.");
@@ -228,6 +232,36 @@ fn connections(metrics: &Metrics, page: &mut Page) {
     let help = "Times that a session was not read for a while, for what it was refused.";
     page.family(name, "counter", help);
     page.sample(name, "", gateway.pauses.get());
+}
+
+/// What the trader API counts.
+fn traders(metrics: &Metrics, page: &mut Page) {
+    let api = &metrics.api;
+    let name = "keel_api_requests_total";
+    let help = "Requests of traders, by where they went and the class of their answer.";
+    page.family(name, "counter", help);
+    for (endpoint, class, count) in api.requests() {
+        let endpoint = endpoint.name();
+        let label = format!("{{endpoint=\"{endpoint}\",class=\"{class}\"}}");
+        page.sample(name, &label, count);
+    }
+    let name = "keel_api_refusals_total";
+    let help = "What the trader API has refused before the engine saw it, by why.";
+    page.family(name, "counter", help);
+    for (refusal, count) in api.refusals() {
+        page.sample(name, &format!("{{reason=\"{}\"}}", refusal.name()), count);
+    }
+    let name = "keel_api_sockets";
+    page.family(name, "gauge", "Sockets of traders that are open.");
+    page.sample(name, "", api.sockets.get());
+    let name = "keel_api_subscriptions";
+    page.family(name, "gauge", "What they are subscribed to, together.");
+    page.sample(name, "", api.subscriptions.get());
+    let name = "keel_api_sockets_dropped_total";
+    page.family(name, "counter", "Sockets that the node has ended, by why.");
+    for (end, count) in api.socket_ends() {
+        page.sample(name, &format!("{{reason=\"{}\"}}", end.name()), count);
+    }
 }
 
 fn storage(metrics: &Metrics, page: &mut Page) {

@@ -5,7 +5,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod counting;
+mod faucet;
 mod following;
+mod tls;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -24,23 +27,44 @@ use types::{BaseLots, ClientOrderId, Command, MarketId, Side, Ticks};
 
 const API: [&str; 2] = ["--api", "127.0.0.1:0"];
 
-/// One answer: its status and its body.
-fn post(node: &Node, path: &str, body: &str) -> (u16, String) {
-    let address = node.ready["api"].as_str().unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    let timeout = Some(Duration::from_secs(30));
-    stream.set_read_timeout(timeout).unwrap();
+/// Longer than anything here takes, so that a failing test ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request over a connection of its own.
+fn request(path: &str, body: &str) -> String {
     let length = body.len();
-    write!(
-        stream,
+    format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+}
+
+/// Status and body of an answer.
+fn response(answer: &str) -> (u16, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, body.to_owned())
+}
+
+fn exchange(node: &Node, request: &str) -> (u16, String) {
+    let address = node.ready["api"].as_str().unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    response(&answer)
+}
+
+/// One answer: its status and its body.
+fn post(node: &Node, path: &str, body: &str) -> (u16, String) {
+    exchange(node, &request(path, body))
+}
+
+fn get(node: &Node, path: &str) -> (u16, String) {
+    exchange(
+        node,
+        &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    )
 }
 
 fn ask(node: &Node, question: &Json) -> Json {
@@ -79,21 +103,24 @@ impl Signed {
     }
 
     fn send(&self, node: &Node) -> Json {
+        let (status, body) = post(node, "/exchange", &self.body());
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn body(&self) -> String {
         let (r, s) = self.signature.compact.split_at(32);
         let expires = self
             .expires_after
             .map_or("null".to_owned(), |it| it.to_string());
-        let body = format!(
+        format!(
             r#"{{"action":{},"nonce":{},"signature":{{"r":"0x{}","s":"0x{}","v":{}}},"vaultAddress":null,"expiresAfter":{expires}}}"#,
             self.action,
             self.nonce,
             to_hex(r),
             to_hex(s),
             self.signature.v
-        );
-        let (status, body) = post(node, "/exchange", &body);
-        assert_eq!(status, 200, "{body}");
-        serde_json::from_str(&body).unwrap()
+        )
     }
 }
 

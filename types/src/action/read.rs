@@ -99,6 +99,8 @@ pub enum Tif {
     Ioc,
     /// Add liquidity only.
     Alo,
+    /// Fill or kill: ours, the dialect has none.
+    Fok,
 }
 
 /// How an order is to be entered.
@@ -362,7 +364,8 @@ fn read_terms(fields: Fields<'_>) -> Result<Terms<WireTrigger>, Expected> {
             "Gtc" => Tif::Gtc,
             "Ioc" | "FrontendMarket" => Tif::Ioc,
             "Alo" => Tif::Alo,
-            _ => return Err(limit.expected("Gtc, Ioc or Alo")),
+            "Fok" => Tif::Fok,
+            _ => return Err(limit.expected("Gtc, Ioc, Alo or Fok")),
         }));
     }
     let trigger = fields.only(&["trigger"])?.map("trigger", "trigger")?;

@@ -274,6 +274,7 @@ impl Spec<'_> {
             Terms::Limit(Tif::Gtc) => (OrderKind::GTC, None),
             Terms::Limit(Tif::Ioc) => (OrderKind::IOC, None),
             Terms::Limit(Tif::Alo) => (OrderKind::POST_ONLY, None),
+            Terms::Limit(Tif::Fok) => (OrderKind::FOK, None),
             Terms::Trigger(trigger) => {
                 let (_, spec) = self.market(order.asset)?;
                 let at = spec.parse_price(&trigger.price);
@@ -331,7 +332,9 @@ impl Spec<'_> {
         let may_take = match modify.order.terms {
             Terms::Limit(Tif::Gtc) => true,
             Terms::Limit(Tif::Alo) => false,
-            Terms::Limit(Tif::Ioc) | Terms::Trigger(_) => return Err(Untranslatable::Modify),
+            Terms::Limit(Tif::Ioc | Tif::Fok) | Terms::Trigger(_) => {
+                return Err(Untranslatable::Modify);
+            }
         };
         let target = match &modify.target {
             OrderRef::Id(order_id) => {

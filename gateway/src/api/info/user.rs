@@ -185,8 +185,8 @@ impl<'a> Ask<'a> {
             return Ok(json!([]));
         };
         let agents = self.model.agents_of(id);
-        let named = agents.iter().filter(|agent| agent.name != [0; 16]);
-        let agent = |agent: &&super::super::ports::AgentRow| {
+        let named = agents.filter(|agent| agent.name != [0; 16]);
+        let agent = |agent: &super::super::ports::AgentRow| {
             let name = String::from_utf8_lossy(&agent.name);
             json!({
                 "name": name.trim_end_matches('\0'),

@@ -5,6 +5,7 @@
 //! counts a market or an account. History begins when the node starts.
 
 mod account;
+mod agents;
 mod answer;
 mod book;
 mod candles;
@@ -24,6 +25,7 @@ use types::{
 
 use super::ports::{AccountRow, AgentRow, BalanceRow, Followed, Image, Update};
 pub(crate) use account::{Account, Order, OwnFill, Status};
+use agents::Agents;
 pub(crate) use answer::{CommandAnswer, FrameAnswer};
 pub(crate) use book::{Level, ShownBook};
 pub(crate) use candles::{Candle, Candles, INTERVALS, interval};
@@ -45,7 +47,7 @@ pub(crate) struct Model {
     by_address: HashMap<OwnerAddress, AccountId>,
     /// Accounts of one owner, the main one included.
     by_owner: HashMap<OwnerAddress, Vec<AccountId>>,
-    agents: HashMap<OwnerAddress, AgentRow>,
+    agents: Agents,
 }
 
 /// One market.
@@ -107,7 +109,7 @@ impl Model {
             accounts: Vec::new(),
             by_address: HashMap::new(),
             by_owner: HashMap::new(),
-            agents: HashMap::new(),
+            agents: Agents::default(),
         }
     }
 
@@ -172,11 +174,13 @@ impl Model {
     }
 
     /// The agents of an account.
-    pub(crate) fn agents_of(&self, account: AccountId) -> Vec<&AgentRow> {
-        let agents = self.agents.values();
-        let mut agents: Vec<_> = agents.filter(|it| it.account == account).collect();
-        agents.sort_unstable_by_key(|it| it.key);
-        agents
+    pub(crate) fn agents_of(&self, account: AccountId) -> impl Iterator<Item = &AgentRow> {
+        self.agents.of(account)
+    }
+
+    /// Whether somebody calls this address his agent.
+    pub(crate) fn is_agent(&self, address: &OwnerAddress) -> bool {
+        self.agents.at(address).is_some()
     }
 
     /// Who signs with this address: an owner or an agent. Anybody can call anybody his agent, so whoever
@@ -187,7 +191,7 @@ impl Model {
             key: KeyId::WALLET,
             epoch: types::KeyEpoch::new(0),
         });
-        let agent = self.agents.get(address).map(|agent| Signer {
+        let agent = self.agents.at(address).map(|agent| Signer {
             account: agent.account,
             key: agent.key,
             epoch: agent.epoch,
@@ -214,7 +218,7 @@ impl Model {
         }
         image.balances.iter().for_each(|row| self.balance(row));
         self.agents.clear();
-        image.agents.iter().for_each(|row| self.agent(row));
+        image.agents.iter().for_each(|row| self.agents.note(row));
         for (market, state) in self.markets.iter_mut().zip(&image.markets) {
             market.last = state.last;
             let version = market.book.version();
@@ -272,14 +276,6 @@ impl Model {
         }
     }
 
-    fn agent(&mut self, row: &AgentRow) {
-        if row.is_revoked {
-            self.agents.retain(|_, known| known.key != row.key);
-        } else {
-            self.agents.insert(row.agent, *row);
-        }
-    }
-
     fn follow(&mut self, followed: &Followed) -> Notes {
         let released = &followed.released;
         for entry in &released.block.entries {
@@ -305,7 +301,7 @@ impl Model {
         events().for_each(|event| self.event(&event, &mut block));
         self.sequence = released.outcome.last_sequence;
         followed.balances.iter().for_each(|row| self.balance(row));
-        followed.agents.iter().for_each(|row| self.agent(row));
+        followed.agents.iter().for_each(|row| self.agents.note(row));
         self.finish(block)
     }
 
