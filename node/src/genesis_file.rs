@@ -152,21 +152,46 @@ struct FaucetFields {
 
 /// Parses and checks a genesis file.
 pub(crate) fn parse(text: &str) -> Result<Network, GenesisFileError> {
+    match parse_in_parts(text) {
+        Some(network) => Ok(network),
+        None => parse_whole(text),
+    }
+}
+
+/// How each account begins in a file of many.
+const ACCOUNT_HEADER: &str = "\n[[account]]\n";
+
+/// Reads the accounts one by one: as one document a million of them takes gigabytes. `None` where that
+/// cannot be done, be it that something else stands behind the accounts or that something is wrong,
+/// which the whole then names with its line.
+fn parse_in_parts(text: &str) -> Option<Network> {
+    let mut parts = text.split(ACCOUNT_HEADER);
+    let file: File = toml::from_str(parts.next()?).ok()?;
+    if !file.account.is_empty() || file.faucet.is_some() {
+        return None;
+    }
+    let lines = Lines { text };
+    let (network, assets, markets) = lines.head(&file).ok()?;
+    let mut accounts = Vec::new();
+    for (part, number) in parts.zip(0..) {
+        let account: Account = toml::from_str(part).ok()?;
+        let own = GroupId::new(number);
+        accounts.push(lines.account(network, &assets, own, &account).ok()?);
+    }
+    let genesis = Genesis::new(network, assets, markets, accounts).ok()?;
+    Some(Network {
+        faucet: None,
+        genesis,
+    })
+}
+
+fn parse_whole(text: &str) -> Result<Network, GenesisFileError> {
     let file: File = toml::from_str(text).map_err(|error| GenesisFileError {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
         reason: error.message().to_owned(),
     })?;
     let lines = Lines { text };
-    let network = NetworkId::new(*file.network.get_ref());
-    let mut assets = Vec::new();
-    for asset in &file.asset {
-        let asset = lines.asset(&assets, asset.get_ref())?;
-        assets.push(asset);
-    }
-    let mut markets = Vec::new();
-    for market in &file.market {
-        markets.push(lines.market(&assets, market)?);
-    }
+    let (network, assets, markets) = lines.head(&file)?;
     let mut accounts = Vec::new();
     for (account, number) in file.account.iter().zip(0..) {
         let own = GroupId::new(number);
@@ -298,6 +323,23 @@ impl Lines<'_> {
     fn symbol(&self, text: &Spanned<String>) -> Result<Symbol, GenesisFileError> {
         Symbol::new(text.get_ref())
             .ok_or_else(|| self.error(text, "a symbol is 1..=16 of A-Z 0-9 . - _ /"))
+    }
+
+    /// All but the accounts.
+    fn head(
+        &self,
+        file: &File,
+    ) -> Result<(NetworkId, Vec<AssetSpec>, Vec<MarketSpec>), GenesisFileError> {
+        let mut assets = Vec::new();
+        for asset in &file.asset {
+            let asset = self.asset(&assets, asset.get_ref())?;
+            assets.push(asset);
+        }
+        let mut markets = Vec::new();
+        for market in &file.market {
+            markets.push(self.market(&assets, market)?);
+        }
+        Ok((NetworkId::new(*file.network.get_ref()), assets, markets))
     }
 
     /// Names are checked here and not with the whole, because markets refer to them.
@@ -585,6 +627,28 @@ balances = { BTC = "10", USD = "0.5" }
         assert_eq!(parse(&format(&genesis)), Ok(genesis));
         let development = genesis::development();
         assert_eq!(parse(&format(&development)), Ok(development));
+    }
+
+    #[test]
+    fn accounts_are_read_one_by_one_where_nothing_stands_behind_them() {
+        let good = parse_in_parts(GOOD).map(|network| network.genesis);
+        assert_eq!(good, parse(GOOD).ok());
+        assert_eq!(parse_whole(GOOD), super::parse(GOOD));
+
+        let account = "\n[[account]]\nowner = \"0x0101010101010101010101010101010101010101\"\n";
+        let behind = [
+            "[account.balances]\nBTC = \"1\"\n",
+            "[[asset]]\nsymbol = \"ETH\"\ndecimals = 8\n",
+        ];
+        for behind in behind {
+            let text = format!("{GOOD}{account}{behind}");
+            assert_eq!(parse_in_parts(&text), None, "{text}");
+            assert_eq!(super::parse(&text), parse_whole(&text));
+            assert!(parse_whole(&text).is_ok(), "{text}");
+        }
+        let wrong = format!("{GOOD}{account}group = -1\n");
+        assert_eq!(parse_in_parts(&wrong), None);
+        assert!(super::parse(&wrong).is_err());
     }
 
     #[test]
