@@ -162,11 +162,7 @@ impl Running {
     ) -> Result<(Self, Recovery), Failure> {
         end_process_on_panic();
         let clock = Clock::start();
-        let socket = UdpSocket::bind(options.listen)
-            .map_err(|error| Failure::failed(&format!("cannot use {}", options.listen), error))?;
-        let local_address = socket
-            .local_addr()
-            .map_err(|error| Failure::failed("cannot use the socket", error))?;
+        let (socket, local_address) = bind_udp(options.listen)?;
         let metrics_listener = options.metrics.map(bind).transpose()?;
         let api_listener = options.api.map(bind).transpose()?;
         let identity = Identity::from_seed(directory.tls_seed()?);
@@ -517,6 +513,15 @@ fn gateway_setup(
         answers,
         weights: options.limits.weights.clone(),
     }
+}
+
+fn bind_udp(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), Failure> {
+    let socket = UdpSocket::bind(address)
+        .map_err(|error| Failure::failed(&format!("cannot use {address}"), error))?;
+    let local_address = socket
+        .local_addr()
+        .map_err(|error| Failure::failed("cannot use the socket", error))?;
+    Ok((socket, local_address))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
