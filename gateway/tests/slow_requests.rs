@@ -54,6 +54,7 @@ impl Served {
             genesis: Arc::new(development()),
             tls: None,
             faucet: None,
+            past: None,
         };
         let (api, handle, _) = Api::new(setup, ports);
         let thread = std::thread::spawn(move || {

@@ -64,8 +64,8 @@ pub fn recover(
     let written = restored.state.position().height;
     let data = MarketData::of(&restored.state, shadow_seed);
     let mut feeds = feeds::Beginning::new(data, restored.feeds.clone());
-    let restored = restored.replay(&mut reading, Workers::ONE, |_, _, outcome| {
-        feeds.follow(outcome);
+    let restored = restored.replay(&mut reading, Workers::ONE, |executed| {
+        feeds.follow(executed.outcome);
         Ok(())
     })?;
     let (journal, recovered) = Journal::open(reading)?;
@@ -115,6 +115,19 @@ impl Records for store::Recovery {
     fn next(&mut self) -> Result<Option<Record>, StoreError> {
         self.next_record()
     }
+}
+
+/// A block that a replay has executed.
+#[derive(Clone, Copy)]
+pub(crate) struct Executed<'a> {
+    /// The state behind it.
+    pub(crate) state: &'a State,
+    /// The block.
+    pub(crate) block: &'a Block,
+    /// What came of it.
+    pub(crate) outcome: &'a BlockOutcome,
+    /// Hash of its record in the journal.
+    pub(crate) record_hash: Digest,
 }
 
 /// A state with what goes with it, at one point of the total order.
@@ -213,12 +226,12 @@ impl Restored {
         copy
     }
 
-    /// Executes all records from here on. `follow` sees each block with its outcome.
+    /// Executes all records from here on. `follow` sees each block with what came of it.
     pub(crate) fn replay(
         self,
         records: &mut (impl Records + Send),
         workers: Workers,
-        mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
+        mut follow: impl FnMut(Executed<'_>) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
         let Self {
             state,
@@ -231,15 +244,20 @@ impl Restored {
         let mut replay = Replay::with_executor(state, executor);
         let mut changed = ChangedAccounts::new();
         let frame_key = *replay.state().frame_key();
-        read_ahead(records, workers.count, &frame_key, |location, block| {
+        read_ahead(records, workers.count, &frame_key, |place, block| {
             replay.execute(block).map_err(|error| {
-                let file = location.segment.file_name();
-                Failure::Corruption(format!("{file}:{}: {error}", location.offset))
+                let Location { segment, offset } = place.location;
+                Failure::Corruption(format!("{}:{offset}: {error}", segment.file_name()))
             })?;
             let outcome = replay.outcome();
             answers.follow(outcome);
             changed.follow(outcome);
-            follow(replay.state(), replay.block(), outcome)
+            follow(Executed {
+                state: replay.state(),
+                block: replay.block(),
+                outcome,
+                record_hash: place.record_hash,
+            })
         })?;
         let state = replay.into_state();
         tree.update(state.ledger(), changed.as_slice().iter().copied());
@@ -336,7 +354,7 @@ pub(crate) fn replay_directory(
     directory: &DataDir,
     from: ReplayFrom,
     workers: Workers,
-    mut follow: impl FnMut(&State, &Block, &BlockOutcome) -> Result<(), Failure>,
+    mut follow: impl FnMut(Executed<'_>) -> Result<(), Failure>,
 ) -> Result<Replayed, Failure> {
     let folders = Folders::open(directory.path());
     let identity = directory.identity();
@@ -345,9 +363,9 @@ pub(crate) fn replay_directory(
     let mut recorded = Recorded::load(&folders.checkpoints(), &identity, from)?;
     let after = beginning.after;
     let mut reader = JournalReader::open_in(&folders, &identity, after.as_ref())?;
-    let end = beginning.replay(&mut reader, workers, |state, block, outcome| {
-        recorded.compare(state)?;
-        follow(state, block, outcome)
+    let end = beginning.replay(&mut reader, workers, |executed| {
+        recorded.compare(executed.state)?;
+        follow(executed)
     })?;
     let torn = match reader.ending() {
         Some(Ending::Torn(tail)) => Some(tail.clone()),
@@ -474,11 +492,11 @@ fn read_ahead(
     records: &mut (impl Records + Send),
     workers: usize,
     frame_key: &FrameKey,
-    mut execute: impl FnMut(Location, DecodedBlock) -> Result<(), Failure>,
+    mut execute: impl FnMut(Place, DecodedBlock) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     if workers <= 1 {
         while let Some(record) = records.next()? {
-            execute(record.location, recorded_block(record).decode(frame_key))?;
+            execute(Place::of(&record), recorded_block(record).decode(frame_key))?;
         }
         return Ok(());
     }
@@ -491,7 +509,8 @@ fn read_ahead(
             let (to_executor, blocks) = mpsc::sync_channel(RECORDS_AHEAD);
             scope.spawn(move || {
                 for record in records {
-                    let next = (record.location, recorded_block(record).decode(frame_key));
+                    let place = Place::of(&record);
+                    let next = (place, recorded_block(record).decode(frame_key));
                     if to_executor.send(next).is_err() {
                         return;
                     }
@@ -513,10 +532,10 @@ fn read_ahead(
             Ok::<(), StoreError>(())
         });
         for blocks in decoded.iter().cycle() {
-            let Ok((location, block)) = blocks.recv() else {
+            let Ok((place, block)) = blocks.recv() else {
                 break;
             };
-            execute(location, block)?;
+            execute(place, block)?;
         }
         drop(decoded);
         Ok(reader.join().expect("a panic ends the process")?)
@@ -525,6 +544,22 @@ fn read_ahead(
 
 /// Records in each queue between the threads of a replay.
 const RECORDS_AHEAD: usize = 16;
+
+/// Which record a block is from.
+#[derive(Clone, Copy)]
+struct Place {
+    location: Location,
+    record_hash: Digest,
+}
+
+impl Place {
+    const fn of(record: &Record) -> Self {
+        Self {
+            location: record.location,
+            record_hash: record.hash,
+        }
+    }
+}
 
 fn recorded_block(record: Record) -> RecordedBlock {
     RecordedBlock {

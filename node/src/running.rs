@@ -15,7 +15,7 @@
 //! without work parks; whoever pushes wakes it. Nothing here decides anything.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
@@ -25,7 +25,7 @@ use crossbeam_utils::CachePadded;
 use engine::State;
 use engine::executor::Executor;
 use gateway::api::ports::{ApiPorts, ProofRequest};
-use gateway::api::{ApiSetup, ApiTls};
+use gateway::api::{ApiSetup, ApiTls, Past};
 use gateway::counters::SignatureCounters;
 use gateway::{
     AnswerBook, Gateway, GatewayHandle, GatewaySetup, Identity, KeyDirectory, KeyRecord,
@@ -56,7 +56,7 @@ use crate::rings::{CoreEnds, Ends, SignatureEnds};
 use crate::shadow::{CheckpointPlan, Shadow};
 use crate::space::SpacePlan;
 use crate::threads::{Clock, Life, Nudge, Parking, Worker};
-use crate::{anchor_lag, checkpoint_thread, feeds, journal_thread, recovery, shadow};
+use crate::{anchor_lag, checkpoint_thread, feeds, history, journal_thread, recovery, shadow};
 
 /// What a node needs to start.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub(crate) struct NodeOptions {
     pub(crate) api: Option<SocketAddr>,
     /// ... and with which certificate, if with one.
     pub(crate) api_tls: Option<ApiTls>,
+    /// The history that the API begins with, if there is one.
+    pub(crate) history: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) journal_io: JournalIoRequest,
     pub(crate) journal: JournalOptions,
@@ -162,7 +164,7 @@ impl Running {
     ) -> Result<(Self, Recovery), Failure> {
         end_process_on_panic();
         let clock = Clock::start();
-        let (socket, local_address) = bind_udp(options.listen)?;
+        let (socket, local_address) = bind_datagrams(options.listen)?;
         let metrics_listener = options.metrics.map(bind).transpose()?;
         let api_listener = options.api.map(bind).transpose()?;
         let identity = Identity::from_seed(directory.tls_seed()?);
@@ -171,6 +173,7 @@ impl Running {
         let journal_io = options.journal_io.resolve(directory.path(), &clock);
         let (folders, mut recovered) =
             recover(&directory, journal_io, options.journal.segment_length)?;
+        let past = read_past(options, directory.genesis(), &recovered.state)?;
         let cancel_only_ns = u64::try_from(options.cancel_only.as_nanos()).unwrap_or(u64::MAX);
         let grace = Grace::after(&recovered.state, cancel_only_ns);
         let recovery = Recovery {
@@ -199,9 +202,9 @@ impl Running {
             &clock,
             fatal_sender,
         );
-        let api = api_listener
-            .zip(ends.api)
-            .map(|(listener, ends)| start_api(listener, ends, options, &directory, &folders));
+        let api = api_listener.zip(ends.api).map(|(listener, ends)| {
+            start_api((listener, past), ends, options, &directory, &folders)
+        });
         let api = api.transpose()?;
         let mut lives = vec![gateway_life, signatures.life()];
         lives.extend(api.as_ref().map(ApiThreads::life));
@@ -408,9 +411,23 @@ fn serve_metrics(listener: TcpListener, metrics: &Arc<Metrics>) -> Result<http::
         .map_err(|error| Failure::failed("cannot serve metrics", error))
 }
 
+/// What the trader API is to know of before, if it is given a history.
+fn read_past(
+    options: &NodeOptions,
+    genesis: &Genesis,
+    state: &State,
+) -> Result<Option<Past>, Failure> {
+    let Some(folder) = &options.history else {
+        return Ok(None);
+    };
+    let past = history::read(folder, &Arc::new(genesis.clone()), state);
+    past.map(Some)
+        .map_err(|error| Failure::Usage(format!("--history {error}")))
+}
+
 /// Starts the trader API, and whoever proves for it.
 fn start_api(
-    listener: TcpListener,
+    (listener, past): (TcpListener, Option<Past>),
     (ports, questions): (ApiPorts, Receiver<ProofRequest>),
     options: &NodeOptions,
     directory: &DataDir,
@@ -426,6 +443,7 @@ fn start_api(
         genesis: Arc::new(directory.genesis().clone()),
         tls: options.api_tls.clone(),
         faucet: directory.faucet().cloned(),
+        past,
     };
     ApiThreads::start(listener, setup, ports, prover)
 }
@@ -515,13 +533,13 @@ fn gateway_setup(
     }
 }
 
-fn bind_udp(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), Failure> {
+fn bind_datagrams(address: SocketAddr) -> Result<(UdpSocket, SocketAddr), Failure> {
     let socket = UdpSocket::bind(address)
         .map_err(|error| Failure::failed(&format!("cannot use {address}"), error))?;
-    let local_address = socket
+    let bound = socket
         .local_addr()
         .map_err(|error| Failure::failed("cannot use the socket", error))?;
-    Ok((socket, local_address))
+    Ok((socket, bound))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

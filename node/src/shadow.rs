@@ -166,7 +166,9 @@ impl Shadow {
 
     /// Does all there is to do now; whether that was anything.
     pub fn turn(&mut self) -> Result<bool, Diverged> {
-        let followed = self.follow()? | self.tell_image();
+        // First, so that the first image is what was recovered: a history of what was before it ends
+        // there or earlier, and all that comes later is told block by block.
+        let followed = self.tell_image() | self.follow()?;
         let answered = self.answer();
         let written = self.checkpoint_if_due();
         Ok(followed || answered || written)

@@ -54,7 +54,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rtrb::Consumer;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 use types::auth::FrameKey;
 use types::genesis::{Genesis, OwnerAddress};
 
@@ -65,6 +65,7 @@ use desk::Desk;
 pub use desk::is_of_api;
 use faucet::Faucet;
 pub use faucet::FaucetSpec;
+pub use model::{Candle, Past, PastTrade};
 use model::{Model, Notes};
 use names::Names;
 use places::{Counted, PerIp};
@@ -90,6 +91,8 @@ pub struct ApiSetup {
     pub tls: Option<ApiTls>,
     /// Its faucet, if the network has one.
     pub faucet: Option<FaucetSpec>,
+    /// What was before the first image, as far as that is known.
+    pub past: Option<Past>,
 }
 
 /// The trader API of one node.
@@ -195,6 +198,7 @@ impl Api {
             genesis,
             tls,
             faucet,
+            past,
         } = setup;
         let counters = SharedCounters::default();
         let (recovery, worker) = recovery(Arc::clone(&counters));
@@ -222,7 +226,7 @@ impl Api {
             names: Names::new(&genesis),
             frame_key,
             recovery,
-            model: Mutex::new(Model::new(genesis)),
+            model: Mutex::new(Model::new(genesis, past)),
             desk: Mutex::new(Desk::new(to_sequencer, wake_sequencer)),
             requests: Mutex::new(Rates::new(
                 requests_per_second,
@@ -266,7 +270,8 @@ impl Api {
         Arc::clone(&self.shared.counters)
     }
 
-    /// Serves until it is told to stop. Runs on a current-thread runtime of its caller's.
+    /// Serves, from the first image on, until it is told to stop. Runs on a current-thread runtime of
+    /// its caller's.
     pub async fn serve(self, listener: std::net::TcpListener) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
@@ -278,7 +283,15 @@ impl Api {
             wake,
             phase,
         } = self;
-        let server = server::serve(listener, Arc::clone(&shared), phase.clone());
+        let (begun, beginning) = oneshot::channel();
+        let served = (Arc::clone(&shared), phase.clone());
+        let server = async {
+            // Until the first image nothing is known, and nothing may be answered. If there was none,
+            // the follower has ended, and the server ends at once.
+            let _ = beginning.await;
+            let (shared, phase) = served;
+            server::serve(listener, shared, phase).await;
+        };
         let follower = Follower {
             shared,
             updates,
@@ -286,6 +299,7 @@ impl Api {
             refused,
             wake,
             phase,
+            begun: Some(begun),
         };
         tokio::join!(server, follower.run());
         Ok(())
@@ -313,6 +327,8 @@ struct Follower {
     refused: Consumer<RejectedFrame>,
     wake: Arc<Notify>,
     phase: watch::Receiver<Phase>,
+    /// Told of the first image.
+    begun: Option<oneshot::Sender<()>>,
 }
 
 impl Follower {
@@ -349,12 +365,18 @@ impl Follower {
         }
     }
 
-    fn follow(&self, update: &Update) {
+    fn follow(&mut self, update: &Update) {
         let mut model = self.shared.model();
         let notes = model.apply(update);
         let mut desk = self.shared.desk();
         match update {
-            Update::Image(_) => desk.give_up(),
+            Update::Image(_) => {
+                desk.give_up();
+                if let Some(begun) = self.begun.take() {
+                    // Whoever serves has ended, or hears it.
+                    let _ = begun.send(());
+                }
+            }
             Update::Block(followed) => {
                 desk.answer(&followed.released, &model);
                 self.shared.blocks().follow(&followed.released);

@@ -52,15 +52,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         arrived: BTreeMap::new(),
         faults: Vec::new(),
     };
-    replay_directory(
-        &directory,
-        ReplayFrom::Start,
-        Workers::ONE,
-        |_, block, _| {
-            audit.note(block);
-            Ok(())
-        },
-    )?;
+    replay_directory(&directory, ReplayFrom::Start, Workers::ONE, |executed| {
+        audit.note(executed.block);
+        Ok(())
+    })?;
     for file in &options.receipts {
         audit.read(file)?;
     }

@@ -78,6 +78,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         metrics: None,
         api: None,
         api_tls: None,
+        history: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         limits: Limits::default(),
         journal: JournalOptions::default(),
@@ -157,7 +158,7 @@ fn check(
 ) -> Result<(RunReport, Replayed), Failure> {
     let started = Instant::now();
     let replayed =
-        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_, _, _| Ok(()))?;
+        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_| Ok(()))?;
     let seconds = started.elapsed().as_secs_f64();
     recovery::torn_tail(directory, replayed.torn)?;
     let Restored { state, tree, .. } = replayed.end;

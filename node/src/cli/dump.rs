@@ -35,9 +35,7 @@ struct What {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let replayed =
-        recovery::replay_directory(&directory, ReplayFrom::Newest, Workers::ONE, |_, _, _| {
-            Ok(())
-        })?;
+        recovery::replay_directory(&directory, ReplayFrom::Newest, Workers::ONE, |_| Ok(()))?;
     let state = &replayed.end.state;
     let lines = if options.what.balances {
         text::balances(state, directory.genesis())

@@ -52,8 +52,8 @@ fn write(options: &Options, directory: &DataDir) -> Result<(Position, usize), Fa
     let mut historian = Historian::new(&folder, genesis, position);
     // Beside a running node the batch that is being written looks like a torn tail: it is read the
     // next time.
-    recovery::replay_directory(directory, from, Workers::ONE, |_, block, outcome| {
-        historian.follow(block, outcome).map_err(failed)
+    recovery::replay_directory(directory, from, Workers::ONE, |executed| {
+        historian.follow(executed).map_err(failed)
     })?;
     let mut position = historian.finish().map_err(failed)?;
     let forgotten = match options.keep_days {

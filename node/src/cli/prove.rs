@@ -87,7 +87,7 @@ fn from_checkpoint(checkpoint: &Checkpoint, options: &Options) -> Result<(Anchor
 
 fn from_journal(directory: &DataDir, account: AccountId) -> Result<(Anchor, Proof), Failure> {
     let replayed =
-        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_, _, _| Ok(()))?;
+        recovery::replay_directory(directory, ReplayFrom::Start, Workers::ONE, |_| Ok(()))?;
     let end = &replayed.end;
     let position = end.state.position();
     let anchor = Anchor {

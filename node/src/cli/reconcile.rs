@@ -28,20 +28,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let unreadable = |error: loadgen::check::RecordError| Failure::Failed(error.to_string());
     let mut check = Check::open(&options.record, directory.genesis()).map_err(unreadable)?;
-    let replayed = recovery::replay_directory(
-        &directory,
-        ReplayFrom::Start,
-        Workers::ONE,
-        |state, block, outcome| {
+    let replayed =
+        recovery::replay_directory(&directory, ReplayFrom::Start, Workers::ONE, |executed| {
             let balance = |account, asset| {
-                let balance = state.ledger().balance(account, asset);
+                let balance = executed.state.ledger().balance(account, asset);
                 [balance.free.get(), balance.held.get()]
             };
             check
-                .block(block.first_sequence, outcome, balance)
+                .block(executed.block.first_sequence, executed.outcome, balance)
                 .map_err(unreadable)
-        },
-    )?;
+        })?;
     let report = check.finish().map_err(unreadable)?;
     let text = match options.json {
         true => {

@@ -87,9 +87,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             kind: options.executor.kind(),
             count: usize::from(options.workers),
         },
-        |state, block, outcome| {
+        |executed| {
+            let outcome = executed.outcome;
             if options.signatures {
-                signatures.check(state, block, outcome)?;
+                signatures.check(executed.state, executed.block, outcome)?;
             }
             if !options.json {
                 let height = outcome.height;

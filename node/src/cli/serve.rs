@@ -41,6 +41,10 @@ pub(super) struct Options {
     /// The key of the certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "api_cert")]
     api_key: Option<PathBuf>,
+    /// What `keel history` has written of this exchange: candles, trades and fills that the API begins
+    /// with. Without it it knows of none from before the start.
+    #[arg(long, value_name = "H", requires = "api")]
+    history: Option<PathBuf>,
     /// Where metrics and health are served (HTTP); nowhere without it.
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -152,6 +156,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         metrics: options.metrics,
         api: options.api,
         api_tls: options.tls()?,
+        history: options.history.clone(),
         limits: options.limits()?,
         journal: JournalOptions {
             segment_length: options.segment_length,

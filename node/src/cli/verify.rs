@@ -99,11 +99,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// How many frames of the journal are authentic, under how many signatures.
 fn verify_signatures(directory: &DataDir) -> Result<(u64, u64), Failure> {
     let mut signatures = Signatures::new(directory.genesis().clone());
-    replay_directory(
-        directory,
-        ReplayFrom::Start,
-        Workers::ONE,
-        |state, block, outcome| signatures.check(state, block, outcome),
-    )?;
+    replay_directory(directory, ReplayFrom::Start, Workers::ONE, |it| {
+        signatures.check(it.state, it.block, it.outcome)
+    })?;
     Ok(signatures.counts())
 }

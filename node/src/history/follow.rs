@@ -1,16 +1,17 @@
 //! Blocks to rows.
 
-use types::block::{Block, Entry};
+use types::block::Entry;
 use types::genesis::{Genesis, MarketSpec, Step};
-use types::outcome::{BlockOutcome, Event, EventRecord, Fill, Party};
+use types::outcome::{Event, EventRecord, Fill, Party};
 use types::{BaseLots, MarketId, SequenceNumber, Side, Ticks};
 
 use super::position::{Candle, Position};
 use super::tables::{Tables, Value};
 use super::{CHUNK_ROWS_MAX, Folder, HistoryError};
+use crate::recovery::Executed;
 
 const MINUTE_NS: u64 = 60_000_000_000;
-const NANOS_PER_MICRO: u64 = 1_000;
+pub(super) const NANOS_PER_MICRO: u64 = 1_000;
 
 /// Follows blocks, and writes a chunk whenever there are rows enough.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Historian<'a> {
     genesis: &'a Genesis,
     position: Position,
     tables: Tables,
+    /// Hash of the block's record in the journal, in hexadecimal.
+    record: String,
 }
 
 /// What happened to an order, but for its fills.
@@ -40,18 +43,17 @@ impl<'a> Historian<'a> {
             genesis,
             position,
             tables: Tables::new(),
+            record: String::new(),
         }
     }
 
     /// Takes the next block, or one that it has.
-    pub(crate) fn follow(
-        &mut self,
-        block: &Block,
-        outcome: &BlockOutcome,
-    ) -> Result<(), HistoryError> {
+    pub(crate) fn follow(&mut self, executed: Executed<'_>) -> Result<(), HistoryError> {
+        let Executed { block, outcome, .. } = executed;
         if block.height.get() <= self.position.height {
             return Ok(());
         }
+        self.record = executed.record_hash.to_string();
         let mut times = block.entries.iter();
         let mut reached = block.first_sequence;
         for record in &outcome.events {
@@ -217,6 +219,7 @@ impl<'a> Historian<'a> {
             Value::Integer(fill.taker.account.get().into()),
             Value::Integer(fill.maker.order_id.get()),
             Value::Integer(fill.taker.order_id.get()),
+            Value::Text(&self.record),
         ]);
         let taker_fee = i128::try_from(fill.taker_fee.get()).expect("amounts have 95 bits");
         let maker_side = fill.taker_side.opposite();
@@ -246,6 +249,7 @@ impl<'a> Historian<'a> {
                 quantity_exact,
                 Value::Wide(fee),
                 Value::Text(asset.symbol.as_str()),
+                Value::Text(&self.record),
             ]);
         }
         self.trade(fill.market, price, quantity);
@@ -265,6 +269,7 @@ impl<'a> Historian<'a> {
                 low: price,
                 close: price,
                 lots: 0,
+                tick_lots: 0,
                 trades: 0,
             };
             open.insert(at, candle);
@@ -275,6 +280,7 @@ impl<'a> Historian<'a> {
         candle.low = candle.low.min(price);
         candle.close = price;
         candle.lots += lots;
+        candle.tick_lots += u128::from(price) * u128::from(lots);
         candle.trades += 1;
     }
 
@@ -290,6 +296,9 @@ impl<'a> Historian<'a> {
 
 fn push_candle(tables: &mut Tables, spec: &MarketSpec, candle: &Candle) {
     let price = |ticks| Value::Number(units(ticks, spec.tick));
+    let factor = u128::from(spec.factors.quote_atoms_per_tick_lot());
+    let turnover = candle.tick_lots.checked_mul(factor);
+    let turnover = turnover.and_then(|atoms| i128::try_from(atoms).ok());
     tables.candles.push(&[
         Value::Integer(candle.begins_ns / NANOS_PER_MICRO),
         Value::Text(spec.symbol.as_str()),
@@ -298,7 +307,12 @@ fn push_candle(tables: &mut Tables, spec: &MarketSpec, candle: &Candle) {
         price(candle.low),
         price(candle.close),
         Value::Number(units(candle.lots, spec.lot)),
+        Value::Integer(candle.open),
+        Value::Integer(candle.high),
+        Value::Integer(candle.low),
+        Value::Integer(candle.close),
         Value::Integer(candle.lots),
+        Value::Wide(turnover.expect("each trade has at most 95 bits")),
         Value::Integer(candle.trades),
     ]);
 }

@@ -8,6 +8,7 @@
 
 mod follow;
 mod position;
+mod read;
 mod tables;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use types::outcome::Digest;
 pub(crate) use follow::Historian;
 use position::Chunk;
 pub(crate) use position::Position;
+pub(crate) use read::read;
 use tables::Tables;
 
 /// What describes a folder.
@@ -26,7 +28,7 @@ pub(crate) const POSITION_FILE: &str = "history.json";
 /// Rows of all tables of a chunk, about: a few dozen megabytes in memory.
 const CHUNK_ROWS_MAX: usize = 1 << 20;
 
-/// Why a history cannot be written.
+/// Why a history cannot be written, or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HistoryError {
     /// A file or folder.

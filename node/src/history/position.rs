@@ -54,11 +54,13 @@ pub(crate) struct Candle {
     pub(crate) close: u64,
     /// Lots that traded.
     pub(crate) lots: u64,
+    /// Their prices times their sizes.
+    pub(crate) tick_lots: u128,
     /// How many trades.
     pub(crate) trades: u64,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl Position {
     /// Before the first block.

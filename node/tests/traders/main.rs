@@ -8,6 +8,7 @@ mod common;
 mod counting;
 mod faucet;
 mod following;
+mod past;
 mod tls;
 
 use std::io::{Read as _, Write as _};

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use types::action::Cloid;
 use types::command::{OrderKind, Place, TimeInForce, Trigger};
-use types::genesis::OwnerAddress;
-use types::outcome::{Digest, DoneReason};
+use types::genesis::{MarketSpec, OwnerAddress};
+use types::outcome::{Digest, DoneReason, Fill};
 use types::wire::query::OpenOrder;
 use types::{
     AccountId, AssetId, Atoms, BaseLots, ClientOrderId, MarketId, OrderId, SequenceNumber, Side,
     Ticks,
 };
 
+use super::{TradedAt, push_bounded};
+
 /// Ended orders that are kept of an account, and fills.
-const HISTORY_MAX: usize = 1_000;
+pub(super) const HISTORY_MAX: usize = 1_000;
 /// Labels of traders that are kept of an account beyond those of its open orders.
 const CLOIDS_MAX: usize = 4_096;
 
@@ -173,20 +175,51 @@ impl Account {
         if self.orders.get(&id).is_some_and(|it| it.status.has_ended())
             && let Some(order) = self.orders.remove(&id)
         {
-            push_bounded(&mut self.ended, order);
+            push_bounded(&mut self.ended, order, HISTORY_MAX);
         }
     }
 
     pub(super) fn push_fill(&mut self, fill: OwnFill) {
-        push_bounded(&mut self.fills, fill);
+        push_bounded(&mut self.fills, fill, HISTORY_MAX);
     }
 }
 
-fn push_bounded<T>(list: &mut VecDeque<T>, item: T) {
-    if list.len() == HISTORY_MAX {
-        list.pop_front();
+impl OwnFill {
+    /// A fill as one of its two parties sees it, and who that is.
+    pub(super) fn of(
+        spec: &MarketSpec,
+        fill: &Fill,
+        is_taker: bool,
+        at: &TradedAt,
+    ) -> (AccountId, Self) {
+        let receives = |side| match side {
+            Side::Bid => spec.base,
+            Side::Ask => spec.quote,
+        };
+        let taker_fee = i128::try_from(fill.taker_fee.get()).unwrap_or(i128::MAX);
+        let (party, side, fee) = if is_taker {
+            (&fill.taker, fill.taker_side, taker_fee)
+        } else {
+            (&fill.maker, fill.taker_side.opposite(), fill.maker_fee)
+        };
+        // A rebate comes out of what the taker receives.
+        let charged = if fee < 0 { fill.taker_side } else { side };
+        let own = Self {
+            market: fill.market,
+            side,
+            price: fill.price,
+            lots: fill.quantity,
+            time: at.time,
+            order: party.order_id,
+            label: party.client_order_id,
+            is_taker,
+            fee,
+            fee_asset: receives(charged),
+            trade: at.number,
+            record: at.record,
+        };
+        (party.account, own)
     }
-    list.push_back(item);
 }
 
 impl Order {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use types::{BaseLots, Ticks};
 
+use super::push_bounded;
+
 /// The intervals, and their length in milliseconds.
 pub(crate) const INTERVALS: [(&str, u64); 13] = [
     ("1m", 60_000),
@@ -26,17 +28,23 @@ const CANDLES_MAX: usize = 1_500;
 
 /// One candle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Candle {
+pub struct Candle {
     /// When it begins, in milliseconds since the Unix epoch.
-    pub(crate) start: u64,
-    pub(crate) open: Ticks,
-    pub(crate) high: Ticks,
-    pub(crate) low: Ticks,
-    pub(crate) close: Ticks,
-    pub(crate) lots: u128,
+    pub start: u64,
+    /// First price.
+    pub open: Ticks,
+    /// Highest price.
+    pub high: Ticks,
+    /// Lowest price.
+    pub low: Ticks,
+    /// Last price.
+    pub close: Ticks,
+    /// What was traded.
+    pub lots: u128,
     /// Prices times sizes.
-    pub(crate) tick_lots: u128,
-    pub(crate) trades: u64,
+    pub tick_lots: u128,
+    /// How many trades.
+    pub trades: u64,
 }
 
 /// The candles of one market.
@@ -51,31 +59,34 @@ impl Default for Candles {
 
 impl Candles {
     pub(super) fn trade(&mut self, time: u64, price: Ticks, lots: BaseLots) {
+        self.add(&Candle {
+            start: time,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            lots: lots.get().into(),
+            tick_lots: u128::from(price.get()) * u128::from(lots.get()),
+            trades: 1,
+        });
+    }
+
+    /// Adds what was traded within a minute, or less of it.
+    pub(super) fn add(&mut self, part: &Candle) {
         for ((_, length), candles) in INTERVALS.iter().zip(&mut self.0) {
-            let start = time - time % length;
-            if candles.back().is_none_or(|last| last.start < start) {
-                if candles.len() == CANDLES_MAX {
-                    candles.pop_front();
+            let start = part.start - part.start % length;
+            match candles.back_mut() {
+                // Logged time never runs backwards, so it belongs to the last.
+                Some(last) if start <= last.start => {
+                    last.high = last.high.max(part.high);
+                    last.low = last.low.min(part.low);
+                    last.close = part.close;
+                    last.lots += part.lots;
+                    last.tick_lots += part.tick_lots;
+                    last.trades += part.trades;
                 }
-                candles.push_back(Candle {
-                    start,
-                    open: price,
-                    high: price,
-                    low: price,
-                    close: price,
-                    lots: 0,
-                    tick_lots: 0,
-                    trades: 0,
-                });
+                _ => push_bounded(candles, Candle { start, ..*part }, CANDLES_MAX),
             }
-            // Logged time never runs backwards, so it belongs to the last.
-            let candle = candles.back_mut().expect("one was pushed");
-            candle.high = candle.high.max(price);
-            candle.low = candle.low.min(price);
-            candle.close = price;
-            candle.lots += u128::from(lots.get());
-            candle.tick_lots += u128::from(price.get()) * u128::from(lots.get());
-            candle.trades += 1;
         }
     }
 
@@ -123,5 +134,16 @@ mod tests {
             ]
         );
         assert_eq!(shapes("1d"), [(0, [5, 9, 3, 4], 10, 48, 4)]);
+        // Minutes make the same ones, and a trade goes on from there.
+        let minutes = candles.of(interval("1m").unwrap());
+        let mut of_minutes = Candles::default();
+        minutes.iter().for_each(|minute| of_minutes.add(minute));
+        for _ in 0..2 {
+            for (index, (name, _)) in INTERVALS.iter().enumerate() {
+                assert_eq!(of_minutes.of(index), candles.of(index), "{name}");
+            }
+            candles.trade(180_001, Ticks::new(7), BaseLots::new(5));
+            of_minutes.trade(180_001, Ticks::new(7), BaseLots::new(5));
+        }
     }
 }

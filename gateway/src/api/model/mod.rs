@@ -2,13 +2,15 @@
 //! block. It is made from what the engine has told and decides nothing.
 //!
 //! Everything is bounded: open orders by the limits of accounts, what has ended and what was traded by
-//! counts a market or an account. History begins when the node starts.
+//! counts a market or an account. They begin when the node starts, or with what a history tells of
+//! before ([`Past`]).
 
 mod account;
 mod agents;
 mod answer;
 mod book;
 mod candles;
+mod past;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -28,7 +30,9 @@ pub(crate) use account::{Account, Order, OwnFill, Status};
 use agents::Agents;
 pub(crate) use answer::{CommandAnswer, FrameAnswer};
 pub(crate) use book::{Level, ShownBook};
-pub(crate) use candles::{Candle, Candles, INTERVALS, interval};
+pub use candles::Candle;
+pub(crate) use candles::{Candles, INTERVALS, interval};
+pub use past::{Past, PastTrade};
 
 /// Trades that are kept of a market.
 const TRADES_MAX: usize = 1_000;
@@ -48,6 +52,8 @@ pub(crate) struct Model {
     /// Accounts of one owner, the main one included.
     by_owner: HashMap<OwnerAddress, Vec<AccountId>>,
     agents: Agents,
+    /// Until the first image, which says whose accounts these are.
+    past: Option<Past>,
 }
 
 /// One market.
@@ -75,6 +81,21 @@ pub(crate) struct Trade {
     pub(crate) record: types::outcome::Digest,
 }
 
+/// What a trade's fill does not say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TradedAt {
+    /// The trade's own number.
+    pub(crate) number: u64,
+    /// In milliseconds.
+    pub(crate) time: u64,
+    /// The record in the journal that it is in.
+    pub(crate) record: types::outcome::Digest,
+}
+
+/// Numbers of trades: the last trade's command, and how many it has had.
+#[derive(Debug, Default)]
+struct TradeNumbers(SequenceNumber, u64);
+
 /// What a block tells those who listen.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -96,7 +117,8 @@ pub(crate) struct Signer {
 }
 
 impl Model {
-    pub(crate) fn new(genesis: Arc<Genesis>) -> Self {
+    /// One that is told all but this.
+    pub(crate) fn new(genesis: Arc<Genesis>, past: Option<Past>) -> Self {
         Self {
             markets: genesis
                 .markets()
@@ -110,6 +132,7 @@ impl Model {
             by_address: HashMap::new(),
             by_owner: HashMap::new(),
             agents: Agents::default(),
+            past,
         }
     }
 
@@ -212,6 +235,9 @@ impl Model {
         for row in &image.accounts {
             self.open_account(*row);
         }
+        if let Some(past) = self.past.take() {
+            self.recall(past);
+        }
         for account in &mut self.accounts {
             account.balances.clear();
             account.version += 1;
@@ -225,6 +251,20 @@ impl Model {
             market.book = ShownBook::after(version);
         }
         self.restore_orders(image);
+    }
+
+    /// What was before the first image.
+    fn recall(&mut self, past: Past) {
+        for (market, past) in self.markets.iter_mut().zip(past.markets) {
+            market.candles = past.candles;
+            market.traded = past.trades.len() as u64;
+            let trades = past.trades.iter();
+            let trades = trades.map(|(fill, at)| Trade::of(&self.accounts, fill, at));
+            market.trades = trades.collect();
+        }
+        for (account, fills) in past.fills {
+            self.accounts[account.index()].fills = fills;
+        }
     }
 
     /// Orders that are open still keep what was known of them; how the others ended nobody has told.
@@ -430,64 +470,30 @@ impl Model {
     }
 
     fn fill(&mut self, fill: &Fill, block: &mut BlockNotes) {
-        let number = block.next_trade(fill.sequence);
+        let at = TradedAt {
+            number: block.numbers.next(fill.sequence),
+            time: self.time,
+            record: block.record,
+        };
         let market = &mut self.markets[fill.market.index()];
         market.book.fill(fill);
         market.candles.trade(self.time, fill.price, fill.quantity);
         market.last = Some(fill.price);
         market.traded += 1;
-        let address = |party: &Party| self.accounts[party.account.index()].address;
-        let (maker, taker) = (address(&fill.maker), address(&fill.taker));
-        let trade = Trade {
-            market: fill.market,
-            taker_side: fill.taker_side,
-            price: fill.price,
-            lots: fill.quantity,
-            time: self.time,
-            number,
-            parties: match fill.taker_side {
-                Side::Bid => [taker, maker],
-                Side::Ask => [maker, taker],
-            },
-            record: block.record,
-        };
-        if market.trades.len() == TRADES_MAX {
-            market.trades.pop_front();
-        }
-        market.trades.push_back(trade.clone());
+        let trade = Trade::of(&self.accounts, fill, &at);
+        push_bounded(&mut market.trades, trade.clone(), TRADES_MAX);
         block.notes.trades.push(trade);
-        self.own_fill(fill, false, number, block);
-        self.own_fill(fill, true, number, block);
+        self.own_fill(fill, false, &at, block);
+        self.own_fill(fill, true, &at, block);
     }
 
     /// A fill as one of its two parties sees it.
-    fn own_fill(&mut self, fill: &Fill, is_taker: bool, trade: u64, block: &mut BlockNotes) {
+    fn own_fill(&mut self, fill: &Fill, is_taker: bool, at: &TradedAt, block: &mut BlockNotes) {
         let spec = &self.genesis.markets()[fill.market.index()];
-        let receives = |side| match side {
-            Side::Bid => spec.base,
-            Side::Ask => spec.quote,
-        };
-        let taker_fee = i128::try_from(fill.taker_fee.get()).unwrap_or(i128::MAX);
-        let (party, side, fee) = if is_taker {
-            (&fill.taker, fill.taker_side, taker_fee)
-        } else {
-            (&fill.maker, fill.taker_side.opposite(), fill.maker_fee)
-        };
-        // A rebate comes out of what the taker receives.
-        let charged = if fee < 0 { fill.taker_side } else { side };
-        let own = OwnFill {
-            market: fill.market,
-            side,
-            price: fill.price,
-            lots: fill.quantity,
-            time: self.time,
-            order: party.order_id,
-            label: party.client_order_id,
-            is_taker,
-            fee,
-            fee_asset: receives(charged),
-            trade,
-            record: block.record,
+        let (owner, own) = OwnFill::of(spec, fill, is_taker, at);
+        let party = match is_taker {
+            true => &fill.taker,
+            false => &fill.maker,
         };
         let time = self.time;
         self.change(party, block, |order| {
@@ -499,9 +505,8 @@ impl Model {
                 (order.status, order.status_at) = (Status::Filled, time);
             }
         });
-        let account = &mut self.accounts[party.account.index()];
-        account.push_fill(own.clone());
-        block.notes.fills.push((party.account, own));
+        self.accounts[owner.index()].push_fill(own.clone());
+        block.notes.fills.push((owner, own));
     }
 
     /// Changes an order that is known; one from before a gap may not be.
@@ -551,8 +556,7 @@ struct BlockNotes {
     record: types::outcome::Digest,
     replaces: HashMap<SequenceNumber, Replace>,
     touched: Vec<(AccountId, OrderId)>,
-    /// The last trade's command, and how many it has had.
-    trade: (SequenceNumber, u64),
+    numbers: TradeNumbers,
     notes: Notes,
 }
 
@@ -560,11 +564,47 @@ impl BlockNotes {
     fn touch(&mut self, account: AccountId, order: OrderId) {
         self.touched.push((account, order));
     }
+}
 
-    fn next_trade(&mut self, sequence: SequenceNumber) -> u64 {
-        let (last, count) = self.trade;
-        let index = if last == sequence { count } else { 0 };
-        self.trade = (sequence, index + 1);
+impl TradeNumbers {
+    /// The number of this command's next trade.
+    const fn next(&mut self, sequence: SequenceNumber) -> u64 {
+        let Self(last, count) = *self;
+        let index = if last.get() == sequence.get() {
+            count
+        } else {
+            0
+        };
+        *self = Self(sequence, index + 1);
         sequence.get() << TRADE_BITS | index
     }
+}
+
+impl Trade {
+    /// Between two of these accounts.
+    fn of(accounts: &[Account], fill: &Fill, at: &TradedAt) -> Self {
+        let address = |party: &Party| accounts[party.account.index()].address;
+        let (maker, taker) = (address(&fill.maker), address(&fill.taker));
+        Self {
+            market: fill.market,
+            taker_side: fill.taker_side,
+            price: fill.price,
+            lots: fill.quantity,
+            time: at.time,
+            number: at.number,
+            parties: match fill.taker_side {
+                Side::Bid => [taker, maker],
+                Side::Ask => [maker, taker],
+            },
+            record: at.record,
+        }
+    }
+}
+
+/// Makes room by forgetting the oldest.
+fn push_bounded<T>(list: &mut VecDeque<T>, item: T, max: usize) {
+    if list.len() == max {
+        list.pop_front();
+    }
+    list.push_back(item);
 }
