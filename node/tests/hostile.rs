@@ -251,17 +251,27 @@ impl Hostile {
             opened.send.write_all(&hello).await.unwrap();
             let terms = opened.welcome().await;
             let burst = count.min(1 + self.random.below(BURST));
-            count -= burst;
-            let frames: Vec<Vec<u8>> = (0..burst).map(|_| self.frame(&terms)).collect();
-            opened.finish(&frames.concat()).await;
+            let mut bytes = Vec::new();
+            for _ in 0..burst {
+                let (frame, is_cut) = self.frame(&terms);
+                bytes.extend_from_slice(&frame);
+                count -= 1;
+                // Behind one that lacks its last byte, the next one's first byte is that byte once in
+                // thousands of times, and makes it a good frame.
+                if is_cut {
+                    break;
+                }
+            }
+            opened.finish(&bytes).await;
         }
     }
 
-    /// A frame with something wrong with it.
-    fn frame(&mut self, terms: &SessionTerms) -> Vec<u8> {
+    /// A frame with something wrong with it, and whether that is that its end is missing.
+    fn frame(&mut self, terms: &SessionTerms) -> (Vec<u8>, bool) {
         let mut frame = self.sign(terms, HOSTILE);
         let original = frame.clone();
-        match self.random.below(9) {
+        let wrong = self.random.below(9);
+        match wrong {
             0..3 => self.random.flip_bits(&mut frame),
             3 => frame.truncate(self.random.below(frame.len() as u64) as usize),
             4 => frame = self.random.noise(300),
@@ -272,7 +282,7 @@ impl Hostile {
             _ => frame = self.forge(terms),
         }
         assert_ne!(frame, original, "every frame has something wrong with it");
-        frame
+        (frame, wrong == 3)
     }
 
     /// A well-formed frame that is not for this session or not by its key.
