@@ -25,7 +25,6 @@ mod notebook;
 mod oracle;
 mod packages;
 mod page;
-mod pgo;
 mod project;
 mod python_client;
 mod recovery;
@@ -121,11 +120,6 @@ const COMMANDS: &[Command] = &[
         name: "ratchet",
         about: "writes benches/instructions.toml anew",
         run: instructions::ratchet,
-    },
-    Command {
-        name: "pgo",
-        about: "keel and loadgen, optimised by how the demo runs: three builds' time",
-        run: pgo::run,
     },
     Command {
         name: "curve",
