@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use serde_json::Value as Json;
+use tokio::sync::oneshot;
 use types::RejectReason;
 use types::action::{Action, Commands, Envelope, Expected, Value, label_of, translate};
 use types::auth::AuthenticFrame;
@@ -92,24 +93,30 @@ pub(super) async fn take(shared: &Arc<Shared>, body: &Value) -> Result<Json, Not
         Err(Refusal::Whole(words)) => return Ok(replies::error(&words)),
         Err(Refusal::Busy) => return Err(NotTaken::Busy),
     };
-    let waited = tokio::time::timeout(shared.config.answer_timeout, outcome).await;
-    match waited {
-        Ok(Ok(Outcome::Answered(answer))) => {
+    match wait(shared, outcome).await {
+        Outcome::Answered(answer) => {
             let model = shared.model();
             Ok(replies::answered(&kind, &answer, model.genesis()))
         }
-        Ok(Ok(Outcome::Refused(RejectReason::DiskFull | RejectReason::Busy))) => {
-            Err(NotTaken::Busy)
-        }
-        Ok(Ok(Outcome::Refused(reason))) => Ok(replies::error(&replies::frame_words(
+        Outcome::Refused(RejectReason::DiskFull | RejectReason::Busy) => Err(NotTaken::Busy),
+        Outcome::Refused(reason) => Ok(replies::error(&replies::frame_words(
             reason,
             &signer,
             envelope.nonce,
         ))),
-        Ok(Ok(Outcome::Unknown) | Err(_)) | Err(_) => {
+        Outcome::Unknown => {
             tracing::debug!("api: no answer for an action of {size} bytes");
             Err(NotTaken::Unknown)
         }
+    }
+}
+
+/// What becomes of an action that was handed over, as far as it is told in time.
+async fn wait(shared: &Shared, outcome: oneshot::Receiver<Outcome>) -> Outcome {
+    let waited = tokio::time::timeout(shared.config.answer_timeout, outcome).await;
+    match waited {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Outcome::Unknown,
     }
 }
 
@@ -122,7 +129,7 @@ enum Refusal {
     Busy,
 }
 
-type Submitted = (tokio::sync::oneshot::Receiver<Outcome>, usize);
+type Submitted = (oneshot::Receiver<Outcome>, usize);
 
 /// Finds the account, translates, and hands over.
 fn submit(
@@ -204,7 +211,7 @@ fn submit(
 }
 
 /// A request that was handed over.
-pub(super) struct Sent(tokio::sync::oneshot::Receiver<Outcome>);
+pub(super) struct Sent(oneshot::Receiver<Outcome>);
 
 /// Hands over what its signer is known of; refused where there is no room.
 pub(super) fn hand_over(
@@ -220,12 +227,10 @@ impl Sent {
     /// What becomes of it: nothing, if it was executed and its commands were accepted; an error, if
     /// nobody knows.
     pub(super) async fn answer(self, shared: &Shared) -> Result<Option<RejectReason>, ()> {
-        match tokio::time::timeout(shared.config.answer_timeout, self.0).await {
-            Ok(Ok(Outcome::Answered(answer))) => {
-                Ok(answer.commands.iter().find_map(|it| it.rejected))
-            }
-            Ok(Ok(Outcome::Refused(reason))) => Ok(Some(reason)),
-            Ok(Ok(Outcome::Unknown) | Err(_)) | Err(_) => Err(()),
+        match wait(shared, self.0).await {
+            Outcome::Answered(answer) => Ok(answer.commands.iter().find_map(|it| it.rejected)),
+            Outcome::Refused(reason) => Ok(Some(reason)),
+            Outcome::Unknown => Err(()),
         }
     }
 }
