@@ -145,6 +145,41 @@ fn read_file(
     read.map_err(|what| wrong(path, &what))
 }
 
+/// Columns of fills, found once for all their rows.
+struct Fills<'a> {
+    rows: &'a Table,
+    sequence: &'a [i64],
+    time: &'a [i64],
+    price: &'a [i64],
+    lots: &'a [i64],
+    account: &'a [i64],
+    order_id: &'a [i64],
+    client_order_id: &'a [i64],
+    market: &'a [ByteArray],
+    side: &'a [ByteArray],
+    role: &'a [ByteArray],
+    record: &'a [ByteArray],
+}
+
+impl<'a> Fills<'a> {
+    fn of(rows: &'a Table) -> Self {
+        Self {
+            sequence: rows.integers("sequence"),
+            time: rows.integers("time"),
+            price: rows.integers("price_ticks"),
+            lots: rows.integers("quantity_lots"),
+            account: rows.integers("account"),
+            order_id: rows.integers("order_id"),
+            client_order_id: rows.integers("client_order_id"),
+            market: rows.texts("market"),
+            side: rows.texts("side"),
+            role: rows.texts("role"),
+            record: rows.texts("record"),
+            rows,
+        }
+    }
+}
+
 /// What rows are understood by.
 struct Reading<'a> {
     genesis: &'a Genesis,
@@ -218,29 +253,33 @@ impl Reading<'_> {
         if !rows.rows().is_multiple_of(2) {
             return Err("a trade has one fill".to_owned());
         }
+        let fills = Fills::of(rows);
         for maker in (0..rows.rows()).step_by(2) {
-            past.trade(&self.trade(rows, maker)?);
+            past.trade(&self.trade(&fills, maker)?);
         }
         Ok(())
     }
 
-    fn trade(&self, rows: &Table, maker: usize) -> Result<PastTrade, String> {
+    fn trade(&self, fills: &Fills<'_>, maker: usize) -> Result<PastTrade, String> {
         let taker = maker + 1;
-        let integer = |name, row: usize| rows.integers(name)[row].cast_unsigned();
-        let text = |name, row: usize| rows.texts(name)[row].data();
-        let [sequence, time, price, lots] =
-            ["sequence", "time", "price_ticks", "quantity_lots"].map(|name| integer(name, taker));
-        let record = str::from_utf8(text("record", taker)).ok();
+        let integer = |column: &[i64]| column[taker].cast_unsigned();
+        let sequence = integer(fills.sequence);
+        let (time, price, lots) = (
+            integer(fills.time),
+            integer(fills.price),
+            integer(fills.lots),
+        );
+        let record = str::from_utf8(fills.record[taker].data()).ok();
         let record = record.and_then(Digest::from_hex);
-        let taker_side = match text("side", taker) {
+        let taker_side = match fills.side[taker].data() {
             b"bid" => Some(Side::Bid),
             b"ask" => Some(Side::Ask),
             _ => None,
         };
-        let is_pair = integer("sequence", maker) == sequence
-            && text("role", maker) == b"maker"
-            && text("role", taker) == b"taker"
-            && text("market", maker) == text("market", taker);
+        let is_pair = fills.sequence[maker] == fills.sequence[taker]
+            && fills.role[maker].data() == b"maker"
+            && fills.role[taker].data() == b"taker"
+            && fills.market[maker].data() == fills.market[taker].data();
         let can_be = is_pair
             && sequence <= self.position.sequence
             && time <= self.position.time_ns / NANOS_PER_MICRO
@@ -249,21 +288,19 @@ impl Reading<'_> {
         let (Some(record), Some(taker_side), true) = (record, taker_side, can_be) else {
             return Err(format!("no such fill can be, at sequence {sequence}"));
         };
-        let party = |row| self.party(rows, row);
-        let taker_fee = unsigned(rows.wide("fee_atoms", taker))?;
         let fill = Fill {
             sequence: SequenceNumber::new(sequence),
-            market: self.market(&rows.texts("market")[taker])?,
+            market: self.market(&fills.market[taker])?,
             taker_side,
             price: Ticks::new(price),
             quantity: BaseLots::new(lots),
-            maker: party(maker)?,
-            taker: party(taker)?,
+            maker: self.party(fills, maker)?,
+            taker: self.party(fills, taker)?,
             maker_remaining: BaseLots::ZERO,
             maker_refreshed: false,
             auction: None,
-            maker_fee: rows.wide("fee_atoms", maker),
-            taker_fee: Atoms::new(taker_fee),
+            maker_fee: fills.rows.wide("fee_atoms", maker),
+            taker_fee: Atoms::new(unsigned(fills.rows.wide("fee_atoms", taker))?),
         };
         Ok(PastTrade {
             fill,
@@ -272,15 +309,14 @@ impl Reading<'_> {
         })
     }
 
-    fn party(&self, rows: &Table, row: usize) -> Result<Party, String> {
-        let integer = |name| rows.integers(name)[row].cast_unsigned();
-        let account = u32::try_from(integer("account")).ok();
+    fn party(&self, fills: &Fills<'_>, row: usize) -> Result<Party, String> {
+        let account = u32::try_from(fills.account[row]).ok();
         let account = account.filter(|account| *account < self.accounts);
         let account = account.ok_or("an account that there is not")?;
         Ok(Party {
             account: AccountId::new(account),
-            order_id: OrderId::new(integer("order_id")),
-            client_order_id: ClientOrderId::new(integer("client_order_id")),
+            order_id: OrderId::new(fills.order_id[row].cast_unsigned()),
+            client_order_id: ClientOrderId::new(fills.client_order_id[row].cast_unsigned()),
         })
     }
 
