@@ -4,7 +4,7 @@
 //! Errors go to standard error with a reason and, where there is one, a hint. Exit codes: 0 fine,
 //! 1 failed, 2 usage.
 
-mod demo;
+pub mod demo;
 mod deploy;
 mod exit;
 mod inbox;

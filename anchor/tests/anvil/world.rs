@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use alloy::primitives::{Address, U256, hex};
+use alloy::primitives::{Address, U256};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::sol_types::SolCall as _;
 use anchor::bridge::BridgeReader;
+use anchor::cli::demo::genesis;
 use anchor::deployment::Deployment;
 use anchor::endpoints::Endpoints;
 use anchor::publisher::{Publisher, Step};
@@ -74,7 +75,11 @@ impl World {
         for (number, key) in KEYS.iter().enumerate() {
             std::fs::write(folder.path().join(format!("key-{number}")), key).unwrap();
         }
-        std::fs::write(folder.path().join("genesis.toml"), genesis()).unwrap();
+        std::fs::write(
+            folder.path().join("genesis.toml"),
+            genesis([0, 1, 2].map(owner)),
+        )
+        .unwrap();
         let node = serve(folder.path());
         let made = anvil
             .send(owner(0), None, PlainToken::BYTECODE.to_vec())
@@ -346,34 +351,4 @@ fn parsed(output: &Output) -> Value {
 
 pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// One market without fees, and accounts that have nothing: all money comes over the bridge.
-fn genesis() -> String {
-    let mut text = r#"network = 1
-
-[[asset]]
-symbol = "ETH"
-decimals = 9
-
-[[asset]]
-symbol = "USD"
-decimals = 6
-
-[[market]]
-symbol = "ETH-USD"
-base = "ETH"
-quote = "USD"
-tick = "0.01"
-lot = "0.0001"
-"#
-    .to_owned();
-    for (number, key) in ["dev-operator", "dev-1", "dev-2"].iter().enumerate() {
-        let owner = hex::encode_prefixed(owner(number));
-        let operator = number == 0;
-        text.push_str(&format!(
-            "\n[[account]]\nowner = \"{owner}\"\noperator = {operator}\nkeys = [\"{key}\"]\n"
-        ));
-    }
-    text
 }

@@ -98,7 +98,11 @@ impl Stage {
         for (key, who) in [(KEYS[0], "operator"), (KEYS[1], "alice"), (KEYS[2], "bob")] {
             write(&format!("{who}.key"), key).map_err(Failure::failed)?;
         }
-        write("genesis.toml", &genesis()).map_err(Failure::failed)?;
+        write(
+            "genesis.toml",
+            &genesis([OPERATOR, ALICE, BOB].map(address)),
+        )
+        .map_err(Failure::failed)?;
         let node = Node::start(folder)?;
         let mut report = Report::new(json);
         report.tell("anvil", &anvil.url);
@@ -389,7 +393,8 @@ fn hash(text: &Value) -> Option<B256> {
 }
 
 /// One market without fees, and accounts that have nothing: all money comes over the bridge.
-fn genesis() -> String {
+/// The first owner is the operator. Sessions sign with `dev-operator`, `dev-1` and `dev-2`.
+pub fn genesis(owners: [Address; 3]) -> String {
     let mut text = r#"network = 1
 
 [[asset]]
@@ -408,8 +413,9 @@ tick = "0.01"
 lot = "0.0001"
 "#
     .to_owned();
-    for (who, key) in ["dev-operator", "dev-1", "dev-2"].iter().enumerate() {
-        let owner = hex::encode_prefixed(address(who));
+    let keys = ["dev-operator", "dev-1", "dev-2"];
+    for (who, (owner, key)) in owners.iter().zip(keys).enumerate() {
+        let owner = hex::encode_prefixed(owner);
         let operator = who == OPERATOR;
         text.push_str(&format!(
             "\n[[account]]\nowner = \"{owner}\"\noperator = {operator}\nkeys = [\"{key}\"]\n"
