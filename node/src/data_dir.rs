@@ -1,6 +1,7 @@
 //! A data directory: `genesis.toml`, `tls.seed` (not on a development network) and `journal/`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gateway::api::FaucetSpec;
 use store::{Identity, write_atomically, write_secret_atomically};
@@ -104,7 +105,7 @@ impl DataDir {
     }
 
     /// The network's genesis.
-    pub(crate) const fn genesis(&self) -> &Genesis {
+    pub(crate) const fn genesis(&self) -> &Arc<Genesis> {
         &self.network.genesis
     }
 

@@ -38,6 +38,7 @@
 //! The faucet is no part of the genesis and its hash: it pays by ordinary signed actions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::api::FaucetSpec;
@@ -56,7 +57,8 @@ use types::{AssetId, Atoms, FeeRate, GroupId, NetworkId, Symbol};
 /// All that such a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
-    pub(crate) genesis: Genesis,
+    /// Shared: of a million accounts it is hundreds of megabytes.
+    pub(crate) genesis: Arc<Genesis>,
     pub(crate) faucet: Option<FaucetSpec>,
 }
 
@@ -65,7 +67,7 @@ impl Network {
     pub(crate) fn development() -> Self {
         let units = |asset, units: u128| (AssetId::new(asset), Atoms::new(units * 100_000_000));
         Self {
-            genesis: genesis::development(),
+            genesis: Arc::new(genesis::development()),
             faucet: Some(FaucetSpec {
                 from: "dev-63".to_owned(),
                 amounts: vec![units(0, 1), units(1, 10), units(2, 100_000)],
@@ -181,7 +183,7 @@ fn parse_in_parts(text: &str) -> Option<Network> {
     let genesis = Genesis::new(network, assets, markets, accounts).ok()?;
     Some(Network {
         faucet: None,
-        genesis,
+        genesis: Arc::new(genesis),
     })
 }
 
@@ -203,7 +205,7 @@ fn parse_whole(text: &str) -> Result<Network, GenesisFileError> {
     let faucet = faucet.map(|faucet| lines.faucet(&genesis, faucet));
     Ok(Network {
         faucet: faucet.transpose()?,
-        genesis,
+        genesis: Arc::new(genesis),
     })
 }
 
@@ -609,12 +611,12 @@ balances = { BTC = "10", USD = "0.5" }
 "#;
 
     fn parse(text: &str) -> Result<Genesis, GenesisFileError> {
-        super::parse(text).map(|network| network.genesis)
+        super::parse(text).map(|network| Arc::unwrap_or_clone(network.genesis))
     }
 
     fn format(genesis: &Genesis) -> String {
         super::format(&Network {
-            genesis: genesis.clone(),
+            genesis: Arc::new(genesis.clone()),
             faucet: None,
         })
     }
@@ -631,7 +633,7 @@ balances = { BTC = "10", USD = "0.5" }
 
     #[test]
     fn accounts_are_read_one_by_one_where_nothing_stands_behind_them() {
-        let good = parse_in_parts(GOOD).map(|network| network.genesis);
+        let good = parse_in_parts(GOOD).map(|network| Arc::unwrap_or_clone(network.genesis));
         assert_eq!(good, parse(GOOD).ok());
         assert_eq!(parse_whole(GOOD), super::parse(GOOD));
 

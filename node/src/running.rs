@@ -414,13 +414,13 @@ fn serve_metrics(listener: TcpListener, metrics: &Arc<Metrics>) -> Result<http::
 /// What the trader API is to know of before, if it is given a history.
 fn read_past(
     options: &NodeOptions,
-    genesis: &Genesis,
+    genesis: &Arc<Genesis>,
     state: &State,
 ) -> Result<Option<Past>, Failure> {
     let Some(folder) = &options.history else {
         return Ok(None);
     };
-    let past = history::read(folder, &Arc::new(genesis.clone()), state);
+    let past = history::read(folder, genesis, state);
     past.map(Some)
         .map_err(|error| Failure::Usage(format!("--history {error}")))
 }
@@ -440,7 +440,7 @@ fn start_api(
     };
     let setup = ApiSetup {
         config: options.limits.api,
-        genesis: Arc::new(directory.genesis().clone()),
+        genesis: Arc::clone(directory.genesis()),
         tls: options.api_tls.clone(),
         faucet: directory.faucet().cloned(),
         past,

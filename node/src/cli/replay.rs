@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use engine::State;
 use engine::executor::ExecutorKind;
@@ -79,7 +80,7 @@ fn parse_from(text: &str) -> Result<ReplayFrom, String> {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let directory = DataDir::open(&options.dir)?;
     let mut lines = Lines::default();
-    let mut signatures = Signatures::new(directory.genesis().clone());
+    let mut signatures = Signatures::new(Arc::clone(directory.genesis()));
     let replayed = recovery::replay_directory(
         &directory,
         options.from,
@@ -160,7 +161,7 @@ impl Lines {
 
 /// Verifies every signature of a journal again, block by block.
 pub(super) struct Signatures {
-    genesis: Genesis,
+    genesis: Arc<Genesis>,
     audit: Option<SignatureAudit>,
     /// By number, the keys as they were before the next block.
     keys: Vec<PublicKey>,
@@ -168,7 +169,7 @@ pub(super) struct Signatures {
 
 impl Signatures {
     /// Of no block yet.
-    pub(super) const fn new(genesis: Genesis) -> Self {
+    pub(super) const fn new(genesis: Arc<Genesis>) -> Self {
         Self {
             genesis,
             audit: None,

@@ -1,6 +1,7 @@
 //! `keel verify`: checks every byte at rest, and every signature if asked; never writes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use store::Report;
 
@@ -98,7 +99,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 /// How many frames of the journal are authentic, under how many signatures.
 fn verify_signatures(directory: &DataDir) -> Result<(u64, u64), Failure> {
-    let mut signatures = Signatures::new(directory.genesis().clone());
+    let mut signatures = Signatures::new(Arc::clone(directory.genesis()));
     replay_directory(directory, ReplayFrom::Start, Workers::ONE, |it| {
         signatures.check(it.state, it.block, it.outcome)
     })?;
