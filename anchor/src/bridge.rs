@@ -1,5 +1,7 @@
 //! The bridge, read: its state at a block, its checkpoints and the entries of its inbox.
 
+use std::collections::HashMap;
+
 use alloy::primitives::{B256, Bytes, U64, U256};
 use alloy::rpc::types::{Filter, Log};
 use alloy::sol_types::{SolCall, SolEvent};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use types::inbox::{InboxEntry, InboxKind};
 use types::{AccountId, AssetId, Atoms};
 
-use crate::contract::{Bridge, Checkpoint};
+use crate::contract::{Bridge, Checkpoint, bound_commitment};
 use crate::deployment::Deployment;
 use crate::endpoints::Endpoints;
 use crate::error::ChainError;
@@ -28,6 +30,24 @@ pub struct BlockTime {
     pub number: u64,
     /// In seconds.
     pub timestamp: u64,
+}
+
+/// The blobs of one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Their versioned hashes, in order.
+    pub blobs: Vec<B256>,
+    /// The block that has the transaction.
+    pub block: u64,
+}
+
+/// What a checkpoint left on the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointData {
+    /// What names its file.
+    pub commitment: B256,
+    /// Its blobs, by transaction, in order.
+    pub transactions: Vec<Posted>,
 }
 
 /// Where the ledger of the chain stands.
@@ -76,9 +96,18 @@ impl BridgeReader {
 
     /// The newest block.
     pub async fn newest_block(&self) -> Result<BlockTime, ChainError> {
+        self.block(json!("latest")).await
+    }
+
+    /// The block of this number.
+    pub async fn block_at(&self, number: u64) -> Result<BlockTime, ChainError> {
+        self.block(json!(U64::from(number))).await
+    }
+
+    async fn block(&self, which: Value) -> Result<BlockTime, ChainError> {
         let block: Value = self
             .endpoints
-            .ask("eth_getBlockByNumber", json!(["latest", false]))
+            .ask("eth_getBlockByNumber", json!([which, false]))
             .await?;
         let number = |key: &str| {
             let parsed = serde_json::from_value::<U64>(block[key].clone());
@@ -135,6 +164,102 @@ impl BridgeReader {
             });
         }
         Ok(checkpoints)
+    }
+
+    /// What each of these checkpoints left on the chain, by index; `None` for the genesis.
+    pub async fn data(
+        &self,
+        checkpoints: &[Checkpoint],
+    ) -> Result<Vec<Option<CheckpointData>>, ChainError> {
+        let newest = self.newest_block().await?.number;
+        let (from, mut posted) = (self.deployment.block, HashMap::new());
+        for log in self
+            .logs(Bridge::Posted::SIGNATURE_HASH, from, newest)
+            .await?
+        {
+            let event: Bridge::Posted = decode_log(&log)?;
+            let block = log.block_number.unwrap_or_default();
+            let blobs = event.blobs;
+            posted.insert(event.data, (event.onto, Posted { blobs, block }));
+        }
+        let mut data = vec![None; checkpoints.len()];
+        for log in self
+            .logs(Bridge::Bound::SIGNATURE_HASH, from, newest)
+            .await?
+        {
+            let event: Bridge::Bound = decode_log(&log)?;
+            let bound = bound_commitment(event.commitment, event.data);
+            let known = checkpoints.get(event.index as usize);
+            // Of one that a judge removed nothing is wanted.
+            if known.is_none_or(|it| it.dataCommitment != bound) {
+                continue;
+            }
+            let (mut transactions, mut next) = (Vec::new(), event.data);
+            while next != B256::ZERO {
+                let (onto, it) = posted.get(&next).ok_or_else(|| ChainError::Nonsense {
+                    what: "eth_getLogs",
+                    reason: format!("no event tells of blobs {next}"),
+                })?;
+                transactions.push(it.clone());
+                next = *onto;
+            }
+            transactions.reverse();
+            data[event.index as usize] = Some(CheckpointData {
+                commitment: event.commitment,
+                transactions,
+            });
+        }
+        Ok(data)
+    }
+
+    /// What names the file of the last checkpoint, if it has data on the chain.
+    pub async fn last_commitment(&self, head: &Head) -> Result<Option<B256>, ChainError> {
+        let logs = self.logs_since(Bridge::Bound::SIGNATURE_HASH, head.time);
+        for log in logs.await?.iter().rev() {
+            let event: Bridge::Bound = decode_log(log)?;
+            if event.index == head.index {
+                return Ok(Some(event.commitment));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many blobs were posted in the last so many seconds.
+    pub async fn blobs_within(&self, seconds: u64) -> Result<usize, ChainError> {
+        let since = self.newest_block().await?.timestamp.saturating_sub(seconds);
+        let logs = self.logs_since(Bridge::Posted::SIGNATURE_HASH, since);
+        let mut count = 0;
+        for log in logs.await? {
+            let event: Bridge::Posted = decode_log(&log)?;
+            let time = match log.block_timestamp {
+                Some(time) => time,
+                None => {
+                    let number = log.block_number.unwrap_or_default();
+                    self.block_at(number).await?.timestamp
+                }
+            };
+            if since < time {
+                count += event.blobs.len();
+            }
+        }
+        Ok(count)
+    }
+
+    /// Logs of an event in blocks since this time, and perhaps some before it.
+    async fn logs_since(&self, topic: B256, since: u64) -> Result<Vec<Log>, ChainError> {
+        let mut end = self.newest_block().await?.number;
+        let mut logs = Vec::new();
+        loop {
+            let start = end.saturating_sub(BLOCKS_AT_ONCE - 1);
+            let start = start.max(self.deployment.block);
+            let mut piece = self.logs(topic, start, end).await?;
+            piece.append(&mut logs);
+            logs = piece;
+            if start == self.deployment.block || self.block_at(start).await?.timestamp < since {
+                return Ok(logs);
+            }
+            end = start - 1;
+        }
     }
 
     /// The checkpoint that may be claimed from: where the bridge froze, or the last one that is final.

@@ -39,6 +39,16 @@ pub fn checkpoint_hash(checkpoint: &Checkpoint) -> B256 {
     keccak256(checkpoint.abi_encode())
 }
 
+/// What stands for the blobs of a transaction onto those that were posted before it.
+pub fn posted_hash(onto: B256, blobs: &[B256]) -> B256 {
+    keccak256((onto, blobs.to_vec()).abi_encode_params())
+}
+
+/// The data commitment of a checkpoint with data on chain: that of an anchored one, and its blobs.
+pub fn bound_commitment(commitment: B256, data: B256) -> B256 {
+    keccak256((commitment, data).abi_encode_params())
+}
+
 /// What a checkpoint says of its data: the published file, and the root of the chunks that a judge
 /// will re-execute one of. There is no judge yet, so that root is zero.
 pub fn data_commitment(file: B256, chunks: B256) -> B256 {

@@ -10,11 +10,12 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, Bytes, U64, keccak256};
 use alloy::rpc::client::RpcClient;
 use alloy::rpc::json_rpc::{ErrorPayload, RpcError, RpcRecv};
-use alloy::transports::http::reqwest::Url;
+use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::error::{BridgeErrorName, ChainError};
+use crate::web;
 
 /// What an endpoint must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +55,10 @@ impl Endpoints {
     /// At least one; nothing is asked yet.
     pub fn new(urls: &[Url], expected: Expected, timeout: Duration) -> Self {
         assert!(!urls.is_empty(), "the command line asks for one");
+        let client = web::client(timeout);
         let list = urls.iter().map(|url| Endpoint {
             url: url.clone(),
-            client: RpcClient::new_http(url.clone()),
+            client: RpcClient::new_http_with_client(client.clone(), url.clone()),
             is_checked: Cell::new(false),
         });
         Self {
@@ -69,7 +71,7 @@ impl Endpoints {
 
     /// The chain's number, as one endpoint says: before anything is known.
     pub async fn chain_id(url: &Url, limit: Duration) -> Result<u64, ChainError> {
-        let client = RpcClient::new_http(url.clone());
+        let client = RpcClient::new_http_with_client(web::client(limit), url.clone());
         let asked = timeout(limit, client.request_noparams::<U64>("eth_chainId")).await;
         let reasons = match asked {
             Ok(Ok(id)) => return Ok(id.to()),

@@ -1,21 +1,24 @@
-//! Leaving without us: from the chain and the published files alone.
+//! Leaving without us: from the chain and the published files alone, and with data on chain from the
+//! chain alone.
 //!
 //! Whoever runs this needs no key of any account: the bridge pays owners, whoever brings the proof.
 
 use std::path::Path;
-use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolCall;
+use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use types::inbox::InboxKind;
 
+use crate::blobs::BlobSources;
 use crate::bridge::{BridgeReader, units};
 use crate::contract::{Bridge, Checkpoint};
 use crate::error::ChainError;
 use crate::proof::ClaimProof;
 use crate::published::{Published, PublishedError};
+use crate::rebuilt::{RebuildError, Rebuilt};
 use crate::sender::Sender;
 use crate::snapshot::Snapshot;
 
@@ -26,12 +29,14 @@ pub struct Exits<'a> {
     pub bridge: &'a BridgeReader,
     /// Who pays the gas.
     pub sender: &'a Sender,
-    /// Where the files are.
-    pub published: &'a Published,
+    /// Where the published files are; with data on chain they are not needed.
+    pub published: Option<&'a Published>,
+    /// A node of the chain's consensus, which has the blobs of data on chain.
+    pub beacon: Option<&'a Url>,
     /// Where files from the web go.
     pub cache: &'a Path,
-    /// How long to wait for a byte of one.
-    pub limit: Duration,
+    /// What asks the web.
+    pub client: &'a Client,
 }
 
 /// Why an exit failed.
@@ -43,9 +48,17 @@ pub enum ExitError {
     /// The published files.
     #[error(transparent)]
     Published(#[from] PublishedError),
+    /// What the chain has of the state.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
     /// The checkpoint contradicts the chain, or itself.
     #[error("{0}")]
     Checkpoint(String),
+    /// Nowhere was named where the state could be read.
+    #[error(
+        "the bridge is `anchored`: the chain has the hash of the state, and not the state\nhint: --published names the operator's published files, or a copy of them"
+    )]
+    NoFiles,
     /// No checkpoint is final.
     #[error(
         "no checkpoint is final yet\nhint: the challenge window must pass after `keel anchor publish`"
@@ -90,12 +103,14 @@ impl Exits<'_> {
 
     /// Claims what is due to one account, of one asset or of all.
     pub async fn claim(&self, account: u32, asset: Option<u16>) -> Result<Vec<Paid>, ExitError> {
-        let (checkpoint, file) = self.final_file().await?;
-        let snapshot = open(&checkpoint, &file)?;
-        let proof = snapshot
+        let (checkpoint, state) = self.final_state().await?;
+        let proof = state
+            .open(&checkpoint)?
             .prove(account)
             .ok_or_else(|| ExitError::NothingDue(format!("account {account} does not exist")))?;
-        let paid = self.claim_proof(&checkpoint, &proof, asset).await?;
+        let is_frozen = self.bridge.head().await?.is_frozen;
+        let claimed = self.claim_proof(&checkpoint, &proof, asset, is_frozen);
+        let paid = claimed.await?;
         if paid.is_empty() {
             return Err(ExitError::NothingDue(format!(
                 "nothing is due to account {account} as of sequence {}\nhint: what was withdrawn \
@@ -115,13 +130,13 @@ impl Exits<'_> {
         let (mut accounts, mut left) = (0, Vec::new());
         // The genesis has no file, and nobody has anything there.
         if frozen.index != 0 {
-            let (checkpoint, file) = self.final_file().await?;
-            let snapshot = open(&checkpoint, &file)?;
-            for account in 0..snapshot.accounts() {
-                let Some(proof) = snapshot.prove(account) else {
+            let (checkpoint, state) = self.final_state().await?;
+            let opened = state.open(&checkpoint)?;
+            for account in 0..opened.accounts() {
+                let Some(proof) = opened.prove(account) else {
                     continue;
                 };
-                match self.claim_proof(&checkpoint, &proof, None).await {
+                match self.claim_proof(&checkpoint, &proof, None, true).await {
                     Ok(paid) => {
                         accounts += usize::from(!paid.is_empty());
                         for it in paid {
@@ -173,18 +188,27 @@ impl Exits<'_> {
         Ok(reclaimed)
     }
 
-    /// The checkpoint to claim from, and its file.
-    async fn final_file(&self) -> Result<(Checkpoint, store::Checkpoint), ExitError> {
-        let checkpoints = self.bridge.checkpoints().await?;
+    /// The checkpoint to claim from, and its state: as the chain has it, or as a file does.
+    async fn final_state(&self) -> Result<(Checkpoint, State), ExitError> {
+        let mut checkpoints = self.bridge.checkpoints().await?;
         let last = self.bridge.last_final(&checkpoints).await?;
         let last = last
             .filter(|it| it.index != 0)
             .ok_or(ExitError::NothingFinal)?;
-        let load = self
-            .published
-            .load(last.dataCommitment, self.cache, self.limit);
-        let file = load.await?;
-        Ok((last, file))
+        if self.bridge.deployment.terms.dataOnChain {
+            checkpoints.truncate(last.index as usize + 1);
+            let sources = BlobSources {
+                published: self.published,
+                beacon: self.beacon,
+                client: self.client,
+            };
+            let rebuilt = Rebuilt::load(self.bridge, &sources, &checkpoints).await?;
+            return Ok((last, State::Chain(Box::new(rebuilt))));
+        }
+        let published = self.published.ok_or(ExitError::NoFiles)?;
+        let file = published.load(last.dataCommitment, self.cache, self.client);
+        let file = file.await?;
+        Ok((last, State::File(Box::new(file))))
     }
 
     /// Claims what is due by this proof; nothing is sent if nothing is.
@@ -193,8 +217,8 @@ impl Exits<'_> {
         checkpoint: &Checkpoint,
         proof: &ClaimProof,
         only: Option<u16>,
+        is_frozen: bool,
     ) -> Result<Vec<Paid>, ExitError> {
-        let is_frozen = self.bridge.head().await?.is_frozen;
         let mut places = U256::ZERO;
         let mut due = Vec::new();
         for (place, (asset, funds)) in proof.places().enumerate() {
@@ -239,6 +263,44 @@ pub fn paid_json(bridge: &BridgeReader, paid: &[Paid]) -> Value {
         })
     };
     paid.iter().map(one).collect()
+}
+
+/// Where the state of a checkpoint was found.
+enum State {
+    File(Box<store::Checkpoint>),
+    Chain(Box<Rebuilt>),
+}
+
+/// The same, ready to prove accounts by the root that the chain has.
+enum Opened<'a> {
+    File(Snapshot<'a>),
+    Chain(&'a Rebuilt),
+}
+
+impl State {
+    fn open(&self, checkpoint: &Checkpoint) -> Result<Opened<'_>, ExitError> {
+        match self {
+            Self::File(file) => Ok(Opened::File(open(checkpoint, file)?)),
+            // It has been compared already.
+            Self::Chain(rebuilt) => Ok(Opened::Chain(rebuilt)),
+        }
+    }
+}
+
+impl Opened<'_> {
+    fn accounts(&self) -> u32 {
+        match self {
+            Self::File(snapshot) => snapshot.accounts(),
+            Self::Chain(rebuilt) => rebuilt.accounts(),
+        }
+    }
+
+    fn prove(&self, account: u32) -> Option<ClaimProof> {
+        match self {
+            Self::File(snapshot) => snapshot.prove(account),
+            Self::Chain(rebuilt) => rebuilt.prove(account),
+        }
+    }
 }
 
 /// The file of a checkpoint must be the one whose root is on the chain.

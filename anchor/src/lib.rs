@@ -16,15 +16,20 @@
 //! | [`bridge`] | reading the bridge |
 //! | [`sender`] | transactions that are mined or not, and never twice |
 //! | [`published`] | checkpoint files that anybody can get |
+//! | [`data`], [`blobs`] | what a checkpoint leaves on the chain, and how |
+//! | [`rebuilt`] | a state from the chain alone |
 //! | [`publisher`] | from a data directory to the chain |
 //! | [`watcher`] | from the inbox to the ledger |
 //! | [`escape`] | from the chain and published files to everybody's wallet |
+//! | [`web`] | HTTP, with TLS or without |
 //! | [`cli`] | `keel-anchor` |
 #![forbid(unsafe_code)]
 
+pub mod blobs;
 pub mod bridge;
 pub mod cli;
 pub mod contract;
+pub mod data;
 pub mod deployment;
 pub mod endpoints;
 pub mod error;
@@ -32,7 +37,9 @@ pub mod escape;
 pub mod proof;
 pub mod published;
 pub mod publisher;
+pub mod rebuilt;
 pub mod sender;
 pub mod signing;
 pub mod snapshot;
 pub mod watcher;
+pub mod web;

@@ -5,10 +5,9 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use alloy::primitives::{B256, hex};
-use alloy::transports::http::reqwest::{self, Url};
+use reqwest::{Client, Url};
 use sha2::{Digest as _, Sha256};
 use store::Checkpoint;
 
@@ -42,6 +41,16 @@ pub enum PublishedError {
         /// What the chain says.
         expected: B256,
     },
+    /// Nobody who was asked has the blobs of a transaction.
+    #[error(
+        "the blobs of block {block} cannot be had: {reasons}\nhint: --beacon names a node of the chain's consensus, which keeps blobs for 18 days, and --published where files of older ones are"
+    )]
+    NoBlobs {
+        /// Where the transaction is.
+        block: u64,
+        /// Of all who were asked.
+        reasons: String,
+    },
     /// The hash is right, and the content is no checkpoint of ours.
     #[error("{path}: {reason}")]
     Damaged {
@@ -73,18 +82,23 @@ pub fn commitment(checkpoint: &Checkpoint) -> B256 {
 /// Puts a checkpoint where anybody can get it, durably; the chain may name it then.
 pub fn place(checkpoint: &Checkpoint, directory: &Path) -> Result<B256, PublishedError> {
     let commitment = commitment(checkpoint);
-    let path = directory.join(file_name(commitment));
+    place_file(&directory.join(file_name(commitment)), checkpoint.bytes())?;
+    Ok(commitment)
+}
+
+/// Puts a file where anybody can get it, durably, unless it is there.
+pub(crate) fn place_file(path: &Path, content: &[u8]) -> Result<(), PublishedError> {
     let failed = |reason: String| PublishedError::Io {
         path: path.display().to_string(),
         reason,
     };
-    std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
-    let is_there = std::fs::read(&path).is_ok_and(|bytes| bytes == checkpoint.bytes());
-    if !is_there {
-        store::write_atomically(&path, checkpoint.bytes())
-            .map_err(|error| failed(error.to_string()))?;
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
     }
-    Ok(commitment)
+    if std::fs::read(path).is_ok_and(|bytes| bytes == content) {
+        return Ok(());
+    }
+    store::write_atomically(path, content).map_err(|error| failed(error.to_string()))
 }
 
 impl Published {
@@ -93,48 +107,99 @@ impl Published {
         &self,
         commitment: B256,
         cache: &Path,
-        limit: Duration,
+        client: &Client,
     ) -> Result<Checkpoint, PublishedError> {
-        let name = file_name(commitment);
-        let path = match self {
-            Self::Directory(directory) => directory.join(&name),
-            Self::Url(url) => download(url, &name, cache, limit).await?,
-        };
-        let told = path.display().to_string();
-        let bytes = std::fs::read(&path).map_err(|error| PublishedError::Io {
-            path: told.clone(),
-            reason: error.to_string(),
-        })?;
-        if commitment_of(&bytes) != commitment {
-            return Err(PublishedError::Wrong {
-                path: told,
-                expected: commitment,
-            });
+        match self {
+            Self::Directory(directory) => read(directory, commitment),
+            Self::Url(url) => {
+                download(url, &file_name(commitment), cache, client).await?;
+                read(cache, commitment)
+            }
         }
-        Checkpoint::read(&path).map_err(|error| PublishedError::Damaged {
-            path: told,
-            reason: error.to_string(),
-        })
     }
+
+    /// A small file of this name, as it lies there; also where it was.
+    pub(crate) async fn read_small(
+        &self,
+        name: &str,
+        client: &Client,
+    ) -> Result<(String, Vec<u8>), PublishedError> {
+        let (path, read) = match self {
+            Self::Directory(directory) => {
+                let path = directory.join(name);
+                let read = std::fs::read(&path).map_err(|error| error.to_string());
+                (path.display().to_string(), read)
+            }
+            Self::Url(url) => {
+                let answer = get(url, name, client).await;
+                let read = match answer {
+                    Ok(answer) => body(answer, LONGEST_SMALL).await,
+                    Err(error) => Err(error),
+                };
+                (format!("{url}{name}"), read)
+            }
+        };
+        let failed = |reason| PublishedError::Io {
+            path: path.clone(),
+            reason,
+        };
+        let bytes = read.map_err(failed)?;
+        Ok((path, bytes))
+    }
+}
+
+/// The checkpoint that the chain names so, from a directory.
+pub fn read(directory: &Path, commitment: B256) -> Result<Checkpoint, PublishedError> {
+    let path = directory.join(file_name(commitment));
+    let told = path.display().to_string();
+    let bytes = std::fs::read(&path).map_err(|error| PublishedError::Io {
+        path: told.clone(),
+        reason: error.to_string(),
+    })?;
+    if commitment_of(&bytes) != commitment {
+        return Err(PublishedError::Wrong {
+            path: told,
+            expected: commitment,
+        });
+    }
+    Checkpoint::read(&path).map_err(|error| PublishedError::Damaged {
+        path: told,
+        reason: error.to_string(),
+    })
+}
+
+/// Asks for a file behind a URL.
+async fn get(url: &Url, name: &str, client: &Client) -> Result<reqwest::Response, String> {
+    let url = url.join(name).map_err(|error| error.to_string())?;
+    let answer = client.get(url).send().await;
+    let answer = answer.and_then(reqwest::Response::error_for_status);
+    answer.map_err(|error| error.to_string())
+}
+
+/// The body of an answer, which must not be longer.
+pub(crate) async fn body(mut answer: reqwest::Response, longest: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| error.to_string())? {
+        bytes.extend_from_slice(&chunk);
+        if longest < bytes.len() as u64 {
+            return Err(format!("it is longer than {longest} bytes"));
+        }
+    }
+    Ok(bytes)
 }
 
 async fn download(
     url: &Url,
     name: &str,
     cache: &Path,
-    limit: Duration,
-) -> Result<PathBuf, PublishedError> {
+    client: &Client,
+) -> Result<(), PublishedError> {
     let failed = |reason: String| PublishedError::Io {
         path: format!("{url}{name}"),
         reason,
     };
-    let url = url.join(name).map_err(|error| failed(error.to_string()))?;
     let path = cache.join(name);
-    let client = reqwest::Client::builder().read_timeout(limit).build();
-    let client = client.map_err(|error| failed(error.to_string()))?;
-    let answer = client.get(url.clone()).send().await;
-    let answer = answer.and_then(reqwest::Response::error_for_status);
-    let mut answer = answer.map_err(|error| failed(error.to_string()))?;
+    let mut answer = get(url, name, client).await.map_err(failed)?;
     let mut file = std::fs::File::create(&path).map_err(|error| failed(error.to_string()))?;
     let mut length = 0;
     while let Some(chunk) = answer
@@ -149,11 +214,14 @@ async fn download(
         file.write_all(&chunk)
             .map_err(|error| failed(error.to_string()))?;
     }
-    Ok(path)
+    Ok(())
 }
 
 /// More than a checkpoint of the most accounts and assets that the ledger can have open at once.
 const LONGEST: u64 = 64 << 30;
+
+/// More than a blob.
+const LONGEST_SMALL: u64 = 1 << 20;
 
 fn commitment_of(bytes: &[u8]) -> B256 {
     let file = B256::new(Sha256::digest(bytes).into());
@@ -171,7 +239,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(10);
+    const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
     /// A checkpoint of an earlier release.
     fn checkpoint() -> Checkpoint {
@@ -208,7 +276,7 @@ mod tests {
             .build();
         runtime
             .unwrap()
-            .block_on(from.load(commitment, cache.path(), LIMIT))
+            .block_on(from.load(commitment, cache.path(), &crate::web::client(LIMIT)))
     }
 
     #[test]

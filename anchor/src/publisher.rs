@@ -1,8 +1,8 @@
 //! From a data directory to the chain, one checkpoint after the other.
 //!
 //! It keeps nothing of its own: what is published is what the chain says, and what could be is what
-//! the data directory has. The file that it leaves there ([`store::Anchored`]) is for the node. So a crash at any point is followed by the same step again; the contract
-//! takes each sequence once, and a checkpoint that a reorganisation took back is published again.
+//! the data directory has. The file that it leaves there ([`store::Anchored`]) is for the node. So a
+//! crash at any point is followed by the same step again; the contract takes each sequence once, and a checkpoint that a reorganisation took back is published again.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,8 +12,10 @@ use alloy::sol_types::SolCall as _;
 use store::{Anchored, StoreError};
 use types::SequenceNumber;
 
-use crate::bridge::BridgeReader;
-use crate::contract::Bridge;
+use crate::blobs::{self, BLOBS_PER_TRANSACTION, NamedBlob};
+use crate::bridge::{BridgeReader, Head};
+use crate::contract::{Bridge, posted_hash};
+use crate::data::{StateData, Turn};
 use crate::error::ChainError;
 use crate::published::{self, PublishedError};
 use crate::sender::Sender;
@@ -30,6 +32,30 @@ pub struct Publisher {
     pub data: PathBuf,
     /// Where the files go that everybody can get.
     pub published: PathBuf,
+    /// Of data on chain.
+    pub rollup: Rollup,
+}
+
+/// How a checkpoint's data is brought to the chain, where it has to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Rollup {
+    /// No more blobs than that in an hour; a checkpoint that needs more waits for an hour without any.
+    pub blobs_per_hour: usize,
+    /// No more blobs than that in a transaction; not zero.
+    pub blobs_per_transaction: usize,
+    /// After so many checkpoints the record of every account has been written again; not zero.
+    pub refresh: u64,
+}
+
+impl Default for Rollup {
+    /// A blob every two minutes, and every account within a day of checkpoints of ten minutes.
+    fn default() -> Self {
+        Self {
+            blobs_per_hour: 30,
+            blobs_per_transaction: BLOBS_PER_TRANSACTION,
+            refresh: 144,
+        }
+    }
 }
 
 /// What one step did.
@@ -45,8 +71,19 @@ pub enum Step {
         data_commitment: B256,
         /// Entries of the inbox that it has consumed.
         consumed: u64,
-        /// What it cost.
+        /// Blobs that carry its data.
+        blobs: usize,
+        /// What it cost, without blobs.
         gas: u64,
+    },
+    /// Its data must wait, for so many blobs were posted within the hour.
+    Waiting {
+        /// Of the ledger.
+        sequence: u64,
+        /// What it needs.
+        blobs: usize,
+        /// What was posted.
+        posted: usize,
     },
     /// The chain has the newest one.
     UpToDate {
@@ -138,28 +175,21 @@ impl Publisher {
             });
         }
         // First the file: a root whose data nobody can get would be worth nothing.
-        let data_commitment = published::place(&checkpoint, &self.published)?;
-        let call = Bridge::publishCall {
+        let commitment = published::place(&checkpoint, &self.published)?;
+        let it = Publication {
             sequence,
             consumed: count,
-            inboxHash: inbox_hash,
-            stateRoot: snapshot.state_root,
-            dataCommitment: data_commitment,
+            inbox_hash,
+            state_root: snapshot.state_root,
+            commitment,
         };
-        let to = TxKind::Call(self.bridge.deployment.bridge);
-        let data = Bytes::from(call.abi_encode());
-        let endpoints = &self.bridge.endpoints;
-        let sent = self.sender.transact(endpoints, to, U256::ZERO, data).await;
+        let sent = match self.bridge.deployment.terms.dataOnChain {
+            false => self.publish(it).await,
+            true => self.publish_with_blobs(it, &head, &snapshot).await,
+        };
         match sent {
-            Ok(receipt) => Ok(Step::Published {
-                sequence,
-                state_root: snapshot.state_root,
-                data_commitment,
-                consumed: count,
-                gas: receipt.gas_used,
-            }),
             // What a predecessor had pending was mined meanwhile: then this one is there already.
-            Err(error) => {
+            Err(PublishError::Chain(error)) => {
                 let head = self.bridge.head().await?;
                 if sequence <= head.sequence {
                     let sequence = head.sequence;
@@ -167,6 +197,132 @@ impl Publisher {
                 }
                 Err(error.into())
             }
+            sent => sent,
+        }
+    }
+
+    async fn publish(&self, it: Publication) -> Result<Step, PublishError> {
+        let call = Bridge::publishCall {
+            sequence: it.sequence,
+            consumed: it.consumed,
+            inboxHash: it.inbox_hash,
+            stateRoot: it.state_root,
+            dataCommitment: it.commitment,
+        };
+        let to = TxKind::Call(self.bridge.deployment.bridge);
+        let data = Bytes::from(call.abi_encode());
+        let endpoints = &self.bridge.endpoints;
+        let receipt = self
+            .sender
+            .transact(endpoints, to, U256::ZERO, data)
+            .await?;
+        Ok(it.published(0, receipt.gas_used))
+    }
+
+    async fn publish_with_blobs(
+        &self,
+        it: Publication,
+        head: &Head,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Step, PublishError> {
+        let before = self.last_file(head).await?;
+        let before = before.as_ref().map(Snapshot::open).transpose();
+        let turn = Turn {
+            checkpoint: head.index + 1,
+            checkpoints: self.rollup.refresh,
+        };
+        // One that cannot be read is as good as none.
+        let data = StateData::since(before.ok().flatten().as_ref(), snapshot, turn);
+        let blobs = blobs::pack(&data.encode());
+        let posted = self.bridge.blobs_within(HOUR).await?;
+        if posted != 0 && self.rollup.blobs_per_hour < posted + blobs.len() {
+            return Ok(Step::Waiting {
+                sequence: it.sequence,
+                blobs: blobs.len(),
+                posted,
+            });
+        }
+        for blob in &blobs {
+            blobs::place(blob, &self.published)?;
+        }
+        let pieces: Vec<_> = blobs.chunks(self.rollup.blobs_per_transaction).collect();
+        let (last, first) = pieces.split_last().expect("data is never empty");
+        let (onto, mut gas) = self.post(first).await?;
+        let call = Bridge::publishWithBlobsCall {
+            sequence: it.sequence,
+            consumed: it.consumed,
+            inboxHash: it.inbox_hash,
+            stateRoot: it.state_root,
+            commitment: it.commitment,
+            onto,
+        };
+        gas += self.send_blobs(call.abi_encode(), last).await?;
+        Ok(it.published(blobs.len(), gas))
+    }
+
+    /// Posts what the last transaction does not carry, and goes on where a predecessor that posted the
+    /// same was ended. Returns what the rest goes onto.
+    async fn post(&self, pieces: &[&[NamedBlob]]) -> Result<(B256, u64), PublishError> {
+        let waiting = self.bridge.read(&Bridge::postedCall {}, None).await?;
+        let after = |onto: &mut B256, piece: &&[NamedBlob]| {
+            let hashes: Vec<B256> = piece.iter().map(|it| it.hash).collect();
+            *onto = posted_hash(*onto, &hashes);
+            Some(*onto)
+        };
+        let hashes: Vec<B256> = pieces.iter().scan(B256::ZERO, after).collect();
+        let is_there = hashes.iter().position(|hash| *hash == waiting);
+        let done = is_there.map_or(0, |position| position + 1);
+        let mut onto = done.checked_sub(1).map_or(B256::ZERO, |last| hashes[last]);
+        let mut gas = 0;
+        for (piece, hash) in pieces.iter().zip(hashes).skip(done) {
+            let call = Bridge::postCall { onto };
+            gas += self.send_blobs(call.abi_encode(), piece).await?;
+            onto = hash;
+        }
+        Ok((onto, gas))
+    }
+
+    /// A call with blobs; returns what it cost without them.
+    async fn send_blobs(&self, call: Vec<u8>, named: &[NamedBlob]) -> Result<u64, ChainError> {
+        let blobs = named.iter().map(|it| *it.blob).collect();
+        let to = self.bridge.deployment.bridge;
+        let endpoints = &self.bridge.endpoints;
+        let sent = self
+            .sender
+            .transact_with_blobs(endpoints, to, call.into(), blobs);
+        Ok(sent.await?.gas_used)
+    }
+
+    /// The file of the last checkpoint on the chain, if it is where it was put.
+    async fn last_file(&self, head: &Head) -> Result<Option<store::Checkpoint>, ChainError> {
+        let Some(commitment) = self.bridge.last_commitment(head).await? else {
+            return Ok(None);
+        };
+        Ok(published::read(&self.published, commitment).ok())
+    }
+}
+
+/// What is said of a checkpoint in either mode.
+struct Publication {
+    sequence: u64,
+    consumed: u64,
+    inbox_hash: B256,
+    state_root: B256,
+    commitment: B256,
+}
+
+impl Publication {
+    fn published(&self, blobs: usize, gas: u64) -> Step {
+        Step::Published {
+            sequence: self.sequence,
+            state_root: self.state_root,
+            data_commitment: self.commitment,
+            consumed: self.consumed,
+            blobs,
+            gas,
         }
     }
 }
+
+/// In seconds: what the limit of blobs is about.
+pub(crate) const HOUR: u64 = 60 * 60;

@@ -7,9 +7,14 @@
 
 use std::time::Duration;
 
-use alloy::consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy::consensus::{
+    SignableTransaction, Signed, TxEip1559, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar,
+    TxEnvelope,
+};
 use alloy::eips::Encodable2718 as _;
-use alloy::primitives::{Address, B256, Bytes, TxKind, U64, U128, U256};
+use alloy::eips::eip4844::Blob;
+use alloy::eips::eip7594::{BlobTransactionSidecarEip7594, BlobTransactionSidecarVariant};
+use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U64, U128, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::signers::SignerSync as _;
 use alloy::signers::local::PrivateKeySigner;
@@ -39,15 +44,36 @@ pub struct Sender {
 struct Fees {
     total: u128,
     tip: u128,
+    /// Per gas of blobs; zero without any.
+    blob: u128,
 }
 
 impl Fees {
-    /// Nodes take a replacement that offers an eighth more for both.
+    /// Nodes take a replacement that offers an eighth more for everything, and with blobs twice as much.
     fn raised(self, most: u128) -> Self {
-        let raise = |fee: u128| fee + fee / 8 + 1;
+        let more = |fee: u128| if self.blob == 0 { fee / 8 + 1 } else { fee };
+        let raise = |fee: u128| fee.saturating_add(more(fee));
         let total = raise(self.total).min(most);
         let tip = raise(self.tip).min(total);
-        Self { total, tip }
+        let blob = raise(self.blob).min(most);
+        Self { total, tip, blob }
+    }
+}
+
+/// What is to be mined.
+#[derive(Clone, Debug)]
+struct Message {
+    to: TxKind,
+    value: U256,
+    data: Bytes,
+    /// Blobs, with what the chain needs to check them.
+    sidecar: Option<BlobTransactionSidecarEip7594>,
+}
+
+impl Message {
+    fn blob_hashes(&self) -> Vec<B256> {
+        let hashes = self.sidecar.iter().flat_map(|it| it.versioned_hashes());
+        hashes.collect()
     }
 }
 
@@ -74,24 +100,51 @@ impl Sender {
         value: U256,
         data: Bytes,
     ) -> Result<TransactionReceipt, ChainError> {
+        let message = Message {
+            to,
+            value,
+            data,
+            sidecar: None,
+        };
+        self.carry(endpoints, message).await
+    }
+
+    /// Sends a call with blobs (EIP-4844, with the proofs of EIP-7594), and waits until it is mined.
+    pub async fn transact_with_blobs(
+        &self,
+        endpoints: &Endpoints,
+        to: Address,
+        data: Bytes,
+        blobs: Vec<Blob>,
+    ) -> Result<TransactionReceipt, ChainError> {
+        let sidecar = BlobTransactionSidecarEip7594::try_from_blobs(blobs);
+        let sidecar = sidecar.map_err(|error| ChainError::Nonsense {
+            what: "a blob",
+            reason: error.to_string(),
+        })?;
+        let message = Message {
+            to: TxKind::Call(to),
+            value: U256::ZERO,
+            data,
+            sidecar: Some(sidecar),
+        };
+        self.carry(endpoints, message).await
+    }
+
+    async fn carry(
+        &self,
+        endpoints: &Endpoints,
+        message: Message,
+    ) -> Result<TransactionReceipt, ChainError> {
         let until = Instant::now() + self.deadline;
-        let mut fees = self.first_fees(endpoints).await?;
+        let mut fees = self.first_fees(endpoints, &message).await?;
         let mut sent: Vec<B256> = Vec::new();
         let nonce = self.nonce(endpoints).await?;
-        let gas = self.estimate(endpoints, to, value, &data).await?;
+        let gas = self.estimate(endpoints, &message).await?;
         loop {
-            let transaction = TxEip1559 {
-                chain_id: endpoints.expected().chain_id,
-                nonce,
-                gas_limit: gas,
-                max_fee_per_gas: fees.total,
-                max_priority_fee_per_gas: fees.tip,
-                to,
-                value,
-                access_list: Default::default(),
-                input: data.clone(),
-            };
-            match self.offer(endpoints, transaction).await? {
+            let chain = endpoints.expected().chain_id;
+            let envelope = self.sign(&message, chain, nonce, gas, fees)?;
+            match self.offer(endpoints, envelope).await? {
                 Offer::Sent(hash) => {
                     if !sent.contains(&hash) {
                         sent.push(hash);
@@ -127,18 +180,67 @@ impl Sender {
         }
     }
 
+    fn sign(
+        &self,
+        message: &Message,
+        chain_id: u64,
+        nonce: u64,
+        gas_limit: u64,
+        fees: Fees,
+    ) -> Result<TxEnvelope, ChainError> {
+        match (&message.sidecar, message.to) {
+            (Some(sidecar), TxKind::Call(to)) => {
+                let tx = TxEip4844 {
+                    chain_id,
+                    nonce,
+                    gas_limit,
+                    max_fee_per_gas: fees.total,
+                    max_priority_fee_per_gas: fees.tip,
+                    to,
+                    value: message.value,
+                    access_list: Default::default(),
+                    blob_versioned_hashes: message.blob_hashes(),
+                    max_fee_per_blob_gas: fees.blob,
+                    input: message.data.clone(),
+                };
+                let sidecar = BlobTransactionSidecarVariant::Eip7594(sidecar.clone());
+                let tx = TxEip4844WithSidecar { tx, sidecar };
+                self.signed(TxEip4844Variant::TxEip4844WithSidecar(tx))
+            }
+            _ => self.signed(TxEip1559 {
+                chain_id,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: fees.total,
+                max_priority_fee_per_gas: fees.tip,
+                to: message.to,
+                value: message.value,
+                access_list: Default::default(),
+                input: message.data.clone(),
+            }),
+        }
+    }
+
+    fn signed<T: SignableTransaction<Signature>>(
+        &self,
+        transaction: T,
+    ) -> Result<TxEnvelope, ChainError>
+    where
+        TxEnvelope: From<Signed<T>>,
+    {
+        let signature = self.signer.sign_hash_sync(&transaction.signature_hash());
+        let signature = signature.map_err(|error| ChainError::Refused {
+            method: "signing",
+            message: error.to_string(),
+        })?;
+        Ok(transaction.into_signed(signature).into())
+    }
+
     async fn offer(
         &self,
         endpoints: &Endpoints,
-        transaction: TxEip1559,
+        envelope: TxEnvelope,
     ) -> Result<Offer, ChainError> {
-        let hash = transaction.signature_hash();
-        let signature = self.signer.sign_hash_sync(&hash).map_err(|error| {
-            let message = error.to_string();
-            let method = "signing";
-            ChainError::Refused { method, message }
-        })?;
-        let envelope = TxEnvelope::from(transaction.into_signed(signature));
         let raw = Bytes::from(envelope.encoded_2718());
         let method = "eth_sendRawTransaction";
         let hash = *envelope.tx_hash();
@@ -203,7 +305,11 @@ impl Sender {
         Ok(count.to())
     }
 
-    async fn first_fees(&self, endpoints: &Endpoints) -> Result<Fees, ChainError> {
+    async fn first_fees(
+        &self,
+        endpoints: &Endpoints,
+        message: &Message,
+    ) -> Result<Fees, ChainError> {
         let method = "eth_getBlockByNumber";
         let block: Value = endpoints.ask(method, json!(["latest", false])).await?;
         let base = serde_json::from_value::<U128>(block["baseFeePerGas"].clone());
@@ -214,21 +320,29 @@ impl Sender {
         // Twice the base fee outlasts six full blocks in a row.
         let tip = TIP.min(self.max_fee);
         let total = base.to::<u128>().saturating_mul(2).saturating_add(tip);
-        let total = total.min(self.max_fee);
-        Ok(Fees { total, tip })
+        let blob = match message.sidecar {
+            None => 0,
+            Some(_) => {
+                let base: U128 = endpoints.ask("eth_blobBaseFee", json!([])).await?;
+                base.to::<u128>().saturating_mul(2).max(1).min(self.max_fee)
+            }
+        };
+        Ok(Fees {
+            total: total.min(self.max_fee),
+            tip,
+            blob,
+        })
     }
 
     /// With a fifth more than it takes now; a call that would fail fails here, with its reason.
-    async fn estimate(
-        &self,
-        endpoints: &Endpoints,
-        to: TxKind,
-        value: U256,
-        data: &Bytes,
-    ) -> Result<u64, ChainError> {
+    async fn estimate(&self, endpoints: &Endpoints, message: &Message) -> Result<u64, ChainError> {
+        let (value, data) = (message.value, &message.data);
         let mut call = json!({"from": self.address(), "value": value, "data": data});
-        if let TxKind::Call(to) = to {
+        if let TxKind::Call(to) = message.to {
             call["to"] = json!(to);
+        }
+        if message.sidecar.is_some() {
+            call["blobVersionedHashes"] = json!(message.blob_hashes());
         }
         let gas: U64 = endpoints.ask("eth_estimateGas", json!([call])).await?;
         let gas: u64 = gas.to();

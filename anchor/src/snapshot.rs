@@ -5,6 +5,7 @@ use std::path::Path;
 use alloy::primitives::B256;
 use engine::snapshot::{self, ArchivedStateSnapshot};
 use ledger::Edge;
+use ledger::encoding::AccountRecord;
 use store::{Checkpoint, Checkpoints, Parts, StoreError, Tag};
 use types::AccountId;
 use types::inbox::InboxPosition;
@@ -56,6 +57,11 @@ impl<'a> Snapshot<'a> {
     /// Ordinary accounts, which are numbered from zero.
     pub fn accounts(&self) -> u32 {
         self.archived.ledger.accounts.len() as u32
+    }
+
+    /// What an account has; `None` if there is no such account.
+    pub fn record(&self, account: AccountId) -> Option<AccountRecord> {
+        self.archived.ledger.record(&self.edge, account)
     }
 
     /// The proof of an account; `None` if there is no such account, or if the file does not lead to its

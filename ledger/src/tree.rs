@@ -5,7 +5,7 @@
 //! exists the leaf is 32 zero bytes, and whole empty subtrees are constants. The specification with
 //! test vectors is `docs/STATE_TREE.md`.
 //!
-//! [`root`] and [`siblings`] work on a sorted list of the nodes that exist at one height and raise
+//! [`root`] and [`Layers`] work on a sorted list of the nodes that exist at one height and raise
 //! that list to the next: from scratch, over any leaves. A node that needs a root every second keeps
 //! a [`StateTree`](crate::StateTree) instead.
 
@@ -46,16 +46,40 @@ pub fn root(leaves: Vec<(u32, Digest)>) -> Digest {
     top(&nodes)
 }
 
-/// The siblings of the nodes on the way from the leaf at `index` to the root over these leaves.
-pub fn siblings(leaves: Vec<(u32, Digest)>, index: u32) -> [Digest; DEPTH] {
-    let mut nodes = leaves;
-    std::array::from_fn(|height| {
-        let sibling = index >> height ^ 1;
-        let position = nodes.binary_search_by_key(&sibling, |(index, _)| *index);
-        let node = position.map_or(empty_subtree(height), |position| nodes[position].1);
-        raise(&mut nodes, height);
-        node
-    })
+/// All nodes over a set of leaves, for proofs of many of them: 36 bytes for each, some twice as many as
+/// there are leaves.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// By height, leaves first; each by ascending index.
+    layers: Vec<Vec<(u32, Digest)>>,
+}
+
+impl Layers {
+    /// Over leaves given by strictly ascending index; all others are empty.
+    pub fn new(leaves: Vec<(u32, Digest)>) -> Self {
+        let mut layers = vec![leaves];
+        for height in 0..DEPTH {
+            let mut nodes = layers[height].clone();
+            raise(&mut nodes, height);
+            layers.push(nodes);
+        }
+        Self { layers }
+    }
+
+    /// The root.
+    pub fn root(&self) -> Digest {
+        top(&self.layers[DEPTH])
+    }
+
+    /// The siblings of the nodes on the way from the leaf at `index` to the root.
+    pub fn siblings(&self, index: u32) -> [Digest; DEPTH] {
+        std::array::from_fn(|height| {
+            let sibling = index >> height ^ 1;
+            let nodes = &self.layers[height];
+            let position = nodes.binary_search_by_key(&sibling, |(index, _)| *index);
+            position.map_or(empty_subtree(height), |position| nodes[position].1)
+        })
+    }
 }
 
 /// What a root says about one account.

@@ -26,7 +26,7 @@ abstract contract Anchor is Inbox {
         address proposer;
         bytes32 stateRoot;
         /// SHA-256 of (hash of the published file, root of the chunks); the latter is zero until
-        /// there is a judge to use it.
+        /// there is a judge to use it. With data on chain, the hash of that and of its blobs.
         bytes32 dataCommitment;
     }
 
@@ -48,6 +48,8 @@ abstract contract Anchor is Inbox {
         uint32 openAfter;
         /// and of silence until anybody may freeze.
         uint32 freezeAfter;
+        /// Whether a checkpoint's data must come in blobs (`rollup`), or is only named (`anchored`).
+        bool dataOnChain;
     }
 
     /// The last checkpoint, in one slot.
@@ -80,24 +82,33 @@ abstract contract Anchor is Inbox {
     uint256 public immutable requestPeriod;
     uint256 public immutable openAfter;
     uint256 public immutable freezeAfter;
+    bool public immutable dataOnChain;
 
     Head public head;
     Frozen public frozenAt;
     mapping(uint64 index => bytes32) public checkpointHash;
     mapping(address proposer => Bond) public bonds;
+    /// Stands for the blobs that wait for the next checkpoint; zero if none do.
+    bytes32 public posted;
 
     event Published(uint64 indexed index, Checkpoint checkpoint);
     event Removed(uint64 indexed from, address proposer, address challenger, uint256 bond);
     event Froze(uint64 index, uint64 consumed);
+    /// The blobs of a transaction, onto those that were posted before.
+    event Posted(bytes32 indexed data, bytes32 onto, bytes32[] blobs);
+    /// Of a checkpoint with data on chain: what its data commitment is the hash of.
+    event Bound(uint64 indexed index, bytes32 commitment, bytes32 data);
 
     error BadBond();
     error BadCheckpoint();
+    error BadData();
     error BadInboxHash();
     error IsFinal();
     error NotFinal();
     error NotFrozen();
     error NotOverdue();
     error NotProposer();
+    error WrongMode();
 
     constructor(Terms memory terms, Asset[] memory list) Inbox(list, terms.requestFee) {
         if (terms.genesisRoot == 0 || terms.operator == address(0)) revert BadTerms();
@@ -110,6 +121,7 @@ abstract contract Anchor is Inbox {
         requestPeriod = terms.requestPeriod;
         openAfter = terms.openAfter;
         freezeAfter = terms.freezeAfter;
+        dataOnChain = terms.dataOnChain;
         head.time = uint48(block.timestamp);
         head.bonded = terms.bond == 0;
         // Time zero: the genesis is final from the start.
@@ -128,6 +140,57 @@ abstract contract Anchor is Inbox {
         bytes32 stateRoot,
         bytes32 dataCommitment
     ) external whenLive {
+        if (dataOnChain) revert WrongMode();
+        _publish(sequence, consumed, inboxHash, stateRoot, dataCommitment);
+    }
+
+    /// Publishes the next checkpoint with its data: the blobs of this transaction, onto those that
+    /// stand behind `onto` (zero: these are all). `commitment` is what `publish` would be given.
+    function publishWithBlobs(
+        uint64 sequence,
+        uint64 consumed,
+        bytes32 inboxHash,
+        bytes32 stateRoot,
+        bytes32 commitment,
+        bytes32 onto
+    ) external whenLive {
+        bytes32 data = _post(onto);
+        if (onto != 0) posted = 0;
+        uint64 index =
+            _publish(sequence, consumed, inboxHash, stateRoot, keccak256(abi.encode(commitment, data)));
+        emit Bound(index, commitment, data);
+    }
+
+    /// Brings blobs for the next checkpoint, if one transaction cannot carry all of them. `onto` is
+    /// `posted` to go on, or zero to begin anew and leave what waits unused.
+    function post(bytes32 onto) external whenLive {
+        _checkProposer(head);
+        posted = _post(onto);
+    }
+
+    /// What stands for the blobs of this transaction onto those before. The chain has checked that
+    /// they are there; what they say, only who reads them can tell.
+    function _post(bytes32 onto) private returns (bytes32 data) {
+        if (!dataOnChain) revert WrongMode();
+        if (onto != 0 && onto != posted) revert BadData();
+        uint256 count = 0;
+        while (blobhash(count) != 0) ++count;
+        if (count == 0) revert BadData();
+        bytes32[] memory blobs = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            blobs[i] = blobhash(i);
+        }
+        data = keccak256(abi.encode(onto, blobs));
+        emit Posted(data, onto, blobs);
+    }
+
+    function _publish(
+        uint64 sequence,
+        uint64 consumed,
+        bytes32 inboxHash,
+        bytes32 stateRoot,
+        bytes32 dataCommitment
+    ) private returns (uint64 index) {
         Head memory last = head;
         _checkProposer(last);
         if (sequence <= last.sequence || consumed < last.consumed || stateRoot == 0) revert BadCheckpoint();
@@ -145,6 +208,7 @@ abstract contract Anchor is Inbox {
         checkpointHash[it.index] = hashOf(it);
         head = Head(it.index, sequence, consumed, uint48(block.timestamp), last.bonded, false);
         emit Published(it.index, it);
+        return it.index;
     }
 
     /// Ends the ledger's say, for ever: an entry is overdue, or nothing was published for too long.

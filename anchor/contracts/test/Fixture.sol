@@ -53,7 +53,8 @@ abstract contract Fixture {
             challengeWindow: WINDOW,
             requestPeriod: PERIOD,
             openAfter: SILENCE - 1,
-            freezeAfter: SILENCE
+            freezeAfter: SILENCE,
+            dataOnChain: false
         });
         bridge = new Bridge(terms, list);
         last.stateRoot = terms.genesisRoot;

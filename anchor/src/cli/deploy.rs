@@ -46,12 +46,23 @@ pub(super) struct Options {
     /// Seconds of silence until others may publish, once a judge exists.
     #[arg(long, value_name = "S", default_value_t = 2 * DAY)]
     open_after: u32,
+    /// What is on the chain of a checkpoint: its hash (`anchored`), or also the accounts that changed, in
+    /// blobs (`rollup`).
+    #[arg(long, value_name = "MODE", default_value = "anchored")]
+    data: DataMode,
     /// What a proposer must have at stake, in wei. If the sender is the operator, it is paid at once.
     #[arg(long, value_name = "WEI", default_value_t = 0)]
     bond: u128,
     /// What a forced request burns, in wei.
     #[arg(long, value_name = "WEI", default_value_t = 1_000_000_000_000_000)]
     request_fee: u128,
+}
+
+/// What the chain has of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum DataMode {
+    Anchored,
+    Rollup,
 }
 
 const DAY: u32 = 24 * 60 * 60;
@@ -128,6 +139,7 @@ fn terms(options: &Options, sender: Address) -> Terms {
         requestPeriod: options.request_period,
         openAfter: options.open_after,
         freezeAfter: options.freeze_after,
+        dataOnChain: options.data == DataMode::Rollup,
     }
 }
 

@@ -51,8 +51,10 @@ enum Command {
     Freeze(exit::FreezeOptions),
     /// Take out all that an account has, after a freeze.
     Exit(exit::WithdrawOptions),
-    /// Take out everything of everybody, from the chain and published files alone.
+    /// Take out everything of everybody, from the chain and what was published alone.
     Escape(exit::EscapeOptions),
+    /// With data on chain: rebuild the newest checkpoint's state from its blobs and compare the root.
+    CheckData(exit::CheckOptions),
 }
 
 /// Why a command ended without doing its job.
@@ -109,6 +111,7 @@ async fn run(command: Command, json: bool) -> Outcome {
         Command::Freeze(options) => exit::freeze(&options).await,
         Command::Exit(options) => exit::exit(&options).await,
         Command::Escape(options) => exit::escape(&options).await,
+        Command::CheckData(options) => exit::check_data(&options).await,
     }
 }
 

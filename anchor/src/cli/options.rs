@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::PrivateKeySigner;
-use alloy::transports::http::reqwest::Url;
+use reqwest::Url;
 
 use super::Failure;
 use crate::bridge::BridgeReader;
@@ -16,7 +16,7 @@ use crate::sender::Sender;
 /// Where the chain is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Chain {
-    /// A node of the chain (http); several are asked one after the other, and compared where money
+    /// A node of the chain (http or https); several are asked one after the other, and compared where money
     /// depends on it.
     #[arg(long = "rpc", value_name = "URL", required = true)]
     pub(super) endpoints: Vec<Url>,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::options::Bridge;
 use super::{Failure, Outcome};
 use crate::contract::Bridge as Contract;
+use crate::publisher::HOUR;
 use crate::snapshot::newest_checkpoint;
 
 /// Options of `keel anchor status`.
@@ -33,8 +34,14 @@ pub(super) async fn run(options: &Options) -> Outcome {
         .map_err(Failure::failed)?;
     let node = options.dir.as_deref().map(newest_sequence).transpose()?;
     let lag = node.map(|sequence| sequence.saturating_sub(head.sequence));
+    let is_rollup = bridge.deployment.terms.dataOnChain;
+    let blobs = match is_rollup {
+        true => Some(bridge.blobs_within(HOUR).await.map_err(Failure::failed)?),
+        false => None,
+    };
     Ok(json!({
         "bridge": bridge.deployment.bridge,
+        "data": if is_rollup { "rollup" } else { "anchored" },
         "block": newest.number,
         "frozen": head.is_frozen,
         "overdue": overdue.map_err(Failure::failed)?,
@@ -47,6 +54,7 @@ pub(super) async fn run(options: &Options) -> Outcome {
         "inbox_consumed": head.consumed,
         "node_sequence": node,
         "lag_commands": lag,
+        "blobs_within_an_hour": blobs,
     }))
 }
 

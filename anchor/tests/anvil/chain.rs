@@ -51,9 +51,10 @@ impl Anvil {
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let url = format!("http://{address}");
+        let http = anchor::web::client(Duration::from_secs(60));
         Self {
             child,
-            client: RpcClient::new_http(url.parse().unwrap()),
+            client: RpcClient::new_http_with_client(http, url.parse().unwrap()),
             url,
         }
     }

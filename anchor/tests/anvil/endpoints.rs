@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::block_on;
-use crate::world::{ETHER, World};
+use crate::world::{ETHER, World, errors};
 
 /// What a bad endpoint makes of an answer to a method.
 type Twist = fn(&str, Value) -> Option<Value>;
@@ -196,5 +196,68 @@ fn nothing_is_credited_on_the_word_of_a_liar() {
         let error = watcher.step().await.unwrap_err().to_string();
         assert!(error.contains("the endpoints disagree"), "{error}");
         assert_eq!(world.watch(1).await.consumed, 1);
+    });
+}
+
+/// A server between us and anvil that speaks TLS, and its certificate. It ends with the test's process.
+fn over_tls(anvil: &str) -> (String, String) {
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::{ServerConfig, pki_types::PrivateKeyDer};
+
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let anvil = anvil.strip_prefix("http://").unwrap().to_owned();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        block_on(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                let mut upstream = TcpStream::connect(&anvil).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
+            }
+        });
+    });
+    (format!("https://localhost:{port}"), made.cert.pem())
+}
+
+#[test]
+fn an_endpoint_over_tls_is_asked_if_its_certificate_is_trusted() {
+    block_on(async {
+        let world = World::new(&[]).await;
+        let (url, certificate) = over_tls(&world.anvil.url);
+        let file = world.folder.path().join("authority.pem");
+        std::fs::write(&file, certificate).unwrap();
+        let status = |authority: Option<&std::path::Path>| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keel-anchor"));
+            command.current_dir(world.folder.path());
+            command.args(["--json", "status", "--bridge", "bridge.json", "--rpc", &url]);
+            if let Some(authority) = authority {
+                command.env("SSL_CERT_FILE", authority);
+            }
+            command.output().unwrap()
+        };
+        let trusted = status(Some(&file));
+        assert!(trusted.status.success(), "{}", errors(&trusted));
+        let unknown = status(None);
+        assert_eq!(unknown.status.code(), Some(1));
+        let told = errors(&unknown);
+        assert!(
+            told.contains(&url) && told.contains("no endpoint answers"),
+            "{told}"
+        );
     });
 }

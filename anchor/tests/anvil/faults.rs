@@ -191,12 +191,7 @@ fn killed_programs_go_on_without_loss_or_double() {
 async fn proof_of(world: &World, account: u32) -> u128 {
     let reader = world.reader(&[]);
     let last = reader.checkpoints().await.unwrap().pop().unwrap();
-    let published = anchor::published::Published::Directory(world.published());
-    let limit = Duration::from_secs(5);
-    let file = published
-        .load(last.dataCommitment, world.folder.path(), limit)
-        .await
-        .unwrap();
+    let file = anchor::published::read(&world.published(), last.dataCommitment).unwrap();
     let snapshot = anchor::snapshot::Snapshot::open(&file).unwrap();
     assert_eq!(snapshot.state_root, last.stateRoot);
     let proof = snapshot.prove(account).unwrap();

@@ -7,6 +7,7 @@ mod chain;
 mod demo;
 mod endpoints;
 mod faults;
+mod rollup;
 mod way_in_and_out;
 mod world;
 

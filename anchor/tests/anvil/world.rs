@@ -13,7 +13,7 @@ use anchor::bridge::BridgeReader;
 use anchor::cli::demo::genesis;
 use anchor::deployment::Deployment;
 use anchor::endpoints::Endpoints;
-use anchor::publisher::{Publisher, Step};
+use anchor::publisher::{Publisher, Rollup, Step};
 use anchor::sender::Sender;
 use anchor::watcher::{Watched, Watcher};
 use client::{ConnectOptions, ServerPin, Session, SignatureMode};
@@ -70,16 +70,21 @@ impl World {
     /// The operator is anvil's first account and `dev-operator`; 1 and 2 own the ledger's accounts 1
     /// and 2, whose keys are `dev-1` and `dev-2`.
     pub(crate) async fn new(options: &[&str]) -> Self {
+        Self::with_data("anchored", options).await
+    }
+
+    /// With what is on the chain of a checkpoint.
+    pub(crate) async fn with_data(data: &str, options: &[&str]) -> Self {
+        Self::with_genesis(&genesis([0, 1, 2].map(owner)), data, options).await
+    }
+
+    pub(crate) async fn with_genesis(genesis: &str, data: &str, options: &[&str]) -> Self {
         let anvil = Anvil::start(options);
         let folder = tempfile::tempdir().unwrap();
         for (number, key) in KEYS.iter().enumerate() {
             std::fs::write(folder.path().join(format!("key-{number}")), key).unwrap();
         }
-        std::fs::write(
-            folder.path().join("genesis.toml"),
-            genesis([0, 1, 2].map(owner)),
-        )
-        .unwrap();
+        std::fs::write(folder.path().join("genesis.toml"), genesis).unwrap();
         let node = serve(folder.path());
         let made = anvil
             .send(owner(0), None, PlainToken::BYTECODE.to_vec())
@@ -119,6 +124,8 @@ impl World {
             "1",
             "--request-fee",
             "1000000",
+            "--data",
+            data,
         ]);
         world.bridge = deployed["bridge"].as_str().unwrap().parse().unwrap();
         for number in [1, 2] {
@@ -197,6 +204,7 @@ impl World {
             sender: sender(0),
             data: self.data(),
             published: self.published(),
+            rollup: Rollup::default(),
         }
     }
 
@@ -266,6 +274,7 @@ impl World {
                 }
                 Step::UpToDate { sequence: it } if sequence <= it => return published,
                 Step::UpToDate { .. } | Step::Nothing => {}
+                Step::Waiting { .. } => panic!("no test posts so many blobs"),
             }
             // The node writes its checkpoints beside its work.
             assert!(

@@ -86,8 +86,22 @@ impl World {
         Self::with(chain, token, Address::ZERO)
     }
 
-    pub(crate) fn with(mut chain: Chain, token: Address, judge: Address) -> Self {
-        let terms = terms(judge);
+    pub(crate) fn with(chain: Chain, token: Address, judge: Address) -> Self {
+        Self::deployed(chain, token, terms(judge))
+    }
+
+    /// With data on chain.
+    pub(crate) fn rollup() -> Self {
+        let mut chain = Chain::new(CHAIN);
+        let token = chain.deploy(&PlainToken::BYTECODE, &[]).unwrap();
+        let terms = Terms {
+            dataOnChain: true,
+            ..terms(Address::ZERO)
+        };
+        Self::deployed(chain, token, terms)
+    }
+
+    fn deployed(mut chain: Chain, token: Address, terms: Terms) -> Self {
         let genesis = Checkpoint {
             stateRoot: terms.genesisRoot,
             ..checkpoint()
@@ -273,6 +287,7 @@ pub(crate) fn terms(judge: Address) -> Terms {
         requestPeriod: PERIOD as u32,
         openAfter: OPEN_AFTER as u32,
         freezeAfter: FREEZE_AFTER as u32,
+        dataOnChain: false,
     }
 }
 
@@ -339,7 +354,7 @@ impl Accounts {
         account: u32,
         places: u64,
     ) -> Bridge::claimCall {
-        let siblings = tree::siblings(self.leaves(), account);
+        let siblings = tree::Layers::new(self.leaves()).siblings(account);
         Bridge::claimCall {
             checkpoint: checkpoint.clone(),
             record: self.record(account),

@@ -1,7 +1,7 @@
 //! An EVM in this process, as far as tests need one: accounts with ether, a clock that a test
 //! moves, and calls that say what came back.
 
-use alloy::primitives::{Address, Bytes, TxKind, U256};
+use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::sol_types::SolCall;
 use revm::context::result::{ExecutionResult, Output};
 use revm::context::{BlockEnv, CfgEnv, Context, TxEnv};
@@ -20,11 +20,14 @@ pub(crate) struct Revert(pub(crate) [u8; 4]);
 
 /// What every deployed contract was made by.
 pub(crate) const DEPLOYER: Address = Address::repeat_byte(0xdd);
+const GAS_OF_A_BLOB: u64 = 1 << 17;
 /// When the chain starts.
 pub(crate) const START: u64 = 1_000_000;
 
 pub(crate) struct Chain {
     evm: MainnetEvm<Context<BlockEnv, TxEnv, CfgEnv, Db>>,
+    /// Versioned hashes of the blobs of the next call.
+    pub(crate) blobs: Vec<B256>,
     /// Of the last call that worked.
     pub(crate) gas: u64,
 }
@@ -39,6 +42,7 @@ impl Chain {
             });
         let mut chain = Self {
             evm: context.build_mainnet(),
+            blobs: Vec::new(),
             gas: 0,
         };
         chain.evm.ctx.block.timestamp = U256::from(START);
@@ -142,7 +146,14 @@ impl Chain {
 
     fn tx(&mut self, from: Address, to: TxKind, value: U256, data: Bytes) -> TxEnv {
         let nonce = self.info(from).nonce;
+        let blobs = std::mem::take(&mut self.blobs);
+        self.fund(from, U256::from(blobs.len() as u64 * GAS_OF_A_BLOB));
         TxEnv {
+            // With blobs it is another kind of transaction (EIP-4844).
+            tx_type: if blobs.is_empty() { 0 } else { 3 },
+            // The block asks for one wei.
+            max_fee_per_blob_gas: u128::from(!blobs.is_empty()),
+            blob_hashes: blobs,
             caller: from,
             kind: to,
             value,

@@ -1,6 +1,6 @@
 //! What calls cost, whole transactions, held to the bounds that anchor/README.md tells.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use anchor::contract::WITHDRAW;
 use anchor::proof::Funds;
 use types::outcome::Digest;
@@ -55,6 +55,13 @@ fn calls_cost_what_the_table_says() {
     world.chain.pass(FREEZE_AFTER + 1);
     world.freeze().unwrap();
     table.push(("freeze", world.chain.gas, 80_000));
+    let mut rollup = World::rollup();
+    for index in 1..=2 {
+        let root = Digest::new([index; 32]);
+        crate::rollup::publish(&mut rollup, root, &[crate::rollup::blob(index)], B256::ZERO)
+            .unwrap();
+    }
+    table.push(("publish with a blob", rollup.chain.gas, 70_000));
     for (what, gas, limit) in &table {
         println!("| {what} | {gas} |");
         assert!(gas <= limit, "{what}: {gas} gas, more than {limit}");

@@ -10,6 +10,7 @@ mod gas;
 mod inbox;
 mod proofs;
 mod publishing;
+mod rollup;
 mod signatures;
 mod tokens;
 mod walk;

@@ -83,7 +83,7 @@ fn the_verifier_agrees_with_the_vectors_of_the_specification() {
     let others = vec![(3, leaf), (0xdead_beef, leaf), (0xdead_beee, leaf)];
     let proof = Proof {
         claim: Claim::Has(record),
-        siblings: tree::siblings(others, 0xdead_beef),
+        siblings: tree::Layers::new(others).siblings(0xdead_beef),
     };
     let claim = ClaimProof::new(&proof).unwrap();
     let root = root_of(&mut chain, verifier, &claim.record, claim.siblings);
@@ -198,7 +198,9 @@ fn neither_a_node_nor_another_record_passes_for_an_account() {
     let claim = Bridge::claimCall {
         checkpoint: other,
         record,
-        siblings: tree::siblings(vec![(5, leaf)], 5).map(|node| B256::new(*node.as_bytes())),
+        siblings: tree::Layers::new(vec![(5, leaf)])
+            .siblings(5)
+            .map(|node| B256::new(*node.as_bytes())),
         places: U256::from(1),
     };
     fails!(world.act(BOB, &claim), WrongProof);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use ledger::encoding::{AccountRecord, decode_inbox, encode_inbox};
-use ledger::tree::{DEPTH, empty_subtree, leaf_hash, root, siblings};
+use ledger::tree::{DEPTH, Layers, empty_subtree, leaf_hash, root};
 use ledger::{AgentName, Claim, Holding, Ledger, Proof, StateTree, Trade};
 use sha2::{Digest as _, Sha256};
 use types::auth::PublicKey;
@@ -45,7 +45,7 @@ fn vectors() -> String {
         lines.push_leaf(name, record);
     }
     lines.push("sparse_root", &root(leaves(&sparse)));
-    for (height, sibling) in siblings(leaves(&sparse), 5).iter().enumerate() {
+    for (height, sibling) in Layers::new(leaves(&sparse)).siblings(5).iter().enumerate() {
         lines.push(format!("sparse_5_sibling_{height:02}"), sibling);
     }
 

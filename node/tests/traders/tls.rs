@@ -14,42 +14,17 @@ use crate::{API, PATIENCE, Signed, now_millis, order, request, response};
 
 /// A certificate of this machine that signs itself, as files in PEM; and as a client has it.
 fn certificate(folder: &Path) -> ([String; 2], CertificateDer<'static>) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let certificate = parameters.self_signed(&key).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = [
-        ("cert.pem", "CERTIFICATE", certificate.der().as_ref()),
-        ("key.pem", "PRIVATE KEY", key.serialized_der()),
+        ("cert.pem", made.cert.pem()),
+        ("key.pem", made.signing_key.serialize_pem()),
     ];
-    let paths = files.map(|(name, label, der)| {
+    let paths = files.map(|(name, pem)| {
         let path = folder.join(name);
-        let text = base64(der);
-        let pem = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
         std::fs::write(&path, pem).unwrap();
         path.to_str().unwrap().to_owned()
     });
-    (paths, certificate.der().clone())
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk
-            .iter()
-            .fold(0, |word, byte| word << 8 | u32::from(*byte));
-        let word = word << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            let index = (word >> (18 - 6 * digit)) as usize % 64;
-            let is_padding = digit > chunk.len();
-            text.push(if is_padding {
-                '='
-            } else {
-                DIGITS[index].into()
-            });
-        }
-    }
-    text
+    (paths, made.cert.der().clone())
 }
 
 /// A connection that trusts this certificate and no other.
