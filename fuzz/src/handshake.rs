@@ -19,6 +19,7 @@ use crate::Reached;
 /// What the corpus must reach.
 pub const REACHES: &[&str] = &[
     "opened",
+    "weak key",
     "bad signature",
     "malformed",
     "oversize",
@@ -103,6 +104,10 @@ fn messages(stream: &[u8], piece: usize) -> Messages {
 
 fn open(message: &[u8], reached: &mut Reached) {
     match Hello::parse(message, &EXPORTER) {
+        // Everybody signs for such a key, and nobody may register it.
+        Ok(hello) if hello.public_key().is_weak() => {
+            reached.insert("weak key");
+        }
         Ok(hello) => {
             assert_eq!(message, HELLO.as_bytes(), "nobody else has the key");
             assert_eq!(hello.network(), Some(NetworkId::DEVELOPMENT));

@@ -35,6 +35,10 @@ use crate::waiting_frames::{has_withdrawal, is_cancel, next_run, pop, refuse};
 /// disk: nothing is sealed for it, and the frames that wait end in `BUSY`.
 const BLOCKS_IN_FLIGHT: usize = 2;
 
+/// Buffers of blocks that are kept for blocks to come. Each grows to the largest block that it was ever
+/// used for, so more than are needed at once would only be more to hold.
+const SPARE_BLOCKS_MAX: usize = 16;
+
 /// The shortest wait for an expiry: logged time moves no finer, and orders that did not fit one
 /// tick go with the next.
 const EXPIRY_STEP_NS: u64 = TICK_INTERVAL_NS;
@@ -120,6 +124,8 @@ pub struct Pipeline {
     payloads: Vec<Vec<u8>>,
     /// Released blocks whose buffers can be used again once all followers have let go.
     spent: VecDeque<Arc<ReleasedBlock>>,
+    /// Buffers of blocks that nobody needs any more.
+    spare: Vec<ReleasedBlock>,
     counters: Arc<CachePadded<PipelineCounters>>,
 }
 
@@ -151,6 +157,7 @@ impl Pipeline {
             clock,
             payloads: Vec::new(),
             spent: VecDeque::new(),
+            spare: Vec::new(),
             counters,
         }
     }
@@ -439,16 +446,17 @@ impl Pipeline {
         self.next_due = self.state.next_due();
     }
 
-    /// A block's buffers, used again if all followers have let go of the oldest one.
+    /// A block's buffers to be filled again: those that were used last, which are in the cache. What
+    /// all followers have let go of is emptied at once, for its frames hold what came from the network.
     fn spare_block(&mut self) -> ReleasedBlock {
-        match self.spent.front_mut().and_then(Arc::get_mut) {
-            Some(oldest) => {
-                let mut released = std::mem::take(oldest);
-                self.spent.pop_front();
-                self.sequencer.recycle(std::mem::take(&mut released.block));
-                released
+        while let Some(oldest) = self.spent.front_mut().and_then(Arc::get_mut) {
+            let mut released = std::mem::take(oldest);
+            self.spent.pop_front();
+            self.sequencer.recycle(std::mem::take(&mut released.block));
+            if self.spare.len() < SPARE_BLOCKS_MAX {
+                self.spare.push(released);
             }
-            None => ReleasedBlock::default(),
         }
+        self.spare.pop().unwrap_or_default()
     }
 }

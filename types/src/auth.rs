@@ -33,6 +33,33 @@ const SESSION_CONTEXT: &str = "keel 2026-11-23 session opening";
 /// Context of the published development keys.
 const DEVELOPMENT_CONTEXT: &str = "keel 2026-11-23 development key";
 
+/// Both signs of these are all encodings of points whose order divides eight, as ZIP-215 reads them.
+/// Order eight twice, then y of -1, 0 and 1, and those of 0 and 1 that are not reduced.
+const WEAK: [[u8; 32]; 7] = [
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+    ends(0xec, 0xff, 0x7f),
+    ends(0x00, 0x00, 0x00),
+    ends(0x01, 0x00, 0x00),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+];
+
+const fn ends(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
 /// What the bytes of an agent begin with.
 const AGENT: [u8; 12] = *b"keel agent: ";
 
@@ -68,6 +95,15 @@ impl PublicKey {
     /// From 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         crate::decimal::bytes_from_hex(text).map(Self)
+    }
+
+    /// Whether it is a point whose order divides eight, in any way of writing it: under the rules of
+    /// ZIP-215 anybody can make signatures of such a key, so nobody may have it. 32 zero bytes, which a
+    /// program that forgot its key would send, are one.
+    pub fn is_weak(&self) -> bool {
+        let mut y = self.0;
+        y[31] &= 0x7f;
+        WEAK.contains(&y)
     }
 
     /// Whether `signature` is this key's over `digest`.

@@ -179,6 +179,8 @@ pub enum GenesisError {
     Supply { symbol: String },
     #[error("account {account}: key {key} is registered already")]
     DuplicateKey { account: usize, key: PublicKey },
+    #[error("account {account}: anybody can sign for key {key}: it is a point of small order")]
+    WeakKey { account: usize, key: PublicKey },
 }
 
 impl MarketSpec {
@@ -489,6 +491,9 @@ fn check_accounts(assets: &[AssetSpec], accounts: &[GenesisAccount]) -> Result<(
     let mut supply = vec![Atoms::ZERO; assets.len()];
     for (account, spec) in accounts.iter().enumerate() {
         for key in &spec.keys {
+            if key.is_weak() {
+                return Err(GenesisError::WeakKey { account, key: *key });
+            }
             if !keys.insert(*key) {
                 return Err(GenesisError::DuplicateKey { account, key: *key });
             }

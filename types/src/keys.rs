@@ -225,7 +225,10 @@ impl Registration {
     }
 
     pub(crate) fn is_canonical(&self) -> bool {
-        self.reserved == [0; 6] && self.signature().is_canonical() && self.checked_grant().is_some()
+        self.reserved == [0; 6]
+            && !self.key().is_weak()
+            && self.signature().is_canonical()
+            && self.checked_grant().is_some()
     }
 }
 

@@ -158,6 +158,18 @@ fn small_order_encodings() -> Vec<[u8; 32]> {
     order_eight.into_iter().chain(not_canonical).collect()
 }
 
+#[test]
+fn weak_keys_are_those_and_no_others() {
+    for bytes in small_order_encodings() {
+        assert!(PublicKey::new(bytes).is_weak(), "{bytes:02x?}");
+    }
+    assert!(!signing_key().public().is_weak());
+    // An unknown point plus one of small order is as good as the point.
+    for torsion in constants::EIGHT_TORSION {
+        assert!(!PublicKey::new(point(&Scalar::from(5_u8), &torsion)).is_weak());
+    }
+}
+
 /// With key and R of small order and s = 0 the cofactored equation 8sB = 8R + 8kA holds for every
 /// message. Such a key is worth nothing to its owner; what counts is that all verifiers agree.
 #[test]

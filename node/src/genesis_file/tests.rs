@@ -210,6 +210,12 @@ fn only_a_development_network_has_a_faucet() {
 }
 
 #[test]
+fn a_key_that_anybody_can_sign_for_is_refused() {
+    let error = parse(&GOOD.replace(&"02".repeat(32), &"00".repeat(32))).unwrap_err();
+    assert!(error.to_string().contains("anybody can sign"), "{error}");
+}
+
+#[test]
 fn published_keys_are_for_the_development_network() {
     let with_key = |network: &str, key: &str| {
         GOOD.replacen("network = 7", network, 1)
