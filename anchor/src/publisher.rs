@@ -227,8 +227,9 @@ impl Publisher {
     ) -> Result<Step, PublishError> {
         let before = self.last_file(head).await?;
         let before = before.as_ref().map(Snapshot::open).transpose();
+        let index = head.index + 1;
         let turn = Turn {
-            checkpoint: head.index + 1,
+            checkpoint: index,
             checkpoints: self.rollup.refresh,
         };
         // One that cannot be read is as good as none.
@@ -249,6 +250,7 @@ impl Publisher {
         let (last, first) = pieces.split_last().expect("data is never empty");
         let (onto, mut gas) = self.post(first).await?;
         let call = Bridge::publishWithBlobsCall {
+            index,
             sequence: it.sequence,
             consumed: it.consumed,
             inboxHash: it.inbox_hash,

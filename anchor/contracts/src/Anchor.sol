@@ -145,8 +145,10 @@ abstract contract Anchor is Inbox {
     }
 
     /// Publishes the next checkpoint with its data: the blobs of this transaction, onto those that
-    /// stand behind `onto` (zero: these are all). `commitment` is what `publish` would be given.
+    /// stand behind `onto` (zero: these are all). `commitment` is what `publish` would be given. Data
+    /// tells what changed since the checkpoint before, so it is good as this `index` and no other.
     function publishWithBlobs(
+        uint64 index,
         uint64 sequence,
         uint64 consumed,
         bytes32 inboxHash,
@@ -156,8 +158,8 @@ abstract contract Anchor is Inbox {
     ) external whenLive {
         bytes32 data = _post(onto);
         if (onto != 0) posted = 0;
-        uint64 index =
-            _publish(sequence, consumed, inboxHash, stateRoot, keccak256(abi.encode(commitment, data)));
+        if (index != head.index + 1) revert BadCheckpoint();
+        _publish(sequence, consumed, inboxHash, stateRoot, keccak256(abi.encode(commitment, data)));
         emit Bound(index, commitment, data);
     }
 
@@ -190,7 +192,7 @@ abstract contract Anchor is Inbox {
         bytes32 inboxHash,
         bytes32 stateRoot,
         bytes32 dataCommitment
-    ) private returns (uint64 index) {
+    ) private {
         Head memory last = head;
         _checkProposer(last);
         if (sequence <= last.sequence || consumed < last.consumed || stateRoot == 0) revert BadCheckpoint();
@@ -208,7 +210,6 @@ abstract contract Anchor is Inbox {
         checkpointHash[it.index] = hashOf(it);
         head = Head(it.index, sequence, consumed, uint48(block.timestamp), last.bonded, false);
         emit Published(it.index, it);
-        return it.index;
     }
 
     /// Ends the ledger's say, for ever: an entry is overdue, or nothing was published for too long.

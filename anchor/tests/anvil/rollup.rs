@@ -47,16 +47,7 @@ fn everybody_leaves_by_blobs_alone() {
         world.kill_node();
         std::fs::remove_dir_all(world.published()).unwrap();
         world.anvil.pass(WINDOW + 1).await;
-        world.anchor(&[
-            "force",
-            "withdraw",
-            "--key",
-            "key-1",
-            "--account",
-            "1",
-            "--asset",
-            "0",
-        ]);
+        world.force_withdraw();
         world.anvil.pass(PERIOD + 1).await;
         let escape = ["escape", "--from-l1", "--key", "key-3"];
         let nowhere = world.try_anchor(&escape);

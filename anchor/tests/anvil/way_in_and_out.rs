@@ -113,16 +113,7 @@ async fn everybody_leaves_without_the_operator(world: &mut World) {
     world.kill_node();
     // Nobody will consume these.
     world.deposit(2, 0, 7 * ETHER);
-    world.anchor(&[
-        "force",
-        "withdraw",
-        "--key",
-        "key-1",
-        "--account",
-        "1",
-        "--asset",
-        "0",
-    ]);
+    world.force_withdraw();
     let escape = [
         "escape",
         "--from-l1",

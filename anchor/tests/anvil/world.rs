@@ -184,6 +184,20 @@ impl World {
         ]);
     }
 
+    /// Demands all ether of account 1 past the operator, as its owner.
+    pub(crate) fn force_withdraw(&self) {
+        self.anchor(&[
+            "force",
+            "withdraw",
+            "--key",
+            "key-1",
+            "--account",
+            "1",
+            "--asset",
+            "0",
+        ]);
+    }
+
     /// The bridge, read through these endpoints; without any, through anvil's.
     pub(crate) fn reader(&self, urls: &[String]) -> BridgeReader {
         let file = self.folder.path().join("bridge.json");

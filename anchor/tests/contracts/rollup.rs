@@ -18,6 +18,21 @@ pub(crate) const fn blob(number: u8) -> B256 {
     B256::new(hash)
 }
 
+/// What publishing this root next would be, onto what was posted.
+fn publication(world: &mut World, root: Digest, onto: B256) -> Bridge::publishWithBlobsCall {
+    let consumed = world.ask(&Bridge::entryCountCall {});
+    let it = world.publication(root, consumed);
+    Bridge::publishWithBlobsCall {
+        index: world.last().index + 1,
+        sequence: it.sequence,
+        consumed,
+        inboxHash: it.inboxHash,
+        stateRoot: it.stateRoot,
+        commitment: it.dataCommitment,
+        onto,
+    }
+}
+
 /// Publishes with these blobs, onto what was posted.
 pub(crate) fn publish(
     world: &mut World,
@@ -25,26 +40,17 @@ pub(crate) fn publish(
     blobs: &[B256],
     onto: B256,
 ) -> Result<Checkpoint, Revert> {
-    let consumed = world.ask(&Bridge::entryCountCall {});
-    let it = world.publication(root, consumed);
+    let call = publication(world, root, onto);
     world.chain.blobs = blobs.to_vec();
-    let call = Bridge::publishWithBlobsCall {
-        sequence: it.sequence,
-        consumed,
-        inboxHash: it.inboxHash,
-        stateRoot: it.stateRoot,
-        commitment: it.dataCommitment,
-        onto,
-    };
     world.act(OPERATOR, &call)?;
     let published = Checkpoint {
-        index: world.last().index + 1,
-        sequence: it.sequence,
-        consumed,
+        index: call.index,
+        sequence: call.sequence,
+        consumed: call.consumed,
         time: world.chain.now(),
         proposer: OPERATOR,
-        stateRoot: it.stateRoot,
-        dataCommitment: bound_commitment(it.dataCommitment, posted_hash(onto, blobs)),
+        stateRoot: call.stateRoot,
+        dataCommitment: bound_commitment(call.commitment, posted_hash(onto, blobs)),
     };
     world.checkpoints.push(published.clone());
     Ok(published)
@@ -89,6 +95,24 @@ fn no_checkpoint_goes_without_blobs() {
     let invented = posted_hash(B256::ZERO, &FIRST);
     fails!(publish(&mut world, ROOT, &SECOND, invented), BadData);
     fails!(post(&mut world, OPERATOR, &SECOND, invented), BadData);
+}
+
+#[test]
+fn data_is_good_in_its_own_place_only() {
+    let mut world = World::rollup();
+    publish(&mut world, ROOT, &FIRST, B256::ZERO).unwrap();
+    // Made for the place of the one that came between.
+    let mut late = publication(&mut world, ROOT, B256::ZERO);
+    late.index -= 1;
+    for index in [late.index, late.index + 2] {
+        world.chain.blobs = SECOND.to_vec();
+        let wrong = Bridge::publishWithBlobsCall {
+            index,
+            ..late.clone()
+        };
+        fails!(world.act(OPERATOR, &wrong), BadCheckpoint);
+    }
+    publish(&mut world, ROOT, &SECOND, B256::ZERO).unwrap();
 }
 
 #[test]
