@@ -10,6 +10,8 @@ use types::{AccountId, KeyId, LogTime};
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     rules: BTreeMap<KeyId, SessionRule>,
+    /// Timers of keys that run, by time: every block asks for the next one, and every key may have a rule.
+    key_times: BTreeSet<(LogTime, KeyId)>,
     /// When all orders of an account are taken off.
     account_timers: BTreeMap<AccountId, LogTime>,
     /// The same by time, since every account may have one and every tick asks.
@@ -93,15 +95,23 @@ impl Sessions {
     fn change(&mut self, account: AccountId, key: KeyId, change: impl FnOnce(&mut SessionRule)) {
         let rule = self.rules.entry(key);
         let rule = rule.or_insert_with(|| SessionRule::new(account));
+        let before = rule.timer_at;
         change(rule);
+        let after = rule.timer_at;
         if rule.is_void() {
             self.rules.remove(&key);
+        }
+        self.key_times.remove(&(before, key));
+        if after.get() > 0 {
+            self.key_times.insert((after, key));
         }
     }
 
     /// Forgets a key.
     pub(crate) fn remove(&mut self, key: KeyId) {
-        self.rules.remove(&key);
+        if let Some(rule) = self.rules.remove(&key) {
+            self.key_times.remove(&(rule.timer_at, key));
+        }
     }
 
     /// What a key has asked for, if anything.
@@ -123,26 +133,71 @@ impl Sessions {
 
     /// The key whose timer has run out, the lowest if there are several.
     pub(crate) fn timed_out(&self, now: LogTime) -> Option<KeyId> {
-        let mut rules = self.iter();
-        let is_over = |rule: &SessionRule| rule.timer_at.get() > 0 && rule.timer_at <= now;
-        rules.find(|(_, rule)| is_over(rule)).map(|(key, _)| key)
+        let over = ..=(now, KeyId::new(u32::MAX));
+        self.key_times.range(over).map(|(_, key)| *key).min()
     }
 
     /// When the next timer runs out.
     pub(crate) fn next_timer(&self) -> Option<LogTime> {
-        let timers = self.rules.values().map(|rule| rule.timer_at);
-        let timers = timers.filter(|timer_at| timer_at.get() > 0);
+        let of_keys = self.key_times.first().map(|(timer_at, _)| *timer_at);
         let of_accounts = self.account_times.first().map(|(timer_at, _)| *timer_at);
-        timers.chain(of_accounts).min()
+        of_keys.into_iter().chain(of_accounts).min()
     }
 
     /// As they were; `None` if one asks for nothing.
     pub(crate) fn restore(rules: impl IntoIterator<Item = (KeyId, SessionRule)>) -> Option<Self> {
         let rules: BTreeMap<_, _> = rules.into_iter().collect();
         let is_sound = rules.values().all(|rule| !rule.is_void());
+        let timers = rules.iter().map(|(key, rule)| (rule.timer_at, *key));
+        let key_times = timers.filter(|(timer_at, _)| timer_at.get() > 0).collect();
         is_sound.then_some(Self {
             rules,
+            key_times,
             ..Self::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a look at all rules says.
+    fn by_looking(sessions: &Sessions, now: LogTime) -> (Option<LogTime>, Option<KeyId>) {
+        let running = || sessions.iter().filter(|(_, rule)| rule.timer_at.get() > 0);
+        let next = running().map(|(_, rule)| rule.timer_at).min();
+        let mut over = running().filter(|(_, rule)| rule.timer_at <= now);
+        (next, over.next().map(|(key, _)| key))
+    }
+
+    #[test]
+    fn timers_are_found_by_time_as_by_looking_at_all_rules() {
+        let mut sessions = Sessions::default();
+        let account = AccountId::new(1);
+        // Keys and times come back again and again, in another order each time.
+        for step in 0..2_000_u64 {
+            let key = KeyId::new((step * 7 % 11) as u32);
+            let at = LogTime::new(step * 13 % 17);
+            match step % 5 {
+                0 => sessions.remove(key),
+                1 => sessions.set_policy(
+                    account,
+                    key,
+                    SessionPolicy {
+                        silence_ns: step % 3,
+                        ..SessionRule::new(account).policy
+                    },
+                ),
+                _ => sessions.set_timer(account, key, at),
+            }
+            if step % 100 == 99 {
+                sessions =
+                    Sessions::restore(sessions.iter().map(|(key, rule)| (key, *rule))).unwrap();
+            }
+            for now in [0, 5, 16].map(LogTime::new) {
+                let found = (sessions.next_timer(), sessions.timed_out(now));
+                assert_eq!(found, by_looking(&sessions, now), "step {step}");
+            }
+        }
     }
 }
