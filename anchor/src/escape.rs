@@ -8,7 +8,6 @@ use std::path::Path;
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol_types::SolCall;
-use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use types::inbox::InboxKind;
 
@@ -17,7 +16,7 @@ use crate::bridge::{BridgeReader, units};
 use crate::contract::{Bridge, Checkpoint};
 use crate::error::ChainError;
 use crate::proof::ClaimProof;
-use crate::published::{Published, PublishedError};
+use crate::published::PublishedError;
 use crate::rebuilt::{RebuildError, Rebuilt};
 use crate::sender::Sender;
 use crate::snapshot::Snapshot;
@@ -29,14 +28,10 @@ pub struct Exits<'a> {
     pub bridge: &'a BridgeReader,
     /// Who pays the gas.
     pub sender: &'a Sender,
-    /// Where the published files are; with data on chain they are not needed.
-    pub published: Option<&'a Published>,
-    /// A node of the chain's consensus, which has the blobs of data on chain.
-    pub beacon: Option<&'a Url>,
+    /// Where the state is: published files, or with data on chain blobs.
+    pub sources: BlobSources<'a>,
     /// Where files from the web go.
     pub cache: &'a Path,
-    /// What asks the web.
-    pub client: &'a Client,
 }
 
 /// Why an exit failed.
@@ -197,16 +192,11 @@ impl Exits<'_> {
             .ok_or(ExitError::NothingFinal)?;
         if self.bridge.deployment.terms.dataOnChain {
             checkpoints.truncate(last.index as usize + 1);
-            let sources = BlobSources {
-                published: self.published,
-                beacon: self.beacon,
-                client: self.client,
-            };
-            let rebuilt = Rebuilt::load(self.bridge, &sources, &checkpoints).await?;
+            let rebuilt = Rebuilt::load(self.bridge, &self.sources, &checkpoints).await?;
             return Ok((last, State::Chain(Box::new(rebuilt))));
         }
-        let published = self.published.ok_or(ExitError::NoFiles)?;
-        let file = published.load(last.dataCommitment, self.cache, self.client);
+        let published = self.sources.published.ok_or(ExitError::NoFiles)?;
+        let file = published.load(last.dataCommitment, self.cache, self.sources.client);
         let file = file.await?;
         Ok((last, State::File(Box::new(file))))
     }

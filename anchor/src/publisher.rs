@@ -174,8 +174,22 @@ impl Publisher {
                 chain,
             });
         }
-        // First the file: a root whose data nobody can get would be worth nothing.
+        let blobs = match self.bridge.deployment.terms.dataOnChain {
+            false => Vec::new(),
+            true => self.data(&head, &snapshot).await?,
+        };
+        if let Some(posted) = self.posted_too_much(blobs.len()).await? {
+            return Ok(Step::Waiting {
+                sequence,
+                blobs: blobs.len(),
+                posted,
+            });
+        }
+        // First the files: a root whose data nobody can get would be worth nothing.
         let commitment = published::place(&checkpoint, &self.published)?;
+        for blob in &blobs {
+            blobs::place(blob, &self.published)?;
+        }
         let it = Publication {
             sequence,
             consumed: count,
@@ -183,9 +197,9 @@ impl Publisher {
             state_root: snapshot.state_root,
             commitment,
         };
-        let sent = match self.bridge.deployment.terms.dataOnChain {
-            false => self.publish(it).await,
-            true => self.publish_with_blobs(it, &head, &snapshot).await,
+        let sent = match blobs.is_empty() {
+            true => self.publish(it).await,
+            false => self.publish_with_blobs(it, head.index + 1, &blobs).await,
         };
         match sent {
             // What a predecessor had pending was mined meanwhile: then this one is there already.
@@ -219,33 +233,39 @@ impl Publisher {
         Ok(it.published(0, receipt.gas_used))
     }
 
-    async fn publish_with_blobs(
+    /// What the next checkpoint has to leave on the chain.
+    async fn data(
         &self,
-        it: Publication,
         head: &Head,
         snapshot: &Snapshot<'_>,
-    ) -> Result<Step, PublishError> {
+    ) -> Result<Vec<NamedBlob>, PublishError> {
         let before = self.last_file(head).await?;
         let before = before.as_ref().map(Snapshot::open).transpose();
-        let index = head.index + 1;
         let turn = Turn {
-            checkpoint: index,
+            checkpoint: head.index + 1,
             checkpoints: self.rollup.refresh,
         };
         // One that cannot be read is as good as none.
         let data = StateData::since(before.ok().flatten().as_ref(), snapshot, turn);
-        let blobs = blobs::pack(&data.encode());
+        Ok(blobs::pack(&data.encode()))
+    }
+
+    /// How many blobs were posted within the hour, if so many more must wait for that.
+    async fn posted_too_much(&self, blobs: usize) -> Result<Option<usize>, ChainError> {
+        if blobs == 0 {
+            return Ok(None);
+        }
         let posted = self.bridge.blobs_within(HOUR).await?;
-        if posted != 0 && self.rollup.blobs_per_hour < posted + blobs.len() {
-            return Ok(Step::Waiting {
-                sequence: it.sequence,
-                blobs: blobs.len(),
-                posted,
-            });
-        }
-        for blob in &blobs {
-            blobs::place(blob, &self.published)?;
-        }
+        let is_too_much = posted != 0 && self.rollup.blobs_per_hour < posted + blobs;
+        Ok(is_too_much.then_some(posted))
+    }
+
+    async fn publish_with_blobs(
+        &self,
+        it: Publication,
+        index: u64,
+        blobs: &[NamedBlob],
+    ) -> Result<Step, PublishError> {
         let pieces: Vec<_> = blobs.chunks(self.rollup.blobs_per_transaction).collect();
         let (last, first) = pieces.split_last().expect("data is never empty");
         let (onto, mut gas) = self.post(first).await?;

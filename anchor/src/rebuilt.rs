@@ -1,7 +1,7 @@
 //! The state of a ledger from the chain alone: what its checkpoints left there, put over each other.
 
 use ledger::encoding::AccountRecord;
-use ledger::tree::Layers;
+use ledger::tree::{Layers, leaf_hash};
 use ledger::{Claim, Proof};
 use types::AccountId;
 use types::outcome::Digest;
@@ -139,7 +139,6 @@ impl Partial {
                 .records
                 .iter()
                 .filter(|it| it.account.index() >= self.missing);
-            let leaf = |it: &AccountRecord| (it.account.get(), Claim::Has(it.clone()).leaf());
             self.system.extend(system.map(leaf));
         }
         self.checkpoints += 1;
@@ -158,7 +157,6 @@ impl Partial {
         if self.missing != 0 {
             return Err(format!("{} accounts were never written", self.missing));
         }
-        let leaf = |it: &AccountRecord| (it.account.get(), Claim::Has(it.clone()).leaf());
         let leaves = accounts.iter().map(leaf).chain(self.system);
         let layers = Layers::new(leaves.collect());
         let here = B256::new(*layers.root().as_bytes());
@@ -174,6 +172,13 @@ impl Partial {
             blobs: self.blobs,
         })
     }
+}
+
+/// Where a record stands in the tree, and its hash.
+fn leaf(record: &AccountRecord) -> (u32, Digest) {
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes);
+    (record.account.get(), leaf_hash(&bytes))
 }
 
 #[cfg(test)]

@@ -66,6 +66,16 @@ pub(super) struct StateOptions {
     beacon: Option<Url>,
 }
 
+impl StateOptions {
+    fn sources<'a>(&'a self, client: &'a Client) -> BlobSources<'a> {
+        BlobSources {
+            published: self.published.as_ref(),
+            beacon: self.beacon.as_ref(),
+            client,
+        }
+    }
+}
+
 /// What an exit needs that is not on the command line.
 struct Parts {
     bridge: BridgeReader,
@@ -88,10 +98,8 @@ impl Parts {
         Exits {
             bridge: &self.bridge,
             sender: &self.sender,
-            published: state.published.as_ref(),
-            beacon: state.beacon.as_ref(),
+            sources: state.sources(&self.client),
             cache: self.cache.path(),
-            client: &self.client,
         }
     }
 }
@@ -152,11 +160,8 @@ pub(super) async fn check_data(options: &CheckOptions) -> Outcome {
     let Some(newest) = newest else {
         return Ok(json!({"checkpoint": 0}));
     };
-    let sources = BlobSources {
-        published: options.state.published.as_ref(),
-        beacon: options.state.beacon.as_ref(),
-        client: &web::client(options.bridge.chain.limit()),
-    };
+    let client = web::client(options.bridge.chain.limit());
+    let sources = options.state.sources(&client);
     let rebuilt = Rebuilt::load(&bridge, &sources, &checkpoints).await;
     let rebuilt = rebuilt.map_err(Failure::failed)?;
     Ok(json!({
